@@ -1,0 +1,152 @@
+/** What lamportd and its clients say to each other: JSON-RPC 2.0, one object a line. */
+
+export const PROTOCOL_VERSION = 1
+
+/** Longest line either side accepts, in bytes. */
+export const LINE_BYTES_MAX: number = 1024 * 1024
+
+/** Names a request may have, and bytes of UTF-8 in each. */
+export const NAMES_MAX = 64
+export const NAME_BYTES_MAX = 255
+
+/** `pid`, `user`, `command` and `why` together, in bytes. */
+export const INFO_BYTES_MAX = 512
+
+/** Error codes beside JSON-RPC's own. */
+export const ErrorCode = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  notAcquired: -32001,
+  noMajority: -32002,
+  versionDiffers: -32003,
+  limit: -32004,
+  notHeld: -32005,
+  busy: -32006,
+  leaving: -32007,
+} as const
+
+export type RequestId = number | string
+
+export type RequestLine = {
+  readonly jsonrpc: '2.0'
+  readonly id?: RequestId
+  readonly method: string
+  readonly params?: unknown
+}
+
+export type ResponseLine =
+  | { readonly jsonrpc: '2.0'; readonly id: RequestId | null; readonly result: unknown }
+  | { readonly jsonrpc: '2.0'; readonly id: RequestId | null; readonly error: ErrorObject }
+
+export type ErrorObject = {
+  readonly code: number
+  readonly message: string
+  readonly data?: unknown
+}
+
+/** First line of the daemon on every connection. */
+export type HelloParams = {
+  readonly protocol: number
+  /** Of the lamportd package. */
+  readonly version: string
+  readonly host: { readonly id: number; readonly name: string }
+}
+
+export type AcquireParams = {
+  readonly names: readonly string[]
+  /** 0: shared; 1: exclusive; k: at most k holders. */
+  readonly limit: number
+  /** Absent: for ever. 0: not for the lock, only for the answer. */
+  readonly waitMs?: number
+  readonly why?: string
+  readonly command?: string
+  readonly pid?: number
+  readonly user?: string
+}
+
+/**
+ * `until`: absolute CLOCK_MONOTONIC milliseconds of this machine (`process.hrtime`), by which the
+ * holder must have stopped; null where the daemon gives no lease.
+ */
+export type AcquireResult = {
+  readonly token: number
+  readonly until: number | null
+  readonly leaseMs: number | null
+}
+
+export type ReleaseParams = { readonly token: number }
+/** On a second connection: it holds the lock too, and nothing is written to it after the answer. */
+export type AnchorParams = { readonly token: number }
+/** `id`: that of the `acquire` on the same connection. */
+export type CancelParams = { readonly id: RequestId }
+export type CancelResult = { readonly wasGranted: boolean }
+
+/** Notifications of the daemon. */
+export type QueuedParams = { readonly id: RequestId; readonly position: number }
+export type LeaseParams = {
+  readonly token: number
+  readonly until: number
+  readonly leaseMs: number
+}
+export type LostParams = { readonly token: number; readonly reason: string }
+
+export type LockMode = 'exclusive' | 'shared' | 'count'
+
+export type LocksResult = readonly LockEntry[]
+export type LockEntry = {
+  readonly name: string
+  readonly holders: readonly HolderEntry[]
+  readonly waiters: readonly (HolderEntry & { readonly position: number })[]
+}
+export type HolderEntry = {
+  /** The host's name; its id beside it. */
+  readonly host: string
+  readonly hostId: number
+  readonly token: number
+  readonly mode: LockMode
+  /** 0: shared. */
+  readonly limit: number
+  readonly pid?: number
+  readonly user?: string
+  readonly command?: string
+  readonly why?: string
+  readonly sinceMs: number
+  /** Known only of the asked host's own clients: the client is gone, its child still runs. */
+  readonly unattended?: true
+}
+
+export type StatusResult = {
+  readonly host: { readonly id: number; readonly name: string }
+  readonly cluster: string
+  readonly version: string
+  readonly incarnation: number
+  readonly uptimeMs: number
+  /** The Lamport time. */
+  readonly clock: number
+  readonly complete: boolean
+  readonly grants: number
+  readonly connections: number
+  readonly hosts: readonly {
+    readonly id: number
+    readonly name: string
+    readonly address: string
+    readonly self: boolean
+    readonly state: 'self' | 'up' | 'down'
+    readonly rttMs: number | null
+    readonly loss: number
+    readonly silentMs: number | null
+  }[]
+  readonly messages: {
+    readonly sent: Readonly<Record<string, number>>
+    readonly received: Readonly<Record<string, number>>
+  }
+  readonly datagrams: {
+    readonly sent: number
+    readonly received: number
+    readonly retransmitted: number
+    readonly dropped: Readonly<Record<string, number>>
+  }
+}

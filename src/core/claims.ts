@@ -16,11 +16,17 @@ export type Wanted = {
 
 export type ClaimsOutput = {
   granted(id: ClaimId, token: Token): void
-  refused(id: ClaimId, reason: 'not-acquired' | 'no-majority' | 'busy', detail: string): void
+  refused(id: ClaimId, reason: ClaimRefusal, detail: string): void
   cancelled(id: ClaimId, wasGranted: boolean): void
   /** So many requests precede this one. */
   queued(id: ClaimId, position: number): void
+  /** Whether the clock has room below its durable ceiling. */
+  mayStamp(): boolean
+  /** For people: why a request that nothing precedes has not entered. */
+  explain(now: Instant, token: Token | undefined): string
 }
+
+export type ClaimRefusal = 'not-acquired' | 'no-majority' | 'busy' | 'leaving'
 
 type Claim = {
   readonly id: ClaimId
@@ -32,6 +38,8 @@ type Claim = {
   /** What its client was told last. */
   position: number
 }
+
+const LEAVING = 'this host is leaving: its lamportd is being stopped'
 
 /** Requests of clients that one host carries at a time. */
 const CLAIMS_MAX = 50_000
@@ -51,8 +59,9 @@ export class Claims {
   readonly #unstamped = new Set<Claim>()
   /** Try-locks that are not settled. */
   readonly #tries = new Set<Claim>()
-  #nextDeadline = NEVER
-  #nextReport = NEVER
+  #nextDeadline: Instant = NEVER
+  #nextReport: Instant = NEVER
+  #isLeaving = false
 
   constructor(mutex: Mutex, answerWait: Duration, output: ClaimsOutput) {
     this.#mutex = mutex
@@ -65,6 +74,10 @@ export class Claims {
   }
 
   acquire(now: Instant, id: ClaimId, wanted: Wanted): void {
+    if (this.#isLeaving) {
+      this.#output.refused(id, 'leaving', LEAVING)
+      return
+    }
     if (this.#claims.size >= CLAIMS_MAX) {
       this.#output.refused(id, 'busy', `this host already carries ${CLAIMS_MAX} requests`)
       return
@@ -95,6 +108,33 @@ export class Claims {
     return true
   }
 
+  /** From the mutex: the lock is ours no longer. */
+  lost(token: Token): void {
+    const claim = this.#byToken.get(token)
+    if (claim === undefined) return
+    this.#byToken.delete(token)
+    this.#claims.delete(claim.id)
+  }
+
+  /** From the mutex: this request has lost its timestamp, and gets another. */
+  unstamped(token: Token): void {
+    const claim = this.#byToken.get(token)
+    if (claim === undefined) return
+    this.#byToken.delete(token)
+    claim.token = undefined
+    this.#unstamped.add(claim)
+  }
+
+  /** This host goes: whoever waits is refused, now and from now on. */
+  leave(now: Instant): void {
+    this.#isLeaving = true
+    for (const claim of [...this.#claims.values()]) {
+      if (claim.token !== undefined && this.#mutex.isHeld(claim.token)) continue
+      this.#end(now, claim)
+      this.#output.refused(claim.id, 'leaving', LEAVING)
+    }
+  }
+
   /** From the mutex: this request has entered. */
   entered(token: Token): void {
     // Absent while it is being stamped: then `settle` sees that it is held.
@@ -104,7 +144,14 @@ export class Claims {
 
   /** After anything that may have changed the queue: stamps what may be, answers try-locks. */
   settle(now: Instant): void {
-    if (this.#mutex.isComplete) for (const claim of this.#unstamped) this.#stamp(now, claim)
+    if (this.#unstamped.size > 0 && this.#mutex.mayStamp) {
+      for (const claim of this.#unstamped) {
+        if (!this.#output.mayStamp()) break
+        this.#stamp(now, claim)
+      }
+    }
+    // What precedes is known only to one who could enter: without a majority it may be long gone.
+    if (this.#tries.size === 0 || !this.#mutex.mayEnter(now)) return
     for (const claim of this.#tries) {
       const entry = claim.token === undefined ? undefined : this.#mutex.queue.find(claim.token)
       if (entry !== undefined && !this.#mutex.queue.isAdmitted(entry)) this.#decline(now, claim)
@@ -129,7 +176,8 @@ export class Claims {
 
   #stamp(now: Instant, claim: Claim): void {
     const { names, limit, info } = claim.wanted
-    if (this.#tries.has(claim) && !this.#mutex.queue.wouldAdmit(names, limit)) {
+    const isTry = this.#tries.has(claim) && this.#mutex.mayEnter(now)
+    if (isTry && !this.#mutex.queue.wouldAdmit(names, limit)) {
       this.#decline(now, claim)
       return
     }
@@ -156,16 +204,16 @@ export class Claims {
   }
 
   #expire(now: Instant, claim: Claim): void {
-    const missing =
-      claim.token === undefined ? this.#mutex.unsynced : this.#mutex.awaited(claim.token)
-    const entry = claim.token === undefined ? undefined : this.#mutex.queue.find(claim.token)
+    const { token } = claim
+    const entry = token === undefined ? undefined : this.#mutex.queue.find(token)
     const precedes = entry !== undefined && !this.#mutex.queue.isAdmitted(entry)
+    const why = this.#output.explain(now, token)
+    const canKnow = this.#mutex.mayEnter(now)
     this.#end(now, claim)
-    if (precedes) {
+    if (canKnow && precedes) {
       this.#output.refused(claim.id, 'not-acquired', 'the wait ended and other requests precede')
     } else {
-      const detail = `no answer from host ${missing.join(', ')}`
-      this.#output.refused(claim.id, 'no-majority', detail)
+      this.#output.refused(claim.id, 'no-majority', why)
     }
   }
 

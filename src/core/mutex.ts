@@ -1,9 +1,20 @@
 import { assert, unreachable } from '../lib/assert.ts'
-import type { Instant } from '../lib/time.ts'
-import { timestampOf, tokenOf, type HostId, type LamportClock, type Token } from './clock.ts'
-import type { LockRequest, MutexMessage } from './message.ts'
+import {
+  after,
+  earliest,
+  elapsed,
+  milliseconds,
+  NEVER,
+  type Duration,
+  type Instant,
+} from '../lib/time.ts'
+import { tokenOf, type HostId, type LamportClock, type Token } from './clock.ts'
+import type { Lease } from './lease.ts'
+import type { Ghost, LockRequest, MutexMessage } from './message.ts'
 import { RequestQueue, type QueueEntry } from './queue.ts'
 import type { Rules } from './rules.ts'
+import { syncParts } from './sync.ts'
+import type { View } from './view.ts'
 
 export type MutexOutput = {
   /** Reliable and FIFO to each of them; one event, so one time for all. */
@@ -14,50 +25,70 @@ export type MutexOutput = {
   granted(request: LockRequest): void
   /** A request of ours that had entered has left. */
   left(request: LockRequest): void
+  /** A lock is ours no longer: its client must be told, and `left` follows. */
+  lost(token: Token, reason: string): void
+  /** This request has lost its timestamp with our incarnation and must be made again. */
+  unstamped(token: Token): void
 }
 
 /** A request of our own that has its timestamp. */
 type OwnRequest = {
   readonly entry: QueueEntry
   /** Members that have not REPLIED to it. */
-  readonly awaited: Set<HostId>
+  awaited: Set<HostId>
   held: boolean
 }
 
-/** Requests in one SYNC, so that none is longer than 64 KiB. */
-const SYNC_PART_BYTES_MAX = 64 * 1024
-
 /**
- * Mutual exclusion after Lamport (1978), rules 1-5, over channels that are reliable and FIFO, among
- * one fixed view of all hosts. What a REPLY proves is explicit: it is for one request. A member that
- * begins a new life has forgotten everything: each other tells it, in a SYNC, all requests of its
- * own, and it enters nothing before it has heard that from all.
+ * Mutual exclusion after Lamport (1978), rules 1-5, run inside views, over channels that are
+ * reliable and FIFO. What a REPLY proves is explicit: it is for one request.
+ *
+ * At the install of a view every member tells every other all its own requests, in a SYNC; a host is
+ * complete, and may enter, once it has one from each. What excluded hosts may still hold lives on as
+ * ghosts; where nobody knows what they hold, a lease is waited out.
  */
 export class Mutex {
   readonly #self: HostId
   readonly #clock: LamportClock
+  readonly #lease: Lease
+  /** A lease, measured by the clock of another host. */
+  readonly #grace: Duration
   readonly #rules: Rules
   readonly #output: MutexOutput
-  readonly #queue: RequestQueue
+  #incarnation: number
+  #queue: RequestQueue
   readonly #own = new Map<Token, OwnRequest>()
-  /** The other hosts of the view. */
-  readonly #others: readonly HostId[]
-  /** Those among them to whom channels are open. */
-  readonly #joined = new Set<HostId>()
-  /** Those whose requests we know, all of them. */
-  readonly #synced = new Set<HostId>()
-  readonly #view = 1
+  #heldCount = 0
+  #view: View | undefined
+  /** Incarnations to whom channels are open. */
+  readonly #channels = new Map<HostId, number>()
+  /** Members whose SYNC for this view has come whole, and whether its basis was true. */
+  readonly #synced = new Map<HostId, boolean>()
+  /** Members of whose SYNC some but not the last part has come. */
+  readonly #syncing = new Set<HostId>()
+  /** Incarnations that have sent a SYNC to this incarnation of ours. */
+  readonly #everSynced = new Map<HostId, number>()
+  readonly #ghosts = new Set<QueueEntry>()
+  /** What our SYNC for this view says: we knew every request when it was installed. */
+  #basis = false
+  #isComplete = false
+  #isCaughtUp = false
+  /** Start of the wait where nobody has a basis. */
+  #waitFrom: Instant | undefined
 
   constructor(
-    self: HostId,
-    others: readonly HostId[],
+    self: { readonly id: HostId; readonly incarnation: number },
     clock: LamportClock,
+    lease: Lease,
+    grace: Duration,
     rules: Rules,
     output: MutexOutput,
   ) {
-    this.#self = self
-    this.#others = others
+    this.#self = self.id
+    this.#incarnation = self.incarnation
     this.#clock = clock
+    this.#lease = lease
+    this.#grace = grace
     this.#rules = rules
     this.#output = output
     this.#queue = new RequestQueue(rules)
@@ -67,18 +98,54 @@ export class Mutex {
     return this.#queue
   }
 
-  /** Whether every request of every host is known here: before, nothing is stamped or entered. */
-  get isComplete(): boolean {
-    return this.#synced.size === this.#others.length
+  get view(): View | undefined {
+    return this.#view
   }
 
-  /** Members whose SYNC has not come. */
+  get isMember(): boolean {
+    return this.#view?.members.get(this.#self)?.incarnation === this.#incarnation
+  }
+
+  /** Whether this host knows every request that anyone may hold. */
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  /** Whether the clock of this host may stamp requests. */
+  get mayStamp(): boolean {
+    return this.isMember && (this.#isCaughtUp || !this.#rules.stampWhenCaughtUp)
+  }
+
+  mayEnter(now: Instant): boolean {
+    return this.isMember && this.#isComplete && this.#lease.isValid(now)
+  }
+
+  /** Members whose SYNC for this view has not come. */
   get unsynced(): readonly HostId[] {
-    return this.#others.filter(other => !this.#synced.has(other))
+    return this.#others().filter(other => !this.#synced.has(other))
+  }
+
+  /** Until when a lease is waited out because nobody knows what absent hosts hold. */
+  get quarantineEnd(): Instant | undefined {
+    if (this.#isComplete || !this.isMember || this.unsynced.length > 0) return undefined
+    return this.#waitFrom === undefined ? undefined : after(this.#waitFrom, this.#grace)
+  }
+
+  get heldCount(): number {
+    return this.#heldCount
+  }
+
+  /** Tokens of all locks held here. */
+  held(): Token[] {
+    return [...this.#own].filter(([, own]) => own.held).map(([token]) => token)
   }
 
   isHeld(token: Token): boolean {
     return this.#own.get(token)?.held ?? false
+  }
+
+  isOwn(token: Token): boolean {
+    return this.#own.has(token)
   }
 
   /** Members whose REPLY to this request of ours is missing. */
@@ -86,72 +153,99 @@ export class Mutex {
     return [...(this.#own.get(token)?.awaited ?? [])]
   }
 
-  /** Rule 1: stamp, REQUEST to every other host, and into our own queue. */
+  /** Rule 1: stamp, REQUEST to every other member, and into our own queue. */
   request(now: Instant, wanted: Omit<LockRequest, 'time' | 'host'>): Token {
-    assert(this.isComplete, 'a request is stamped by a clock that has heard from all')
+    assert(this.mayStamp, 'a request is stamped by a clock that has heard from all')
+    const view = this.#currentView()
     const time = this.#clock.tick()
     const { names, limit, info } = wanted
     const request: LockRequest = { time, host: this.#self, names, limit, info }
     const token = tokenOf(request)
-    this.#queue.insert(now, request)
-    const entry = this.#queue.find(token)
-    assert(entry !== undefined, 'what was inserted is in the queue')
-    this.#own.set(token, { entry, awaited: new Set(this.#others), held: false })
+    const entry = this.#queue.insert(now, request)
+    this.#own.set(token, { entry, awaited: new Set(this.#others()), held: false })
     this.#output.requested(request)
-    const message: MutexMessage = { type: 'request', view: this.#view, time, names, limit, info }
+    const message: MutexMessage = { type: 'request', view: view.number, time, names, limit, info }
     for (let copies = this.#rules.requestOnce ? 1 : 2; copies > 0; copies--) {
-      this.#output.send(this.#others, message)
+      this.#output.send(this.#joined(), message)
     }
     this.#advance(now, names)
     return token
   }
 
-  /** Rule 3: out of our own queue, and RELEASE to every other host. Also withdraws a waiting one. */
+  /** Rule 3: out of our own queue, and RELEASE to every other member. Withdraws a waiting one too. */
   release(now: Instant, token: Token): void {
     const own = this.#own.get(token)
     assert(own !== undefined, 'only the owner removes a request')
-    this.#own.delete(token)
-    this.#queue.remove(token)
     const { time, names } = own.entry.request
-    if (own.held) this.#output.left(own.entry.request)
-    const message: MutexMessage = {
-      type: 'release',
-      view: this.#view,
-      time: this.#clock.tick(),
-      request: time,
+    this.#forgetOwn(token, own)
+    if (this.isMember) {
+      const view = this.#currentView().number
+      // Those without a channel learn it from its absence in our SYNC.
+      const message = { type: 'release', view, time: this.#clock.tick(), request: time } as const
+      this.#output.send(this.#joined(), message)
     }
-    // Those without a channel learn it from the absence in our SYNC.
-    this.#output.send([...this.#joined], message)
     this.#advance(now, names)
   }
 
-  /** Channels to a new life of a member are open: tell it everything that is ours. */
-  join(now: Instant, member: HostId): void {
-    this.#joined.add(member)
-    for (const own of this.#own.values()) own.awaited.add(member)
-    const requests = [...this.#own.values()].map(own => own.entry.request)
-    for (const [part, isLast] of syncParts(requests)) {
-      this.#output.send([member], {
-        type: 'sync',
-        view: this.#view,
-        time: this.#clock.tick(),
-        requests: part,
-        last: isLast,
-      })
+  /** Channels to an incarnation of another host are open, and empty. */
+  open(now: Instant, host: HostId, incarnation: number): void {
+    this.#channels.set(host, incarnation)
+    if (this.#others().includes(host) && this.#isJoined(host)) this.#sendSync(now, [host])
+  }
+
+  /** Those channels have ended for ever. */
+  close(host: HostId): void {
+    this.#channels.delete(host)
+  }
+
+  /**
+   * A newer view has been decided, with this incarnation in it or not; one in which this incarnation
+   * is retired is for `expel`. A host may skip views.
+   */
+  install(now: Instant, view: View): void {
+    assert(view.number > (this.#view?.number ?? 0), 'view numbers rise')
+    const before = this.#view
+    const wasMember = this.isMember
+    const knewAll = wasMember && this.#isComplete
+    if (before !== undefined && wasMember) this.#bury(now, before, view)
+    this.#view = view
+    this.#synced.clear()
+    this.#syncing.clear()
+    this.#isComplete = false
+    if (!this.isMember) return
+    this.#waitFrom ??= now
+    this.#basis = knewAll || view.isFirst
+    for (const own of this.#own.values()) own.awaited = new Set(this.#others())
+    this.#sendSync(now, this.#joined())
+    this.tick(now)
+  }
+
+  /** The others have gone on without this incarnation: everything of it is forgotten. */
+  expel(incarnation: number, reason: string): void {
+    for (const [token, own] of [...this.#own]) {
+      if (own.held) this.#output.lost(token, reason)
+      else this.#output.unstamped(token)
+      this.#forgetOwn(token, own)
     }
-    this.#advance(now, this.#queue.names())
+    this.#incarnation = incarnation
+    this.#queue = new RequestQueue(this.#rules)
+    this.#ghosts.clear()
+    this.#synced.clear()
+    this.#syncing.clear()
+    this.#everSynced.clear()
+    this.#isComplete = false
+    this.#isCaughtUp = false
+    this.#waitFrom = undefined
   }
 
-  /** A life of a member has ended, and with it its requests and what it knew of ours. */
-  part(now: Instant, member: HostId): void {
-    this.#joined.delete(member)
-    this.#synced.delete(member)
-    this.#forget(member)
-    this.#advance(now, [...this.#queue.names()])
+  /** A new view that this host is not in; used where `expel` has forgotten all else. */
+  follow(view: View): void {
+    this.#view = view
   }
 
-  /** Rules 2 and 4, and the REPLIES of rule 5. */
+  /** Rules 2 and 4, and the REPLIES of rule 5. The sender is a member of the present view. */
   receive(now: Instant, from: HostId, message: MutexMessage): void {
+    if (!this.#rules.explicitReply) this.#replyImplicitly(from, message.time)
     switch (message.type) {
       case 'request': {
         const { time, names, limit, info } = message
@@ -168,85 +262,194 @@ export class Mutex {
         return
       }
       case 'release': {
-        const request = this.#queue.remove(tokenOf({ time: message.request, host: from }))
+        const token = tokenOf({ time: message.request, host: from })
+        if (this.#queue.find(token)?.ghostUntil !== undefined) return
+        const request = this.#queue.remove(token)
         if (request !== undefined) this.#advance(now, request.names)
         return
       }
-      case 'sync': {
-        for (const request of message.requests) {
-          this.#insertAndReply(now, { ...request, host: from })
-        }
-        if (message.last) this.#synced.add(from)
-        this.#advance(now, [...this.#queue.names()])
+      case 'sync':
+        this.#receiveSync(now, from, message)
         return
-      }
+      case 'leave':
+        // Its requests were RELEASED before, on this channel; membership does the rest.
+        return
       default:
         unreachable(message)
     }
   }
 
-  #insertAndReply(now: Instant, request: LockRequest): void {
-    this.#queue.insert(now, request)
-    this.#output.send([request.host], {
-      type: 'reply',
-      view: this.#view,
-      time: this.#clock.tick(),
-      request: request.time,
-    })
+  /** What time alone changes: ghosts end, a wait ends, a lease ends. */
+  tick(now: Instant): void {
+    this.#expireHeld(now)
+    const gone = [...this.#ghosts].filter(ghost => now >= (ghost.ghostUntil ?? NEVER))
+    for (const ghost of gone) {
+      this.#ghosts.delete(ghost)
+      this.#queue.remove(ghost.token)
+    }
+    this.#completeIfSynced(now)
+    this.advanceAll(now)
   }
 
-  #forget(member: HostId): void {
-    for (const entry of [...this.#queue.entries()]) {
-      if (entry.request.host === member) this.#queue.remove(entry.token)
+  /** Lets in whoever may enter, after the lease or something else that concerns all has changed. */
+  advanceAll(now: Instant): void {
+    this.#advance(now, [...this.#queue.names()])
+  }
+
+  get deadline(): Instant {
+    let deadline = this.quarantineEnd ?? NEVER
+    for (const { ghostUntil } of this.#ghosts) deadline = earliest(deadline, ghostUntil ?? NEVER)
+    return deadline
+  }
+
+  /** When the held locks are lost unless the lease is renewed. */
+  leaseDeadline(now: Instant): Instant {
+    return this.#heldCount > 0 ? this.#lease.end(now) : NEVER
+  }
+
+  #receiveSync(
+    now: Instant,
+    from: HostId,
+    message: Extract<MutexMessage, { readonly type: 'sync' }>,
+  ): void {
+    // Its present requests are all that it has: whatever else we knew of it is over.
+    if (!this.#syncing.has(from)) this.#forgetRequestsOf(from)
+    this.#syncing.add(from)
+    for (const request of message.requests) this.#insertAndReply(now, { ...request, host: from })
+    for (const ghost of message.ghosts) this.#addGhost(now, ghost)
+    if (message.last) {
+      this.#syncing.delete(from)
+      this.#synced.set(from, message.basis)
+      this.#everSynced.set(from, this.#currentView().members.get(from)?.incarnation ?? 0)
     }
+    this.tick(now)
+  }
+
+  /** Before a new view: requests of those who are not in it become ghosts. */
+  #bury(now: Instant, before: View, view: View): void {
+    const ownSince = before.members.get(this.#self)?.since ?? 0
+    for (const [host, member] of before.members) {
+      if (host === this.#self) continue
+      if (view.members.get(host)?.incarnation === member.incarnation) continue
+      for (const entry of [...this.#queue.entries()]) {
+        if (entry.request.host !== host || entry.ghostUntil !== undefined) continue
+        if (this.#rules.ghosts) this.#haunt(entry, after(now, this.#grace))
+        else this.#queue.remove(entry.token)
+      }
+      // Only one that joined before we did can hold what we never replied to.
+      const isKnown = this.#everSynced.get(host) === member.incarnation
+      if (this.#rules.restartWait && member.since < ownSince && !isKnown) this.#waitFrom = now
+    }
+  }
+
+  #haunt(entry: QueueEntry, until: Instant): void {
+    entry.ghostUntil = until
+    this.#ghosts.add(entry)
+  }
+
+  #addGhost(now: Instant, { remaining, ...request }: Ghost): void {
+    if (this.#queue.find(tokenOf(request)) !== undefined) return
+    this.#haunt(this.#queue.insert(now, request), after(now, milliseconds(remaining)))
+  }
+
+  #completeIfSynced(now: Instant): void {
+    if (this.#isComplete || !this.isMember || this.unsynced.length > 0) return
+    const someoneKnows = this.#basis || [...this.#synced.values()].includes(true)
+    const end = this.quarantineEnd
+    if (!someoneKnows && this.#rules.quarantine && (end === undefined || now < end)) return
+    this.#isComplete = true
+    this.#isCaughtUp = true
+  }
+
+  #expireHeld(now: Instant): void {
+    if (this.#heldCount === 0 || (this.isMember && this.#lease.isValid(now))) return
+    for (const [token, own] of [...this.#own]) {
+      if (!own.held) continue
+      this.#output.lost(token, 'the lease has ended: hosts with a majority of votes did not answer')
+      this.release(now, token)
+    }
+  }
+
+  #sendSync(now: Instant, to: readonly HostId[]): void {
+    if (to.length === 0) return
+    const view = this.#currentView().number
+    const requests = [...this.#own.values()].map(own => own.entry.request)
+    const ghosts = [...this.#ghosts].map(({ request, ghostUntil }) => ({
+      ...request,
+      remaining: elapsed(now, ghostUntil ?? now),
+    }))
+    for (const part of syncParts(requests, ghosts)) {
+      const time = this.#clock.tick()
+      this.#output.send(to, { type: 'sync', view, time, basis: this.#basis, ...part })
+    }
+  }
+
+  #insertAndReply(now: Instant, request: LockRequest): void {
+    this.#queue.insert(now, request)
+    const view = this.#currentView().number
+    const time = this.#clock.tick()
+    this.#output.send([request.host], { type: 'reply', view, time, request: request.time })
+  }
+
+  #forgetRequestsOf(member: HostId): void {
+    for (const entry of [...this.#queue.entries()]) {
+      if (entry.request.host !== member || entry.ghostUntil !== undefined) continue
+      this.#queue.remove(entry.token)
+    }
+  }
+
+  #forgetOwn(token: Token, own: OwnRequest): void {
+    if (own.held) {
+      this.#heldCount -= 1
+      this.#output.left(own.entry.request)
+    }
+    this.#own.delete(token)
+    this.#queue.remove(token)
   }
 
   /** Rule 5: lets in those of our requests that may enter, after these names have changed. */
   #advance(now: Instant, names: Iterable<string>): void {
+    const mayEnter = this.mayEnter(now)
     const entering: OwnRequest[] = []
     for (const name of names) {
       for (const entry of this.#queue.admittedBy(name)) {
         if (entry.request.names.length > 1 && !this.#queue.isAdmitted(entry)) continue
         entry.admitted ??= now
         const own = this.#own.get(entry.token)
-        if (own !== undefined && this.#isAnswered(own)) {
-          own.held = true
-          entering.push(own)
-        }
+        if (own === undefined || own.held || !mayEnter) continue
+        if (own.awaited.size > 0 && this.#rules.waitForReplies) continue
+        own.held = true
+        this.#heldCount += 1
+        entering.push(own)
       }
     }
     for (const own of entering) this.#output.granted(own.entry.request)
   }
 
-  #isAnswered(own: OwnRequest): boolean {
-    if (own.held) return false
-    if (!this.#rules.waitForReplies) return true
-    return this.isComplete && own.awaited.size === 0
-  }
-}
-
-/** Splits requests into parts of bounded size; the last one, which may be empty, is marked. */
-function* syncParts(
-  requests: readonly LockRequest[],
-): Generator<[part: Omit<LockRequest, 'host'>[], isLast: boolean]> {
-  let part: Omit<LockRequest, 'host'>[] = []
-  let bytes = 0
-  for (const { time, names, limit, info } of requests) {
-    // A UTF-16 unit takes at most three bytes of UTF-8.
-    const size = names.reduce((sum, name) => sum + 3 * name.length + 3, 3 * info.length + 32)
-    if (part.length > 0 && bytes + size > SYNC_PART_BYTES_MAX) {
-      yield [part, false]
-      part = []
-      bytes = 0
+  /** The broken variant: taking any later message for a REPLY. */
+  #replyImplicitly(from: HostId, time: number): void {
+    for (const own of this.#own.values()) {
+      if (time > own.entry.request.time) own.awaited.delete(from)
     }
-    part.push({ time, names, limit, info })
-    bytes += size
   }
-  yield [part, true]
-}
 
-/** For people: `3@17` is the request that host 3 made at its time 17. */
-export function describeToken(token: Token): string {
-  const { time, host } = timestampOf(token)
-  return `${host}@${time}`
+  /** The other members of the view, whether channels are open or not. */
+  #others(): HostId[] {
+    const members = [...(this.#view?.members.keys() ?? [])]
+    return this.isMember ? members.filter(host => host !== this.#self) : []
+  }
+
+  /** Those members to whose very incarnation channels are open. */
+  #joined(): HostId[] {
+    return this.#others().filter(host => this.#isJoined(host))
+  }
+
+  #isJoined(host: HostId): boolean {
+    return this.#channels.get(host) === this.#view?.members.get(host)?.incarnation
+  }
+
+  #currentView(): View {
+    assert(this.#view !== undefined, 'messages of the mutex belong to a view')
+    return this.#view
+  }
 }

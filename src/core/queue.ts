@@ -11,6 +11,11 @@ export type QueueEntry = {
   readonly inserted: Instant
   /** When this queue first had too few before it to keep it out; `undefined` while it waits. */
   admitted: Instant | undefined
+  /**
+   * Its owner's incarnation has been excluded and may be inside without knowing: it keeps its place
+   * until this instant, when every lease that it may have had has ended.
+   */
+  ghostUntil: Instant | undefined
 }
 
 /**
@@ -45,16 +50,24 @@ export class RequestQueue {
   }
 
   /** Puts a request in its place in ⇒; one that is there already stays as it is. */
-  insert(now: Instant, request: LockRequest): void {
+  insert(now: Instant, request: LockRequest): QueueEntry {
     const token = tokenOf(request)
-    if (this.#entries.has(token)) return
-    const entry: QueueEntry = { request, token, inserted: now, admitted: undefined }
+    const present = this.#entries.get(token)
+    if (present !== undefined) return present
+    const entry: QueueEntry = {
+      request,
+      token,
+      inserted: now,
+      admitted: undefined,
+      ghostUntil: undefined,
+    }
     this.#entries.set(token, entry)
     for (const name of request.names) {
       const line = this.#lines.get(name)
       if (line === undefined) this.#lines.set(name, [entry])
       else line.splice(this.#place(line, token), 0, entry)
     }
+    return entry
   }
 
   /** Removes a request and returns it; `undefined` where there is none. */

@@ -11,6 +11,24 @@ export type Rules = {
   readonly requestOnce: boolean
   /** Requests are kept in the total order ⇒, not in the order of their arrival. */
   readonly totalOrder: boolean
+  /** A REPLY is for one request; a later timestamp of its sender is none. */
+  readonly explicitReply: boolean
+  /** Requests of excluded incarnations keep their place until their leases have ended. */
+  readonly ghosts: boolean
+  /** An excluded incarnation can never be in a later view. */
+  readonly retirement: boolean
+  /** Where nobody knows what an absent host may hold, a lease is waited out. */
+  readonly quarantine: boolean
+  /** The wait starts again when a view excludes one that joined earlier and never sent a SYNC. */
+  readonly restartWait: boolean
+  /** Heartbeats of an incarnation outside the newest accepted view are not echoed. */
+  readonly echoMembersOnly: boolean
+  /** No request is stamped before this incarnation has been complete once. */
+  readonly stampWhenCaughtUp: boolean
+  /** A host without a disk of its own votes only after it has founded or recovered. */
+  readonly blankHosts: boolean
+  /** Nothing above the durable clock ceiling is stamped or sent. */
+  readonly clockCeiling: boolean
 }
 
 export const RULES: Rules = {
@@ -18,4 +36,13 @@ export const RULES: Rules = {
   releaseAnywhere: true,
   requestOnce: true,
   totalOrder: true,
+  explicitReply: true,
+  ghosts: true,
+  retirement: true,
+  quarantine: true,
+  restartWait: true,
+  echoMembersOnly: true,
+  stampWhenCaughtUp: true,
+  blankHosts: true,
+  clockCeiling: true,
 }

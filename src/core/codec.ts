@@ -1,0 +1,339 @@
+import { unreachable } from '../lib/assert.ts'
+import { decode, encode } from '../lib/cbor.ts'
+import { HOST_ID_LIMIT, TIME_LIMIT, type HostId } from './clock.ts'
+import type { Heartbeat } from './hearing.ts'
+import {
+  INFO_BYTES_MAX,
+  MESSAGE_TYPES,
+  NAME_BYTES_MAX,
+  NAMES_MAX,
+  type Ghost,
+  type LockRequest,
+  type Message,
+  type MessageType,
+  type RecoveryPhase,
+} from './message.ts'
+import type { AcceptorRecord, Ballot } from './register.ts'
+import type { Member, View } from './view.ts'
+
+/** What is no message, and why. */
+export type Malformed = { readonly malformed: string }
+
+/** On the wire a message is a CBOR list: its number, its time, its fields. */
+export function encodeMessage(message: Message): Uint8Array {
+  const kind = MESSAGE_TYPES.indexOf(message.type) + 1
+  return encode([kind, message.time, ...fieldsOf(message)])
+}
+
+/** Reads a payload. It came from a host of ours, but perhaps from one with a fault: never throws. */
+export function decodeMessage(payload: Uint8Array): Message | Malformed {
+  const value = decode(payload)
+  if (!Array.isArray(value)) return { malformed: 'not a list' }
+  const [kind, time, ...fields] = value as unknown[]
+  const type = typeof kind === 'number' ? MESSAGE_TYPES[kind - 1] : undefined
+  if (type === undefined) return { malformed: 'no known kind' }
+  if (!isTime(time)) return { malformed: `${type} without a time` }
+  return parseFields(type, time, fields) ?? { malformed: `${type} with fields in disorder` }
+}
+
+/** A heartbeat as the payload of a DGRAM frame. */
+export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
+  const { incarnation, stamp, echo, view, heard } = heartbeat
+  return encode([incarnation, stamp, echo ?? null, view, heard])
+}
+
+export function decodeHeartbeat(payload: Uint8Array): Heartbeat | Malformed {
+  const value = decode(payload)
+  if (!Array.isArray(value) || value.length !== 5) return { malformed: 'no heartbeat' }
+  const [incarnation, stamp, echo, view, heard] = value as unknown[]
+  if (!isTime(incarnation) || !isStamp(stamp) || !isTime(view)) return { malformed: 'heartbeat' }
+  if (echo !== null && !isStamp(echo)) return { malformed: 'heartbeat with no echo' }
+  if (!isListOf(heard, isHostId)) return { malformed: 'heartbeat with no hosts' }
+  return { incarnation, stamp, echo: echo ?? undefined, view, heard }
+}
+
+/** What an acceptor must not forget, as it is stored. */
+export function encodeAcceptor({ promised, accepted, value }: AcceptorRecord<View>): Uint8Array {
+  return encode([ballotFields(promised), ballotFields(accepted), viewFields(value)])
+}
+
+export function decodeAcceptor(bytes: Uint8Array): AcceptorRecord<View> | Malformed {
+  const list = decode(bytes)
+  if (!Array.isArray(list)) return { malformed: 'acceptor record' }
+  const [first, second, third] = list as unknown[]
+  const [promised, accepted] = [parseBallot(first), parseBallot(second)]
+  const view = parseOptionalView(third)
+  if (promised === undefined || accepted === undefined || view === undefined) {
+    return { malformed: 'acceptor record' }
+  }
+  return { promised, accepted, value: view.view }
+}
+
+function fieldsOf(message: Message): readonly unknown[] {
+  switch (message.type) {
+    case 'request':
+      return [message.view, ...requestFields(message)]
+    case 'reply':
+    case 'release':
+      return [message.view, message.request]
+    case 'sync': {
+      const { view, basis, last } = message
+      const requests = message.requests.map(request => [request.time, ...requestFields(request)])
+      const ghosts = message.ghosts.map(ghost => [
+        ghost.time,
+        ...requestFields(ghost),
+        ghost.host,
+        ghost.remaining,
+      ])
+      return [view, basis, requests, ghosts, last]
+    }
+    case 'leave':
+      return [message.view, message.incarnation]
+    case 'prepare':
+    case 'accepted':
+      return [ballotFields(message.ballot)]
+    case 'promise': {
+      const { ballot, accepted, value } = message
+      return [ballotFields(ballot), ballotFields(accepted), viewFields(value)]
+    }
+    case 'conflict':
+      return [ballotFields(message.ballot), ballotFields(message.promised)]
+    case 'accept':
+      return [ballotFields(message.ballot), viewFields(message.value)]
+    case 'learn':
+      return [viewFields(message.value)]
+    case 'blank':
+      return [message.life, message.phase, message.floor]
+    case 'answer': {
+      const { to, phase, ready, foundedWith, accepted, value, known } = message
+      return [to, phase, ready, foundedWith, ballotFields(accepted), viewFields(value), known]
+    }
+    default:
+      return unreachable(message)
+  }
+}
+
+function parseFields(
+  type: MessageType,
+  time: number,
+  fields: readonly unknown[],
+): Message | undefined {
+  switch (type) {
+    case 'request':
+    case 'reply':
+    case 'release':
+    case 'sync':
+    case 'leave':
+      return parseMutexFields(type, time, fields)
+    case 'prepare':
+    case 'promise':
+    case 'conflict':
+    case 'accept':
+    case 'accepted':
+    case 'learn':
+      return parseRegisterFields(type, time, fields)
+    case 'blank':
+    case 'answer':
+      return parseBlankFields(type, time, fields)
+    default:
+      return unreachable(type)
+  }
+}
+
+function parseMutexFields(
+  type: 'request' | 'reply' | 'release' | 'sync' | 'leave',
+  time: number,
+  [view, ...fields]: readonly unknown[],
+): Message | undefined {
+  if (!isTime(view)) return undefined
+  const [first] = fields
+  switch (type) {
+    case 'request': {
+      const body = parseRequestFields(fields)
+      return body === undefined || fields.length !== 3 ? undefined : { type, view, time, ...body }
+    }
+    case 'reply':
+    case 'release':
+      return isTime(first) && fields.length === 1 ? { type, view, time, request: first } : undefined
+    case 'leave':
+      return isTime(first) ? { type, view, time, incarnation: first } : undefined
+    case 'sync': {
+      const [basis, requestList, ghostList, last] = fields
+      const requests = parseList(requestList, parseTimedRequest)
+      const ghosts = parseList(ghostList, parseGhost)
+      if (requests === undefined || ghosts === undefined) return undefined
+      if (typeof basis !== 'boolean' || typeof last !== 'boolean') return undefined
+      return { type, view, time, basis, requests, ghosts, last }
+    }
+    default:
+      return unreachable(type)
+  }
+}
+
+function parseRegisterFields(
+  type: 'prepare' | 'promise' | 'conflict' | 'accept' | 'accepted' | 'learn',
+  time: number,
+  [first, second, third]: readonly unknown[],
+): Message | undefined {
+  if (type === 'learn') {
+    const value = parseView(first)
+    return value === undefined ? undefined : { type, time, value }
+  }
+  const ballot = parseBallot(first)
+  if (ballot === undefined) return undefined
+  switch (type) {
+    case 'prepare':
+    case 'accepted':
+      return { type, time, ballot }
+    case 'promise': {
+      const accepted = parseBallot(second)
+      const view = parseOptionalView(third)
+      if (accepted === undefined || view === undefined) return undefined
+      return { type, time, ballot, accepted, value: view.view }
+    }
+    case 'conflict': {
+      const promised = parseBallot(second)
+      return promised === undefined ? undefined : { type, time, ballot, promised }
+    }
+    case 'accept': {
+      const value = parseView(second)
+      return value === undefined ? undefined : { type, time, ballot, value }
+    }
+    default:
+      return unreachable(type)
+  }
+}
+
+function parseBlankFields(
+  type: 'blank' | 'answer',
+  time: number,
+  fields: readonly unknown[],
+): Message | undefined {
+  const [life, second, third, foundedWith, ballot, value, known] = fields
+  if (!isTime(life) || !isPhase(second)) return undefined
+  if (type === 'blank')
+    return isTime(third) ? { type, time, life, phase: second, floor: third } : undefined
+  const accepted = parseBallot(ballot)
+  const view = parseOptionalView(value)
+  if (typeof third !== 'boolean' || !isTime(foundedWith) || !isTime(known)) return undefined
+  if (accepted === undefined || view === undefined) return undefined
+  const answer = { to: life, phase: second, ready: third, foundedWith, known }
+  return { type, time, ...answer, accepted, value: view.view }
+}
+
+type RequestBody = Omit<LockRequest, 'host' | 'time'>
+
+/** CBOR has an infinity, but three bytes of it; 0 is free. */
+function requestFields({ names, limit, info }: RequestBody): unknown[] {
+  return [names, limit === Infinity ? 0 : limit, info]
+}
+
+function parseTimedRequest(value: unknown): Omit<LockRequest, 'host'> | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [time, ...fields] = value as unknown[]
+  const body = parseRequestFields(fields)
+  return isTime(time) && body !== undefined ? { time, ...body } : undefined
+}
+
+function parseGhost(value: unknown): Ghost | undefined {
+  const request = parseTimedRequest(value)
+  if (request === undefined) return undefined
+  const [, , , , host, remaining] = value as unknown[]
+  return isHostId(host) && isStamp(remaining) ? { ...request, host, remaining } : undefined
+}
+
+function parseRequestFields(fields: readonly unknown[]): RequestBody | undefined {
+  const [names, limit, info] = fields
+  if (!isNames(names) || !isTime(limit)) return undefined
+  if (typeof info !== 'string' || info.length > INFO_BYTES_MAX) return undefined
+  return { names, limit: limit === 0 ? Infinity : limit, info }
+}
+
+/** Sorted and different from each other, so that one request has one form. */
+function isNames(value: unknown): value is string[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > NAMES_MAX) return false
+  return (value as unknown[]).every(
+    (name, i, all) =>
+      typeof name === 'string' &&
+      name.length > 0 &&
+      name.length <= NAME_BYTES_MAX &&
+      (i === 0 || (all[i - 1] as string) < name),
+  )
+}
+
+function ballotFields({ counter, host }: Ballot): unknown {
+  return [counter, host]
+}
+
+function parseBallot(value: unknown): Ballot | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [counter, host] = value as unknown[]
+  if (!isTime(counter) || !isTime(host) || host >= HOST_ID_LIMIT) return undefined
+  return { counter, host }
+}
+
+function viewFields(view: View | undefined): unknown {
+  if (view === undefined) return null
+  const members = [...view.members].map(([host, m]) => [host, m.incarnation, m.since])
+  return [view.number, members, [...view.retired], view.isFirst]
+}
+
+function parseOptionalView(value: unknown): { readonly view: View | undefined } | undefined {
+  if (value === null) return { view: undefined }
+  const view = parseView(value)
+  return view === undefined ? undefined : { view }
+}
+
+function parseView(value: unknown): View | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [number, memberList, retiredList, isFirst] = value as unknown[]
+  const members = parseList(memberList, parseMember)
+  const retired = parseList(retiredList, parseRetired)
+  if (!isTime(number) || members === undefined || retired === undefined) return undefined
+  if (typeof isFirst !== 'boolean') return undefined
+  return { number, members: new Map(members), retired: new Map(retired), isFirst }
+}
+
+function parseMember(value: unknown): [HostId, Member] | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [host, incarnation, since] = value as unknown[]
+  if (!isHostId(host) || !isTime(incarnation) || !isTime(since)) return undefined
+  return [host, { incarnation, since }]
+}
+
+function parseRetired(value: unknown): [HostId, number] | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [host, incarnation] = value as unknown[]
+  return isHostId(host) && isTime(incarnation) ? [host, incarnation] : undefined
+}
+
+function parseList<T>(value: unknown, parse: (item: unknown) => T | undefined): T[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  const items: T[] = []
+  for (const item of value as unknown[]) {
+    const parsed = parse(item)
+    if (parsed === undefined) return undefined
+    items.push(parsed)
+  }
+  return items
+}
+
+function isListOf<T>(value: unknown, is: (item: unknown) => item is T): value is T[] {
+  return Array.isArray(value) && (value as unknown[]).every(is)
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < TIME_LIMIT
+}
+
+function isStamp(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isHostId(value: unknown): value is HostId {
+  return Number.isInteger(value) && (value as number) > 0 && (value as number) < HOST_ID_LIMIT
+}
+
+function isPhase(value: unknown): value is RecoveryPhase {
+  return value === 0 || value === 1 || value === 2
+}

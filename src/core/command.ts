@@ -1,0 +1,129 @@
+import type { Duration, Instant } from '../lib/time.ts'
+import type { HostId, Token } from './clock.ts'
+import type { Message, MessageType } from './message.ts'
+import type { View } from './view.ts'
+
+/** The driver's name of a command under way: unique in the life of a node, never reused. */
+export type CommandId = number
+
+/** What a client wants of the locks. Its connection is the driver's business. */
+export type Command =
+  | {
+      readonly type: 'acquire'
+      /** 1..64 names, each 1..255 bytes; checked at the edge; sorted here. */
+      readonly names: readonly string[]
+      /** 1 exclusive, k a semaphore, Infinity shared. */
+      readonly limit: number
+      /** `undefined`: for ever; 0: only if nothing precedes (the answer is still waited for). */
+      readonly wait: Duration | undefined
+      readonly info: string
+    }
+  | { readonly type: 'release'; readonly token: Token }
+  /** The operator says that blank hosts may found the cluster. */
+  | { readonly type: 'found' }
+
+/** The one answer to a command. */
+export type Response =
+  | {
+      readonly type: 'granted'
+      readonly token: Token
+      /** When the client must have stopped, by this host's clock, unless it hears of a renewal. */
+      readonly until: Instant
+    }
+  | { readonly type: 'released' }
+  | { readonly type: 'founding' }
+  /** The answer to an acquire that was cancelled; `wasGranted` if the grant was on its way. */
+  | { readonly type: 'cancelled'; readonly wasGranted: boolean }
+  | { readonly type: 'refused'; readonly reason: Refusal; readonly detail: string }
+
+export type Refusal =
+  'not-acquired' | 'no-majority' | 'not-held' | 'busy' | 'leaving' | 'limit' | 'not-blank'
+
+/** What people or clients should hear of, unasked. */
+export type NodeEvent =
+  /** Requests that precede it, where it was not granted at once; sent again when it changes. */
+  | { readonly type: 'queued'; readonly id: CommandId; readonly position: number }
+  /** The lease of every lock held here was renewed. */
+  | { readonly type: 'lease'; readonly until: Instant }
+  | { readonly type: 'lost'; readonly token: Token; readonly reason: string }
+  | { readonly type: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
+  /** Everything that `leave` asked for is done, or it took too long: the process may end. */
+  | { readonly type: 'left' }
+
+/** What happened inside, for diagrams, checkers and transcripts. */
+export type TraceEvent =
+  | { readonly type: 'send'; readonly to: HostId; readonly message: Message }
+  | { readonly type: 'deliver'; readonly from: HostId; readonly message: Message }
+  | {
+      /** `request`: it got its timestamp. */
+      readonly type: 'request' | 'enter' | 'leave'
+      readonly token: Token
+      readonly names: readonly string[]
+      readonly limit: number
+    }
+  | { readonly type: 'install'; readonly view: View }
+  | { readonly type: 'complete'; readonly view: number }
+  | { readonly type: 'reincarnate'; readonly incarnation: number; readonly reason: string }
+  | { readonly type: 'session-up'; readonly peer: HostId; readonly incarnation: number }
+  | { readonly type: 'session-lost'; readonly peer: HostId; readonly incarnation: number }
+
+/** Where a log sequence number stands: one for each batch that was given to the store. */
+export type Lsn = number
+
+/** One record of the store, by its key. */
+export type StoreEntry = { readonly key: string; readonly value: Uint8Array }
+
+export type LockStatus = {
+  readonly name: string
+  readonly holders: readonly RequestStatus[]
+  readonly waiters: readonly RequestStatus[]
+}
+
+export type RequestStatus = {
+  readonly host: HostId
+  readonly token: Token
+  readonly limit: number
+  readonly info: string
+  /** How long this host has known it in its present state, waiting or holding. */
+  readonly since: Duration
+  /** How many precede it. */
+  readonly position: number
+  /** Its host has been excluded: it keeps its place for so long. */
+  readonly ghostFor: Duration | undefined
+}
+
+/** Why a lock is not to be had, as one host sees it; for people. */
+export type WhyStatus = {
+  readonly lock: LockStatus
+  /** Members whose REPLY to the first of our own requests in line is missing. */
+  readonly awaited: readonly HostId[]
+  /** One line a reason, with what to do. */
+  readonly reasons: readonly string[]
+}
+
+export type MemberState = 'member' | 'heard' | 'connected' | 'silent'
+
+/** What the protocol knows of itself; the transport's part is added by the node. */
+export type HostStatus = {
+  readonly incarnation: number
+  /** The Lamport time. */
+  readonly clock: number
+  readonly view: { readonly number: number; readonly members: readonly HostId[] } | undefined
+  readonly isMember: boolean
+  /** Whether this host knows all requests of the others: it enters nothing before. */
+  readonly complete: boolean
+  /** Whether hosts with a majority of votes are heard. */
+  readonly majority: boolean
+  /** What is left of the lease; 0 where there is none. */
+  readonly lease: Duration
+  /** Whom a blank host waits for. */
+  readonly blank: string | undefined
+  readonly states: ReadonlyMap<HostId, MemberState>
+  /** Protocol messages since the start, by type, apart from datagrams. */
+  readonly messages: {
+    readonly sent: Readonly<Record<MessageType, number>>
+    readonly received: Readonly<Record<MessageType, number>>
+  }
+  readonly grants: number
+  readonly views: number
+}

@@ -1,0 +1,149 @@
+import { after, earliest, elapsed, NEVER, type Duration, type Instant } from '../lib/time.ts'
+import type { HostId } from './clock.ts'
+
+/** What one host says of itself, unasked, to each other host; it carries no Lamport time. */
+export type Heartbeat = {
+  readonly incarnation: number
+  /** The sender's own monotonic clock when it sent this. */
+  readonly stamp: number
+  /** Newest stamp of the receiver's present incarnation that the sender heard and may answer. */
+  readonly echo: number | undefined
+  /** Number of the newest view that the sender has installed. */
+  readonly view: number
+  /** Whom the sender has heard within `suspect`. */
+  readonly heard: readonly HostId[]
+}
+
+type Voice = {
+  incarnation: number
+  /** When the last heartbeat came. */
+  last: Instant
+  /** Since when they have come without a gap. */
+  since: Instant
+  stamp: number
+  heard: ReadonlySet<HostId>
+}
+
+/** How often a host may be excluded before its return is made to wait, and for how long at most. */
+const EXCLUSIONS_REMEMBERED = 60_000 as Duration
+const PROBATION_MAX = 20_000 as Duration
+
+/** Who is heard, since when, and whom they hear: the failure detector. */
+export class Hearing {
+  readonly #self: HostId
+  readonly #suspect: Duration
+  readonly #voices = new Map<HostId, Voice>()
+  /** Incarnations that have left: whatever arrives later, they are gone. */
+  readonly #left = new Map<HostId, number>()
+  readonly #exclusions = new Map<HostId, Instant[]>()
+
+  constructor(self: HostId, suspect: Duration) {
+    this.#self = self
+    this.#suspect = suspect
+  }
+
+  /** Takes a heartbeat in; true where it changed who hears whom. */
+  hear(now: Instant, from: HostId, heartbeat: Heartbeat): boolean {
+    const { incarnation, stamp } = heartbeat
+    const voice = this.#voices.get(from)
+    if (voice !== undefined && incarnation < voice.incarnation) return false
+    const heard = new Set(heartbeat.heard)
+    if (voice === undefined || voice.incarnation !== incarnation) {
+      this.#voices.set(from, { incarnation, last: now, since: now, stamp, heard })
+      return true
+    }
+    const wasSilent = elapsed(voice.last, now) >= this.#suspect
+    const changed = wasSilent || !sameSet(heard, voice.heard)
+    if (wasSilent) voice.since = now
+    voice.last = now
+    if (stamp <= voice.stamp) return wasSilent
+    // Newest only: what overtook it on the way has said more.
+    voice.stamp = stamp
+    voice.heard = heard
+    return changed
+  }
+
+  /** The stamp to echo to a host, if this incarnation of it was heard. */
+  stampOf(host: HostId, incarnation: number): number | undefined {
+    const voice = this.#voices.get(host)
+    return voice?.incarnation === incarnation ? voice.stamp : undefined
+  }
+
+  /** The incarnation that was heard last, or 0. */
+  incarnationOf(host: HostId): number {
+    return this.#voices.get(host)?.incarnation ?? 0
+  }
+
+  lastHeard(host: HostId): Instant | undefined {
+    return this.#voices.get(host)?.last
+  }
+
+  /** This incarnation has said that it goes. */
+  leave(host: HostId, incarnation: number): void {
+    this.#left.set(host, Math.max(incarnation, this.#left.get(host) ?? 0))
+  }
+
+  hasLeft(host: HostId, incarnation: number): boolean {
+    return incarnation <= (this.#left.get(host) ?? 0)
+  }
+
+  /** Hosts heard within `suspect`, with their incarnations; without ourselves. */
+  heard(now: Instant): Map<HostId, number> {
+    const heard = new Map<HostId, number>()
+    for (const [host, voice] of this.#voices) {
+      if (elapsed(voice.last, now) >= this.#suspect) continue
+      if (this.hasLeft(host, voice.incarnation)) continue
+      heard.set(host, voice.incarnation)
+    }
+    return heard
+  }
+
+  /** One-way hearing counts as none. */
+  hearEachOther(now: Instant, a: HostId, b: HostId): boolean {
+    return this.#hears(now, a, b) && this.#hears(now, b, a)
+  }
+
+  /** A view without this host has been installed, though it did not leave. */
+  excluded(now: Instant, host: HostId): void {
+    const times = (this.#exclusions.get(host) ?? []).filter(
+      time => elapsed(time, now) < EXCLUSIONS_REMEMBERED,
+    )
+    times.push(now)
+    this.#exclusions.set(host, times)
+  }
+
+  /**
+   * When this host may be let in again: one that keeps coming and going is made to wait, so that it
+   * does not stop the others each time.
+   */
+  admissible(now: Instant, host: HostId): Instant {
+    const times = this.#exclusions.get(host) ?? []
+    const count = times.filter(time => elapsed(time, now) < EXCLUSIONS_REMEMBERED).length
+    const voice = this.#voices.get(host)
+    if (count === 0 || voice === undefined) return now
+    const wait = Math.min(this.#suspect * 2 ** (count - 1), PROBATION_MAX)
+    return after(voice.since, wait as Duration)
+  }
+
+  /** When somebody who is heard now will be silent for too long. */
+  deadline(now: Instant): Instant {
+    let deadline = NEVER
+    for (const voice of this.#voices.values()) {
+      const silent = after(voice.last, this.#suspect)
+      if (silent > now) deadline = earliest(deadline, silent)
+    }
+    return deadline
+  }
+
+  #hears(now: Instant, a: HostId, b: HostId): boolean {
+    const voice = this.#voices.get(a === this.#self ? b : a)
+    if (voice === undefined || elapsed(voice.last, now) >= this.#suspect) return false
+    return a === this.#self || voice.heard.has(b)
+  }
+}
+
+function sameSet(a: ReadonlySet<HostId>, b: ReadonlySet<HostId>): boolean {
+  if (a.size !== b.size) return false
+  for (const item of a) if (!b.has(item)) return false
+  return true
+}

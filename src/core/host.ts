@@ -1,0 +1,646 @@
+import { assert, unreachable } from '../lib/assert.ts'
+import type { Random } from '../lib/random.ts'
+import {
+  after,
+  before,
+  earliest,
+  elapsed,
+  milliseconds,
+  NEVER,
+  scaled,
+  toInstant,
+  type Duration,
+  type Instant,
+} from '../lib/time.ts'
+import { Ceiling } from './ceiling.ts'
+import { Claims } from './claims.ts'
+import { LamportClock, TIME_AHEAD_MAX, tokenOf, type HostId, type Token } from './clock.ts'
+import type {
+  Command,
+  CommandId,
+  HostStatus,
+  LockStatus,
+  Lsn,
+  NodeEvent,
+  Response,
+  StoreEntry,
+  TraceEvent,
+  WhyStatus,
+} from './command.ts'
+import { Founding, type ReadyRecord, type Recovery } from './founding.ts'
+import type { Heartbeat } from './hearing.ts'
+import { Lease } from './lease.ts'
+import { Membership } from './membership.ts'
+import { channelOf, type LockRequest, type Message, type MutexMessage } from './message.ts'
+import { Mutex } from './mutex.ts'
+import { Outbox, type Outgoing } from './outbox.ts'
+import { explainLock, explainStall, lockStatuses, memberStates, type Picture } from './picture.ts'
+import type { Rules } from './rules.ts'
+import { acceptorEntry, ceilingEntry, incarnationEntry, readyEntry, type Durable } from './store.ts'
+import { Tally } from './tally.ts'
+import { describeView, includes, Votes, type View } from './view.ts'
+
+export type HostConfig = {
+  readonly self: HostId
+  /** All hosts of hosts.yml, this one among them. */
+  readonly hosts: readonly { readonly id: HostId; readonly name: string; readonly votes: number }[]
+  readonly timing: {
+    readonly heartbeat: Duration
+    readonly suspect: Duration
+    readonly lease: Duration
+    /** How far the rate of a clock may be from real time: 0.02 is 2 %. */
+    readonly drift: number
+  }
+}
+
+/** What a host asks of the channels, the store and the clients around it. */
+export type HostOutput = {
+  /** Reliable and FIFO to the incarnation that the channels are open to. */
+  send(to: HostId, message: Message): void
+  sendHeartbeat(to: HostId, heartbeat: Heartbeat): void
+  /** Channels of the present incarnation end; those of this one are to be opened. */
+  reincarnate(incarnation: number): void
+  append(lsn: Lsn, entries: readonly StoreEntry[]): void
+  respond(id: CommandId, response: Response): void
+  event(event: NodeEvent): void
+  trace(event: TraceEvent): void
+  /** Whether every message that was sent has been acknowledged by those who are connected. */
+  isDrained(): boolean
+}
+
+/** `until` is the lease's end less this share of the lease, because stopping takes time. */
+const UNTIL_MARGIN = 1 / 20
+
+/** A renewal is told when it is worth this share of the lease. */
+const RENEWAL_SHARE = 1 / 8
+
+/** How long LEAVE may take to be acknowledged. */
+const LEAVE_WAIT = milliseconds(500)
+
+/** Messages of later views that wait for their install. */
+const EARLY_MAX = 100_000
+
+type Early = { readonly from: HostId; readonly incarnation: number; readonly message: MutexMessage }
+
+/**
+ * The protocol of one host, whole, above channels that are reliable and FIFO: clock, mutex, views,
+ * leases, founding, and what of them has to be durable before it is relied on.
+ */
+export class Host {
+  readonly #config: HostConfig
+  readonly #votes: Votes
+  readonly #output: HostOutput
+  readonly #clock: LamportClock
+  readonly #ceiling: Ceiling
+  readonly #lease: Lease
+  readonly #mutex: Mutex
+  readonly #membership: Membership
+  readonly #founding: Founding
+  readonly #claims: Claims
+  readonly #outboxes: readonly [Outbox, Outbox] = [new Outbox(), new Outbox()]
+  readonly #tally = new Tally()
+  readonly #sessions = new Map<HostId, number>()
+  #early: Early[] = []
+  #incarnation: number
+  /** Set while a new incarnation is on its way to the disk. */
+  #isReborn = false
+  #appended: Lsn = 0
+  #synced: Lsn = 0
+  /** What to do when a batch is durable. */
+  readonly #whenSynced = new Map<Lsn, () => void>()
+  /** The `until` that holders were told last. */
+  #toldUntil: Instant = toInstant(-Infinity)
+  #leave: { deadline: Instant; sent: boolean } | undefined
+  #hasLeft = false
+  #wasComplete = false
+  #now: Instant = toInstant(-Infinity)
+
+  constructor(
+    config: HostConfig,
+    durable: Durable,
+    random: Random,
+    rules: Rules,
+    output: HostOutput,
+  ) {
+    this.#config = config
+    this.#output = output
+    const { self, hosts, timing } = config
+    const ids = hosts.map(host => host.id)
+    const others = ids.filter(id => id !== self)
+    assert(others.length < ids.length, 'this host is one of the hosts')
+    this.#votes = new Votes(hosts)
+    this.#clock = new LamportClock(durable.clockCeiling)
+    this.#ceiling = new Ceiling(this.#clock, durable.clockCeiling, rules.clockCeiling)
+    this.#incarnation = durable.incarnation + 1
+    const me = { id: self, incarnation: this.#incarnation }
+    this.#lease = new Lease(self, this.#votes, timing.lease)
+    const grace = scaled(timing.lease, 1 + 4 * timing.drift)
+    this.#mutex = new Mutex(me, this.#clock, this.#lease, grace, rules, {
+      send: (to, message) => this.#post(to, message),
+      requested: request => this.#traceRequest('request', request),
+      granted: request => this.#granted(request),
+      left: request => this.#traceRequest('leave', request),
+      lost: (token, reason) => this.#lost(token, reason),
+      unstamped: token => this.#claims.unstamped(token),
+    })
+    this.#membership = new Membership(
+      me,
+      ids,
+      timing,
+      this.#votes,
+      this.#clock,
+      this.#lease,
+      rules,
+      random,
+      durable.acceptor,
+      {
+        send: (to, message) => this.#post(to, message),
+        sendHeartbeat: (to, heartbeat) => this.#sendHeartbeat(to, heartbeat),
+        decided: view => this.#decided(view),
+        save: record => this.#append([acceptorEntry(record)]),
+      },
+    )
+    const life = 1 + random.below(2 ** 31)
+    const ready = rules.blankHosts ? durable.ready : (durable.ready ?? { founders: new Map() })
+    this.#founding = new Founding(
+      { id: self, life },
+      others,
+      this.#votes,
+      this.#clock,
+      timing.heartbeat,
+      ready,
+      {
+        send: (to, message) => this.#post(to, message),
+        ready: (record, recovery) => this.#becomeReady(record, recovery),
+        raiseFloor: counter => this.#membership.acceptor.raiseFloor(counter),
+        acceptorRecord: () => this.#membership.acceptor.record,
+        knownIncarnation: host => this.#knownIncarnation(host),
+      },
+    )
+    const answerWait = milliseconds(timing.suspect + timing.lease)
+    this.#claims = new Claims(this.#mutex, answerWait, {
+      granted: (id, token) => this.#respond(id, { type: 'granted', token, until: this.#until() }),
+      refused: (id, reason, detail) => this.#respond(id, { type: 'refused', reason, detail }),
+      cancelled: (id, wasGranted) => this.#respond(id, { type: 'cancelled', wasGranted }),
+      queued: (id, position) => this.#output.event({ type: 'queued', id, position }),
+      mayStamp: () => this.#ceiling.allows(this.#clock.time + 1),
+      explain: (now, token) => explainStall(this.#picture(now), token),
+    })
+    // Neither may be relied on before it is durable: until then this host is silent.
+    this.#append([incarnationEntry(this.#incarnation), ...this.#ceilingEntries()])
+  }
+
+  get incarnation(): number {
+    return this.#incarnation
+  }
+
+  /** Whether the incarnation is durable, and channels may be opened in its name. */
+  get isAwake(): boolean {
+    return this.#synced > 0
+  }
+
+  tick(now: Instant): void {
+    this.#begin(now)
+    if (this.isAwake) {
+      this.#founding.tick(now)
+      if (this.#isActive) this.#membership.tick(now)
+    }
+    this.#claims.tick(now)
+    if (this.#leave !== undefined) this.#leaveWhenDone(now, this.#leave)
+    this.#finish()
+  }
+
+  execute(now: Instant, id: CommandId, command: Command): void {
+    this.#begin(now)
+    switch (command.type) {
+      case 'acquire': {
+        const { limit, wait, info } = command
+        const names = [...new Set(command.names)].sort((a, b) => (a < b ? -1 : 1))
+        this.#claims.acquire(now, id, { names, limit, wait, info })
+        break
+      }
+      case 'release':
+        if (this.#claims.release(now, command.token)) this.#respond(id, { type: 'released' })
+        else {
+          const detail = 'no client of this host holds a lock with that token'
+          this.#respond(id, { type: 'refused', reason: 'not-held', detail })
+        }
+        break
+      case 'found': {
+        const detail = this.#founding.found()
+        if (detail === undefined) this.#respond(id, { type: 'founding' })
+        else this.#respond(id, { type: 'refused', reason: 'not-blank', detail })
+        break
+      }
+      default:
+        unreachable(command)
+    }
+    this.#finish()
+  }
+
+  cancel(now: Instant, id: CommandId): void {
+    this.#begin(now)
+    this.#claims.cancel(now, id)
+    this.#finish()
+  }
+
+  /** Everything up to this batch is on the disk, and stays there through a power cut. */
+  synced(now: Instant, lsn: Lsn): void {
+    this.#begin(now)
+    assert(lsn <= this.#appended, 'only what was appended becomes durable')
+    for (; this.#synced < lsn;) {
+      this.#synced += 1
+      this.#whenSynced.get(this.#synced)?.()
+      this.#whenSynced.delete(this.#synced)
+    }
+    this.#finish()
+  }
+
+  /** Channels between this incarnation and one of another host are open, and empty. */
+  open(now: Instant, peer: HostId, incarnation: number): void {
+    this.#begin(now)
+    this.#sessions.set(peer, incarnation)
+    this.#output.trace({ type: 'session-up', peer, incarnation })
+    this.#founding.open(peer)
+    this.#membership.open(now, peer, incarnation)
+    this.#mutex.open(now, peer, incarnation)
+    this.#finish()
+  }
+
+  /** Those channels have ended for ever. */
+  close(now: Instant, peer: HostId): void {
+    this.#begin(now)
+    const incarnation = this.#sessions.get(peer) ?? 0
+    this.#output.trace({ type: 'session-lost', peer, incarnation })
+    this.#sessions.delete(peer)
+    this.#founding.close(peer)
+    this.#membership.close(peer)
+    this.#mutex.close(peer)
+    this.#finish()
+  }
+
+  /** A message has come, in order, from the incarnation that channels are open to. */
+  deliver(now: Instant, from: HostId, message: Message): void {
+    this.#begin(now)
+    if (message.time > this.#clock.time + TIME_AHEAD_MAX) {
+      this.#log('error', `${this.#name(from)} sent a time too far ahead, ignored: ${message.time}`)
+    } else this.#dispatch(from, message)
+    this.#finish()
+  }
+
+  hear(now: Instant, from: HostId, heartbeat: Heartbeat): void {
+    this.#begin(now)
+    if (this.#isActive && heartbeat.incarnation === this.#sessions.get(from)) {
+      this.#membership.hear(now, from, heartbeat)
+    }
+    this.#finish()
+  }
+
+  /**
+   * What this incarnation has been promised cannot be relied on any more (the machine was suspended,
+   * or a channel of ours has broken): it ends, and a new one begins.
+   */
+  rebirth(now: Instant, reason: string): void {
+    this.#begin(now)
+    this.#beginLife(this.#incarnation + 1, reason)
+    this.#finish()
+  }
+
+  /** SIGTERM: grants nothing more, tells the holders, and goes when they have gone. */
+  leave(now: Instant): void {
+    this.#begin(now)
+    if (this.#leave === undefined) {
+      this.#claims.leave(now)
+      const until = this.#mutex.heldCount > 0 ? this.#until() : now
+      this.#leave = { deadline: until > now ? until : now, sent: false }
+      for (const token of this.#mutex.held()) {
+        this.#output.event({ type: 'lost', token, reason: 'this host is leaving' })
+      }
+    }
+    this.#finish()
+  }
+
+  get deadline(): Instant {
+    const now = this.#now
+    let deadline = earliest(this.#claims.deadline, this.#mutex.deadline)
+    deadline = earliest(deadline, this.#mutex.leaseDeadline(now))
+    if (this.isAwake) deadline = earliest(deadline, this.#founding.deadline)
+    if (this.isAwake && this.#isActive)
+      deadline = earliest(deadline, this.#membership.deadline(now))
+    if (this.#leave !== undefined && !this.#hasLeft) {
+      const soon = this.#leave.sent ? after(now, milliseconds(5)) : NEVER
+      deadline = earliest(deadline, earliest(this.#leave.deadline, soon))
+    }
+    return deadline
+  }
+
+  locks(now: Instant): readonly LockStatus[] {
+    return lockStatuses(this.#picture(now))
+  }
+
+  why(now: Instant, name: string): WhyStatus {
+    return explainLock(this.#picture(now), name)
+  }
+
+  status(now: Instant): HostStatus {
+    const { view } = this.#membership
+    const lease = this.#mutex.isMember ? Math.max(0, elapsed(now, this.#lease.end(now))) : 0
+    return {
+      incarnation: this.#incarnation,
+      clock: this.#clock.time,
+      view: view && { number: view.number, members: [...view.members.keys()] },
+      isMember: this.#mutex.isMember,
+      complete: this.#mutex.isComplete,
+      majority: this.#mutex.isMember && this.#lease.isValid(now),
+      lease: milliseconds(lease),
+      blank: this.#founding.waitsFor(host => this.#name(host)),
+      states: memberStates(this.#picture(now)),
+      messages: this.#tally.messages,
+      grants: this.#tally.grants,
+      views: this.#tally.views,
+    }
+  }
+
+  /** Not blank, and not between two lives. */
+  get #isActive(): boolean {
+    return !this.#founding.isBlank && !this.#isReborn && !this.#hasLeft
+  }
+
+  #begin(now: Instant): void {
+    assert(now >= this.#now, 'time does not run backwards')
+    this.#now = now
+    // Whatever has just come in, a lease that has ended has ended before it.
+    if (now >= this.#mutex.deadline || now >= this.#mutex.leaseDeadline(now)) this.#mutex.tick(now)
+  }
+
+  /** After each input: what it has made possible. */
+  #finish(): void {
+    const now = this.#now
+    const ceiling = this.#ceiling.raise()
+    if (ceiling !== undefined) this.#appendCeiling(ceiling)
+    if (this.isAwake && this.#isActive) this.#membership.consider(now)
+    const isComplete = this.#mutex.mayEnter(now)
+    if (isComplete && !this.#wasComplete) this.#mutex.advanceAll(now)
+    this.#wasComplete = isComplete
+    this.#claims.settle(now)
+    this.#renew(now)
+    this.#flush()
+  }
+
+  #dispatch(from: HostId, message: Message): void {
+    this.#tally.received(message)
+    if (from !== this.#config.self) this.#clock.witness(message.time)
+    this.#output.trace({ type: 'deliver', from, message })
+    switch (message.type) {
+      case 'request':
+      case 'reply':
+      case 'release':
+      case 'sync':
+      case 'leave':
+        this.#dispatchInView(from, this.#sessions.get(from) ?? 0, message)
+        return
+      case 'prepare':
+      case 'promise':
+      case 'conflict':
+      case 'accept':
+      case 'accepted':
+      case 'learn':
+        // A blank host promises and accepts nothing; a view it may not know either.
+        if (!this.#founding.isBlank) this.#membership.receive(this.#now, from, message)
+        return
+      case 'blank':
+      case 'answer':
+        this.#founding.receive(from, message)
+        return
+      default:
+        unreachable(message)
+    }
+  }
+
+  /** A receiver in a later view ignores it; one in an earlier view keeps it until it is there. */
+  #dispatchInView(from: HostId, incarnation: number, message: MutexMessage): void {
+    if (message.type === 'leave') this.#membership.leave(from, message.incarnation)
+    const { view } = this.#membership
+    if (view === undefined || message.view > view.number) {
+      if (this.#early.length >= EARLY_MAX) this.#beginLife(this.#incarnation + 1, 'too far behind')
+      else this.#early.push({ from, incarnation, message })
+      return
+    }
+    const isCurrent = message.view === view.number && includes(view, from, incarnation)
+    if (isCurrent && this.#mutex.isMember) this.#mutex.receive(this.#now, from, message)
+  }
+
+  #decided(view: View): void {
+    this.#tally.views += 1
+    this.#output.trace({ type: 'install', view })
+    this.#log('info', describeView(view))
+    if ((view.retired.get(this.#config.self) ?? 0) >= this.#incarnation) {
+      const retired = view.retired.get(this.#config.self) ?? 0
+      this.#mutex.follow(view)
+      this.#beginLife(retired + 1, 'the others have gone on without this host')
+      return
+    }
+    this.#mutex.install(this.#now, view)
+    const early = this.#early
+    this.#early = []
+    for (const { from, incarnation, message } of early) {
+      this.#dispatchInView(from, incarnation, message)
+    }
+  }
+
+  /** Everything of the old life is forgotten; the new one speaks when it is durable. */
+  #beginLife(incarnation: number, reason: string): void {
+    if (this.#isReborn) return
+    this.#isReborn = true
+    this.#log('warning', `a new incarnation begins (${incarnation}): ${reason}`)
+    this.#output.trace({ type: 'reincarnate', incarnation, reason })
+    this.#incarnation = incarnation
+    this.#early = []
+    this.#mutex.expel(incarnation, reason)
+    this.#membership.reincarnate(incarnation)
+    const lsn = this.#append([incarnationEntry(incarnation)])
+    this.#whenSynced.set(lsn, () => {
+      this.#isReborn = false
+      this.#output.reincarnate(incarnation)
+    })
+  }
+
+  #becomeReady(record: ReadyRecord, recovery: Recovery | undefined): void {
+    const entries: StoreEntry[] = []
+    if (recovery !== undefined) {
+      const { acceptor, knownIncarnation } = recovery
+      this.#membership.acceptor.recover(acceptor)
+      if (knownIncarnation >= this.#incarnation) {
+        this.#beginLife(knownIncarnation + 1, 'recovered from the other hosts')
+      }
+    }
+    // One batch becomes durable as a whole and after all before it: `ready` is last.
+    const lsn = this.#append([...entries, readyEntry(record)])
+    this.#whenSynced.set(lsn, () => {
+      this.#founding.becameReady(record)
+      this.#log('info', 'this host is no longer blank: it may vote')
+    })
+  }
+
+  #knownIncarnation(host: HostId): number {
+    const view = this.#membership.acceptor.record.value
+    return Math.max(
+      this.#membership.hearing.incarnationOf(host),
+      view?.members.get(host)?.incarnation ?? 0,
+      view?.retired.get(host) ?? 0,
+      this.#sessions.get(host) ?? 0,
+    )
+  }
+
+  #granted(request: LockRequest): void {
+    assert(this.#ceiling.allows(request.time), 'no token is given above the durable ceiling')
+    this.#tally.grants += 1
+    this.#traceRequest('enter', request)
+    this.#claims.entered(tokenOf(request))
+  }
+
+  #lost(token: Token, reason: string): void {
+    this.#claims.lost(token)
+    this.#output.event({ type: 'lost', token, reason })
+  }
+
+  /** Holders are told when their time has grown by enough to be worth a line. */
+  #renew(now: Instant): void {
+    if (this.#mutex.heldCount === 0 || this.#leave !== undefined) return
+    const until = this.#until()
+    if (until <= now) return
+    if (elapsed(this.#toldUntil, until) < this.#lease.duration * RENEWAL_SHARE) return
+    this.#toldUntil = until
+    this.#output.event({ type: 'lease', until })
+  }
+
+  #until(): Instant {
+    return before(this.#lease.end(this.#now), scaled(this.#lease.duration, UNTIL_MARGIN))
+  }
+
+  #leaveWhenDone(now: Instant, leave: { deadline: Instant; sent: boolean }): void {
+    if (this.#hasLeft) return
+    if (!leave.sent) {
+      if (this.#mutex.heldCount > 0 && now < leave.deadline) return
+      for (const token of this.#mutex.held()) this.#claims.release(now, token)
+      leave.sent = true
+      leave.deadline = after(now, LEAVE_WAIT)
+      this.#sayLeave()
+      return
+    }
+    const isSaid = this.#outboxes[0].isEmpty && this.#output.isDrained()
+    if (!isSaid && now < leave.deadline) return
+    this.#hasLeft = true
+    this.#output.event({ type: 'left' })
+  }
+
+  /** On the channel of the mutex, after every RELEASE. */
+  #sayLeave(): void {
+    const { view } = this.#membership
+    if (view === undefined || !this.#mutex.isMember) return
+    const members = [...view.members.keys()].filter(host => host !== this.#config.self)
+    const incarnation = this.#incarnation
+    const time = this.#clock.tick()
+    this.#post(members, { type: 'leave', view: view.number, time, incarnation })
+  }
+
+  #sendHeartbeat(to: HostId, heartbeat: Heartbeat): void {
+    if (this.#isActive) this.#output.sendHeartbeat(to, heartbeat)
+  }
+
+  /** The one place where a message between hosts begins its way. */
+  #post(to: readonly HostId[], message: Message): void {
+    const rests = message.type === 'promise' || needsDisk(message) ? this.#appended : 0
+    for (const host of to) {
+      const isSelf = host === this.#config.self
+      const incarnation = isSelf ? this.#incarnation : this.#sessions.get(host)
+      if (incarnation === undefined) continue
+      if (!isSelf) this.#tally.sent(message)
+      this.#output.trace({ type: 'send', to: host, message })
+      this.#outboxes[channelOf(message)].push({ to: host, incarnation, message, rests })
+    }
+  }
+
+  #flush(): void {
+    for (const outbox of this.#outboxes) {
+      // What we send to ourselves may make us send more.
+      for (let again = true; again;) {
+        again = false
+        outbox.flush(
+          outgoing => this.#mayGo(outgoing),
+          outgoing => {
+            again = this.#go(outgoing) || again
+          },
+        )
+      }
+    }
+  }
+
+  #mayGo({ rests, message }: Outgoing): boolean {
+    return rests <= this.#synced && this.#ceiling.allows(message.time)
+  }
+
+  /** True where the message was for ourselves. */
+  #go({ to, incarnation, message }: Outgoing): boolean {
+    if (to === this.#config.self) {
+      if (incarnation === this.#incarnation) this.#dispatch(to, message)
+      return true
+    }
+    if (this.#sessions.get(to) === incarnation) this.#output.send(to, message)
+    return false
+  }
+
+  #append(entries: readonly StoreEntry[]): Lsn {
+    this.#appended += 1
+    this.#output.append(this.#appended, entries)
+    return this.#appended
+  }
+
+  #ceilingEntries(): StoreEntry[] {
+    const ceiling = this.#ceiling.raise()
+    if (ceiling === undefined) return []
+    this.#whenSynced.set(this.#appended + 1, () => this.#ceiling.raised(ceiling))
+    return [ceilingEntry(ceiling)]
+  }
+
+  #appendCeiling(ceiling: number): void {
+    const lsn = this.#append([ceilingEntry(ceiling)])
+    this.#whenSynced.set(lsn, () => this.#ceiling.raised(ceiling))
+  }
+
+  #picture(now: Instant): Picture {
+    return {
+      now,
+      config: this.#config,
+      votes: this.#votes,
+      mutex: this.#mutex,
+      membership: this.#membership,
+      lease: this.#lease,
+      sessions: this.#sessions,
+      blank: this.#founding.waitsFor(host => this.#name(host)),
+    }
+  }
+
+  #traceRequest(type: 'request' | 'enter' | 'leave', request: LockRequest): void {
+    const { names, limit } = request
+    this.#output.trace({ type, token: tokenOf(request), names, limit })
+  }
+
+  #respond(id: CommandId, response: Response): void {
+    this.#output.respond(id, response)
+  }
+
+  #log(level: 'info' | 'warning' | 'error', text: string): void {
+    this.#output.event({ type: 'log', level, text })
+  }
+
+  #name(id: HostId): string {
+    const host = this.#config.hosts.find(candidate => candidate.id === id)
+    return host === undefined ? `host ${id}` : `${host.name} (${id})`
+  }
+}
+
+/** Whether a message speaks of what this host's disk must hold. */
+function needsDisk(message: Message): boolean {
+  return message.type === 'accepted' || message.type === 'answer'
+}

@@ -1,0 +1,335 @@
+import { unreachable } from '../lib/assert.ts'
+import type { Random } from '../lib/random.ts'
+import {
+  after,
+  earliest,
+  NEVER,
+  scaled,
+  toInstant,
+  type Duration,
+  type Instant,
+} from '../lib/time.ts'
+import type { HostId, LamportClock } from './clock.ts'
+import { Hearing, type Heartbeat } from './hearing.ts'
+import type { Lease } from './lease.ts'
+import type { RegisterMessage } from './message.ts'
+import { Acceptor, Round, type AcceptorRecord } from './register.ts'
+import type { Rules } from './rules.ts'
+import { includes, nextView, type View, type Votes } from './view.ts'
+import { wantedMembers } from './wanted.ts'
+
+export type MembershipOutput = {
+  /** Reliable; to ourselves as well, like to any other acceptor. */
+  send(to: readonly HostId[], message: RegisterMessage): void
+  /** Once, and perhaps never: newest only. */
+  sendHeartbeat(to: HostId, heartbeat: Heartbeat): void
+  /** A newer view than the last was decided. */
+  decided(view: View): void
+  /** Must be durable before any message that is sent after it, by `send`, leaves this host. */
+  save(record: AcceptorRecord<View>): void
+}
+
+export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect: Duration }
+
+/**
+ * Which hosts make up the view: heartbeats tell who hears whom, and the register of views, changed
+ * by CASPaxos only, turns what one host wants into what all have agreed on.
+ */
+export class Membership {
+  readonly #self: HostId
+  readonly #hosts: readonly HostId[]
+  readonly #timing: MembershipTiming
+  readonly #votes: Votes
+  readonly #clock: LamportClock
+  readonly #lease: Lease
+  readonly #rules: Rules
+  readonly #random: Random
+  readonly #output: MembershipOutput
+  readonly #acceptor: Acceptor<View>
+  readonly hearing: Hearing
+  #incarnation: number
+  #view: View | undefined
+  /** Other hosts to whom there are channels, and to which incarnation. */
+  readonly #sessions = new Map<HostId, number>()
+  #nextHeartbeat: Instant = toInstant(-Infinity)
+  #round: Round<View> | undefined
+  #roundEnd: Instant = NEVER
+  /** When to propose; `undefined` while the view is as wanted. */
+  #nextProposal: Instant | undefined
+  /** Whether anything that the wanted view rests on may have changed. */
+  #stale = true
+
+  constructor(
+    self: { readonly id: HostId; readonly incarnation: number },
+    hosts: readonly HostId[],
+    timing: MembershipTiming,
+    votes: Votes,
+    clock: LamportClock,
+    lease: Lease,
+    rules: Rules,
+    random: Random,
+    recovered: AcceptorRecord<View> | undefined,
+    output: MembershipOutput,
+  ) {
+    this.#self = self.id
+    this.#incarnation = self.incarnation
+    this.#hosts = hosts
+    this.#timing = timing
+    this.#votes = votes
+    this.#clock = clock
+    this.#lease = lease
+    this.#rules = rules
+    this.#random = random
+    this.#output = output
+    this.#acceptor = new Acceptor(recovered, record => output.save(record))
+    this.hearing = new Hearing(self.id, timing.suspect)
+  }
+
+  get view(): View | undefined {
+    return this.#view
+  }
+
+  get acceptor(): Acceptor<View> {
+    return this.#acceptor
+  }
+
+  /** Whether a majority of votes is heard, this host included: then there can be a view. */
+  hearsMajority(now: Instant): boolean {
+    return this.#votes.isMajority([this.#self, ...this.hearing.heard(now).keys()])
+  }
+
+  /** A new life of this host: it was promised nothing, and is no member of anything. */
+  reincarnate(incarnation: number): void {
+    this.#incarnation = incarnation
+    this.#lease.forget()
+    this.#abandon()
+    this.#stale = true
+  }
+
+  open(now: Instant, host: HostId, incarnation: number): void {
+    this.#sessions.set(host, incarnation)
+    this.#heartbeatTo(now, host)
+  }
+
+  close(host: HostId): void {
+    this.#sessions.delete(host)
+  }
+
+  /** A heartbeat of the incarnation to which channels are open. */
+  hear(now: Instant, from: HostId, heartbeat: Heartbeat): void {
+    const wasHeard = this.hearing.heard(now).has(from)
+    if (this.hearing.hear(now, from, heartbeat)) this.#stale = true
+    if (heartbeat.echo !== undefined) this.#lease.echo(now, from, toInstant(heartbeat.echo))
+    if (this.#view !== undefined && heartbeat.view < this.#view.number)
+      this.#tell([from], this.#view)
+    // It has waited long enough for a sign of life.
+    if (!wasHeard) this.#heartbeatTo(now, from)
+  }
+
+  /** This incarnation goes, and nobody waits for it any more. */
+  leave(host: HostId, incarnation: number): void {
+    this.hearing.leave(host, incarnation)
+    this.#stale = true
+  }
+
+  receive(now: Instant, from: HostId, message: RegisterMessage): void {
+    switch (message.type) {
+      case 'prepare': {
+        const { ballot } = message
+        const isPromised = this.#acceptor.prepare(ballot)
+        const { promised, accepted, value } = this.#acceptor.record
+        if (!isPromised) this.#send([from], { type: 'conflict', ballot, promised })
+        else this.#send([from], { type: 'promise', ballot, accepted, value })
+        return
+      }
+      case 'accept': {
+        const { ballot, value } = message
+        if (this.#acceptor.accept(ballot, value)) this.#send([from], { type: 'accepted', ballot })
+        else {
+          const { promised } = this.#acceptor.record
+          this.#send([from], { type: 'conflict', ballot, promised })
+        }
+        this.#stale = true
+        return
+      }
+      case 'promise': {
+        const round = this.#roundOf(message.ballot)
+        const step = round?.promised(from, message) ?? 'wait'
+        if (step === 'none') this.#abandon()
+        else if (round !== undefined && step !== 'wait') {
+          this.#send(this.#hosts, { type: 'accept', ballot: round.ballot, value: step.accept })
+        }
+        return
+      }
+      case 'accepted': {
+        const view = this.#roundOf(message.ballot)?.accepted(from)
+        if (view === undefined) return
+        this.#abandon()
+        this.#tell(this.#others(), view)
+        this.#learn(now, view)
+        return
+      }
+      case 'conflict':
+        this.#clock.witness(message.promised.counter)
+        if (this.#roundOf(message.ballot) !== undefined) this.#abandon()
+        return
+      case 'learn':
+        this.#learn(now, message.value)
+        return
+      default:
+        unreachable(message)
+    }
+  }
+
+  tick(now: Instant): void {
+    if (now >= this.#nextHeartbeat) {
+      this.#nextHeartbeat = after(now, this.#timing.heartbeat)
+      for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
+      // Silence shows itself only as time passes.
+      this.#stale = true
+    }
+    this.consider(now)
+  }
+
+  /** Proposes another view, if there is reason to and the time has come. */
+  consider(now: Instant): void {
+    if (this.#round !== undefined) {
+      if (now < this.#roundEnd) return
+      this.#abandon()
+    }
+    if (!this.#stale && (this.#nextProposal === undefined || now < this.#nextProposal)) return
+    const wanted = this.#wanted(now)
+    this.#stale = false
+    if (!this.#isUnlearned() && !this.#differs(wanted)) {
+      this.#nextProposal = undefined
+      return
+    }
+    // At random, so that two who notice together do not duel for ever (Paxos promises no progress).
+    this.#nextProposal ??= after(now, scaled(this.#timing.heartbeat, this.#random.fraction() / 3))
+    if (now < this.#nextProposal) return
+    this.#nextProposal = after(now, scaled(this.#timing.heartbeat, 1 + 3 * this.#random.fraction()))
+    this.#propose(now, wanted)
+  }
+
+  deadline(now: Instant): Instant {
+    let deadline = earliest(this.#nextHeartbeat, this.hearing.deadline(now))
+    if (this.#round !== undefined) deadline = earliest(deadline, this.#roundEnd)
+    else deadline = earliest(deadline, this.#nextProposal ?? NEVER)
+    return deadline
+  }
+
+  #propose(now: Instant, wanted: ReadonlyMap<HostId, number> | undefined): void {
+    const { promised } = this.#acceptor.record
+    if (promised.counter > this.#clock.time) this.#clock.witness(promised.counter)
+    const ballot = { counter: this.#clock.tick(), host: this.#self }
+    this.#roundEnd = after(now, this.#timing.suspect)
+    this.#round = new Round<View>(ballot, this.#votes, current => this.#change(current, wanted))
+    this.#send(this.#hosts, { type: 'prepare', ballot })
+  }
+
+  /** A view that we have not installed is driven to its end as it stands: its proposer may be dead. */
+  #change(
+    current: View | undefined,
+    wanted: ReadonlyMap<HostId, number> | undefined,
+  ): View | undefined {
+    if (current !== undefined && current.number > (this.#view?.number ?? 0)) return current
+    if (wanted === undefined) return current
+    const view = nextView(current, wanted, this.#rules.retirement)
+    const isWhole = view.members.size === wanted.size
+    return isWhole && this.#votes.isMajority(view.members.keys()) ? view : undefined
+  }
+
+  #learn(now: Instant, view: View): void {
+    const before = this.#view
+    if (view.number <= (before?.number ?? 0)) return
+    for (const [host, { incarnation }] of before?.members ?? []) {
+      if (includes(view, host, incarnation) || this.hearing.hasLeft(host, incarnation)) continue
+      this.hearing.excluded(now, host)
+    }
+    this.#view = view
+    this.#stale = true
+    this.#output.decided(view)
+    // Whoever came in waits for our echo.
+    for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
+  }
+
+  #wanted(now: Instant): Map<HostId, number> | undefined {
+    const alive = this.hearing.heard(now)
+    alive.set(this.#self, this.#incarnation)
+    for (const [host, incarnation] of alive) {
+      const isRetired = incarnation <= (this.#view?.retired.get(host) ?? 0)
+      // Heard, but its channels are not open yet: it comes in when it can be talked to.
+      const isJoined = host === this.#self || this.#sessions.get(host) === incarnation
+      if ((isRetired && this.#rules.retirement) || !isJoined) alive.delete(host)
+    }
+    return wantedMembers({
+      self: this.#self,
+      votes: this.#votes,
+      view: this.#view,
+      alive,
+      hearEachOther: (a, b) => this.hearing.hearEachOther(now, a, b),
+      isAdmissible: host => host === this.#self || now >= this.hearing.admissible(now, host),
+    })
+  }
+
+  #differs(wanted: ReadonlyMap<HostId, number> | undefined): boolean {
+    if (wanted === undefined) return false
+    if (wanted.size !== this.#view?.members.size) return true
+    return [...wanted].some(([host, incarnation]) => !includes(this.#view, host, incarnation))
+  }
+
+  /** A view accepted here may be decided, and its proposer dead before it told anyone. */
+  #isUnlearned(): boolean {
+    return (this.#acceptor.record.value?.number ?? 0) > (this.#view?.number ?? 0)
+  }
+
+  #heartbeatTo(now: Instant, host: HostId): void {
+    const incarnation = this.#sessions.get(host)
+    if (incarnation === undefined) return
+    this.#output.sendHeartbeat(host, {
+      incarnation: this.#incarnation,
+      stamp: now,
+      echo: this.#echoFor(host, incarnation),
+      view: this.#view?.number ?? 0,
+      heard: [...this.hearing.heard(now).keys()],
+    })
+  }
+
+  /**
+   * An incarnation that the newest view we accepted leaves out gets no lease from us: any majority
+   * that decided that view contains one who refuses.
+   */
+  #echoFor(host: HostId, incarnation: number): number | undefined {
+    const accepted = this.#acceptor.record.value
+    const isRefused = accepted !== undefined && !includes(accepted, host, incarnation)
+    if (isRefused && this.#rules.echoMembersOnly) return undefined
+    return this.hearing.stampOf(host, incarnation)
+  }
+
+  #roundOf(ballot: { readonly counter: number; readonly host: HostId }): Round<View> | undefined {
+    const round = this.#round
+    if (round?.ballot.counter !== ballot.counter || round.ballot.host !== ballot.host)
+      return undefined
+    return round
+  }
+
+  #abandon(): void {
+    this.#round = undefined
+    this.#roundEnd = NEVER
+    this.#stale = true
+  }
+
+  #tell(to: readonly HostId[], view: View): void {
+    this.#send(to, { type: 'learn', value: view })
+  }
+
+  #others(): readonly HostId[] {
+    return this.#hosts.filter(host => host !== this.#self)
+  }
+
+  #send(to: readonly HostId[], message: WithoutTime<RegisterMessage>): void {
+    this.#output.send(to, { ...message, time: this.#clock.tick() } as RegisterMessage)
+  }
+}
+
+type WithoutTime<M> = M extends unknown ? Omit<M, 'time'> : never

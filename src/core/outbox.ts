@@ -1,0 +1,42 @@
+import type { HostId } from './clock.ts'
+import type { Lsn } from './command.ts'
+import type { Message } from './message.ts'
+
+/** A message on its way out of a host, and what it rests on. */
+export type Outgoing = {
+  readonly to: HostId
+  /** The incarnation it is meant for: to another it would mean nothing. */
+  readonly incarnation: number
+  readonly message: Message
+  readonly rests: Lsn
+}
+
+/**
+ * The messages of one channel, in the order they were sent, each held until what it rests on is
+ * durable: the record that a promise speaks of, and a clock ceiling above its time. Only ever from
+ * the head: what overtook another would break the FIFO order that the mutex rests on.
+ */
+export class Outbox {
+  #waiting: Outgoing[] = []
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  push(outgoing: Outgoing): void {
+    this.#waiting.push(outgoing)
+  }
+
+  /** Sends what may go. */
+  flush(mayGo: (outgoing: Outgoing) => boolean, send: (outgoing: Outgoing) => void): void {
+    let sent = 0
+    for (const outgoing of this.#waiting) {
+      if (!mayGo(outgoing)) break
+      sent += 1
+    }
+    if (sent === 0) return
+    const going = this.#waiting.slice(0, sent)
+    this.#waiting = this.#waiting.slice(sent)
+    for (const outgoing of going) send(outgoing)
+  }
+}

@@ -1,0 +1,79 @@
+import { decode, encode } from '../lib/cbor.ts'
+import type { HostId } from './clock.ts'
+import { decodeAcceptor, encodeAcceptor } from './codec.ts'
+import type { StoreEntry } from './command.ts'
+import type { ReadyRecord } from './founding.ts'
+import type { AcceptorRecord } from './register.ts'
+import type { View } from './view.ts'
+
+/** What a host finds when it starts again: everything that it had made durable. */
+export type Durable = {
+  /** The highest incarnation this host has had. */
+  readonly incarnation: number
+  /** No time was used that is not below it. */
+  readonly clockCeiling: number
+  readonly acceptor: AcceptorRecord<View> | undefined
+  /** `undefined`: a blank host. */
+  readonly ready: ReadyRecord | undefined
+}
+
+/** The store of a host that was never started. */
+export const NOTHING_DURABLE: Durable = {
+  incarnation: 0,
+  clockCeiling: 0,
+  acceptor: undefined,
+  ready: undefined,
+}
+
+const KEY = { incarnation: 'incarnation', ceiling: 'ceiling', view: 'view', ready: 'ready' }
+
+export function incarnationEntry(incarnation: number): StoreEntry {
+  return { key: KEY.incarnation, value: encode(incarnation) }
+}
+
+export function ceilingEntry(ceiling: number): StoreEntry {
+  return { key: KEY.ceiling, value: encode(ceiling) }
+}
+
+export function acceptorEntry(record: AcceptorRecord<View>): StoreEntry {
+  return { key: KEY.view, value: encodeAcceptor(record) }
+}
+
+export function readyEntry({ founders }: ReadyRecord): StoreEntry {
+  return { key: KEY.ready, value: encode([...founders]) }
+}
+
+/** Reads the records of a store, or says which one is damaged. */
+export function recover(
+  records: ReadonlyMap<string, Uint8Array>,
+): Durable | { readonly damaged: string } {
+  const number = (key: string): number | undefined => {
+    const bytes = records.get(key)
+    if (bytes === undefined) return 0
+    const value = decode(bytes)
+    return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
+  }
+  const incarnation = number(KEY.incarnation)
+  if (incarnation === undefined) return { damaged: KEY.incarnation }
+  const clockCeiling = number(KEY.ceiling)
+  if (clockCeiling === undefined) return { damaged: KEY.ceiling }
+  const acceptorBytes = records.get(KEY.view)
+  const acceptor = acceptorBytes === undefined ? undefined : decodeAcceptor(acceptorBytes)
+  if (acceptor !== undefined && 'malformed' in acceptor) return { damaged: KEY.view }
+  const readyBytes = records.get(KEY.ready)
+  const ready = readyBytes === undefined ? undefined : parseReady(decode(readyBytes))
+  if (readyBytes !== undefined && ready === undefined) return { damaged: KEY.ready }
+  return { incarnation, clockCeiling, acceptor, ready }
+}
+
+function parseReady(value: unknown): ReadyRecord | undefined {
+  if (!Array.isArray(value)) return undefined
+  const founders = new Map<HostId, number>()
+  for (const pair of value as unknown[]) {
+    if (!Array.isArray(pair)) return undefined
+    const [host, life] = pair as unknown[]
+    if (!Number.isSafeInteger(host) || !Number.isSafeInteger(life)) return undefined
+    founders.set(host as number, life as number)
+  }
+  return { founders }
+}

@@ -199,6 +199,11 @@ export class Host {
     return this.#synced > 0
   }
 
+  /** Whether this host has no vote yet: its first start, or a disk that was lost. */
+  get isBlank(): boolean {
+    return this.#founding.isBlank
+  }
+
   tick(now: Instant): void {
     this.#begin(now)
     if (this.isAwake) {

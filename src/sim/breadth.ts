@@ -168,7 +168,7 @@ class Chaos {
   /** One disk at a time, while all others are whole: two lost at once are not promised to be safe. */
   #loseDisk(id: HostId): void {
     const others = this.#world.ids.filter(other => other !== id)
-    const areWhole = others.every(other => this.#world.machine(other).disk.has('ready'))
+    const areWhole = others.every(other => !this.#world.machine(other).host.isBlank)
     if (!this.#world.isRunning(id) || !areWhole) return
     this.counts.diskLosses += 1
     this.#world.crash(id)

@@ -3,23 +3,33 @@ import { Claims, type Wanted } from '../../src/core/claims.ts'
 import type { Token } from '../../src/core/clock.ts'
 import { tokenOf } from '../../src/core/clock.ts'
 import { LamportClock } from '../../src/core/clock.ts'
+import { Lease } from '../../src/core/lease.ts'
 import { Mutex } from '../../src/core/mutex.ts'
 import { RULES } from '../../src/core/rules.ts'
+import { Votes } from '../../src/core/view.ts'
 import { milliseconds, toInstant } from '../../src/lib/time.ts'
+import { firstView } from '../helpers/mutexes.ts'
 
 const at = toInstant
+
+const SYNC = { type: 'sync', basis: true, requests: [], ghosts: [], last: true } as const
 
 /** The claims of host 1; what other hosts send is put in by hand. */
 function host(others: number[]) {
   const log: string[] = []
   const tokens = new Map<number, Token>()
-  const mutex = new Mutex(1, others, new LamportClock(0), RULES, {
+  const votes = new Votes([{ id: 1, votes: 1 }])
+  const lease = new Lease(1, votes, milliseconds(2000))
+  const self = { id: 1, incarnation: 1 }
+  const mutex = new Mutex(self, new LamportClock(0), lease, milliseconds(2160), RULES, {
     send: (to, message) => {
       if (to.length > 0) log.push(`${message.type} to ${to.join(' ')}`)
     },
     requested: () => undefined,
     granted: request => claims.entered(tokenOf(request)),
     left: () => undefined,
+    lost: token => claims.lost(token),
+    unstamped: token => claims.unstamped(token),
   })
   const claims = new Claims(mutex, milliseconds(3000), {
     granted: (id, token) => {
@@ -30,14 +40,22 @@ function host(others: number[]) {
     cancelled: (id, wasGranted) =>
       log.push(`cancelled ${id} ${wasGranted ? 'granted' : 'waiting'}`),
     queued: (id, position) => log.push(`queued ${id} ${position}`),
+    mayStamp: () => isClockReady,
+    explain: () => 'why',
   })
+  let isClockReady = true
+  for (const other of others) mutex.open(at(0), other, 1)
+  mutex.install(at(0), firstView([1, ...others]))
+  log.length = 0
   const sync = (from: number): void => {
-    mutex.join(at(0), from)
-    mutex.receive(at(0), from, { type: 'sync', view: 1, time: 1, requests: [], last: true })
+    mutex.receive(at(0), from, { ...SYNC, view: 1, time: 1 })
     claims.settle(at(0))
     log.length = 0
   }
-  return { claims, mutex, log, tokens, sync }
+  const setClockReady = (isReady: boolean): void => {
+    isClockReady = isReady
+  }
+  return { claims, mutex, log, tokens, sync, setClockReady }
 }
 
 function wanted(wait?: number, names = ['door'], limit = 1): Wanted {
@@ -48,10 +66,9 @@ test('a request is not stamped before all others have been heard, and then at on
   const { claims, mutex, log } = host([2])
   claims.acquire(at(0), 7, wanted())
   t.deepEqual(log, [])
-  mutex.join(at(0), 2)
-  mutex.receive(at(0), 2, { type: 'sync', view: 1, time: 1, requests: [], last: true })
+  mutex.receive(at(0), 2, { ...SYNC, view: 1, time: 1 })
   claims.settle(at(0))
-  t.deepEqual(log, ['sync to 2', 'request to 2'])
+  t.deepEqual(log, ['request to 2'])
 })
 
 test('a try-lock with nothing before it waits for the answer and is granted', t => {
@@ -177,4 +194,36 @@ test('a position is told at once, and later when it has changed, at most once a 
   t.is(claims.deadline, at(1000))
   claims.tick(at(1000))
   t.deepEqual(log, ['granted 2', 'queued 3 1', 'queued 4 2'])
+})
+
+test('a request is not stamped while the clock has no room below its durable ceiling', t => {
+  const { claims, log, setClockReady } = host([])
+  setClockReady(false)
+  claims.acquire(at(0), 1, wanted())
+  t.deepEqual(log, [])
+  setClockReady(true)
+  claims.settle(at(1))
+  t.deepEqual(log, ['granted 1'])
+})
+
+test('a request whose timestamp is lost with its incarnation is stamped again', t => {
+  const { claims, mutex, log } = host([])
+  claims.acquire(at(0), 1, wanted())
+  claims.acquire(at(0), 2, wanted())
+  mutex.expel(2, 'test')
+  t.deepEqual(log, ['granted 1', 'queued 2 1'])
+  t.false(claims.release(at(1), mutex.held()[0] ?? 0))
+  claims.cancel(at(1), 2)
+  t.is(log.at(-1), 'cancelled 2 waiting')
+})
+
+test('a host that leaves refuses who waits and who comes, and keeps who holds', t => {
+  const { claims, tokens, log } = host([])
+  claims.acquire(at(0), 1, wanted())
+  claims.acquire(at(0), 2, wanted())
+  log.length = 0
+  claims.leave(at(1))
+  claims.acquire(at(1), 3, wanted())
+  t.deepEqual(log, ['refused 2 leaving', 'refused 3 leaving'])
+  t.true(claims.release(at(2), tokens.get(1)!))
 })

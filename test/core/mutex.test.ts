@@ -1,6 +1,8 @@
 import test from 'ava'
 import { RULES } from '../../src/core/rules.ts'
-import { Mutexes, NOW } from '../helpers/mutexes.ts'
+import { nextView, type View } from '../../src/core/view.ts'
+import { toInstant } from '../../src/lib/time.ts'
+import { GRACE_MS, Mutexes, NOW } from '../helpers/mutexes.ts'
 
 test('an entry takes 3(N-1) messages: REQUEST, REPLY and RELEASE with each other host', t => {
   for (const count of [2, 3, 5, 8]) {
@@ -101,38 +103,151 @@ test('several names are taken all or none, and orders that cross do not deadlock
   t.deepEqual([...world.of(2).held], [onlyB])
 })
 
-test('a member that begins a new life has its requests dropped and learns those of the others', t => {
+/** Host 3 restarts: a view in which its first incarnation is retired and its second has come in. */
+function withoutThree(world: Mutexes, wanted: [number, number][]): View {
+  const before = world.of(1).mutex.view
+  return nextView(before, new Map(wanted), true)
+}
+
+test('a request of an excluded incarnation becomes a ghost, and keeps its place for a lease', t => {
+  const world = new Mutexes([1, 2, 3])
+  const held = world.request(3, ['door'])
+  world.settle()
+  const waiting = world.request(1, ['door'])
+  world.settle()
+  const view = withoutThree(world, [
+    [1, 1],
+    [2, 1],
+  ])
+  for (const id of [1, 2]) world.of(id).mutex.install(NOW, view)
+  world.settle()
+  const { mutex } = world.of(1)
+  t.true(mutex.isComplete)
+  t.deepEqual(
+    mutex.queue.line('door').map(entry => entry.token),
+    [held, waiting],
+  )
+  t.is(mutex.deadline, toInstant(GRACE_MS))
+  mutex.tick(toInstant(GRACE_MS - 1))
+  t.false(mutex.isHeld(waiting))
+  mutex.tick(toInstant(GRACE_MS))
+  t.true(mutex.isHeld(waiting))
+})
+
+test('one that has left has no request, so nobody waits for a ghost of it', t => {
+  const world = new Mutexes([1, 2, 3])
+  const held = world.request(3, ['door'])
+  world.settle()
+  const waiting = world.request(1, ['door'])
+  world.settle()
+  world.release(3, held)
+  world.settle()
+  const view = withoutThree(world, [
+    [1, 1],
+    [2, 1],
+  ])
+  for (const id of [1, 2]) world.of(id).mutex.install(NOW, view)
+  world.settle()
+  t.true(world.of(1).mutex.isHeld(waiting))
+})
+
+test('a newcomer learns the requests and the ghosts of the others before it enters', t => {
+  const world = new Mutexes([1, 2, 3])
+  world.request(3, ['door'])
+  world.settle()
+  const held = world.request(1, ['window'])
+  world.settle()
+  const view = withoutThree(world, [
+    [1, 1],
+    [2, 1],
+  ])
+  for (const id of [1, 2]) world.of(id).mutex.install(NOW, view)
+  world.settle()
+  const { mutex } = world.of(3)
+  mutex.expel(2, 'test')
+  for (const id of [1, 2]) {
+    world.channels.clear()
+    world.of(id).mutex.close(3)
+    world.of(id).mutex.open(NOW, 3, 2)
+  }
+  const later = nextView(
+    view,
+    new Map([
+      [1, 1],
+      [2, 1],
+      [3, 2],
+    ]),
+    true,
+  )
+  for (const id of [1, 2, 3]) world.of(id).mutex.install(NOW, later)
+  t.false(mutex.isComplete)
+  t.false(mutex.mayStamp)
+  world.settle()
+  t.true(mutex.isComplete)
+  t.is(mutex.queue.line('window')[0]?.token, held)
+  const ghost = mutex.queue.line('door')[0]
+  t.is(ghost?.ghostUntil, toInstant(GRACE_MS))
+})
+
+test('where nobody knows what absent hosts hold, a lease is waited out', t => {
+  const world = new Mutexes([1, 2])
+  for (const id of [1, 2]) world.of(id).mutex.expel(2, 'power cut')
+  for (const id of [1, 2]) world.of(id).mutex.open(NOW, 3 - id, 2)
+  const view = nextView(
+    world.of(1).mutex.view,
+    new Map([
+      [1, 2],
+      [2, 2],
+    ]),
+    true,
+  )
+  for (const id of [1, 2]) world.of(id).mutex.install(NOW, view)
+  world.settle()
+  const { mutex } = world.of(1)
+  t.false(mutex.isComplete)
+  t.is(mutex.quarantineEnd, toInstant(GRACE_MS))
+  mutex.tick(toInstant(GRACE_MS))
+  t.true(mutex.isComplete)
+})
+
+test('an expelled host tells its holders, and asks again for what waits', t => {
   const world = new Mutexes([1, 2])
   const held = world.request(1, ['door'])
   world.settle()
-  world.request(2, ['door'])
+  const waiting = world.request(1, ['door'])
   world.settle()
-  world.of(1).mutex.part(NOW, 2)
-  t.false(world.of(1).mutex.isComplete)
-  t.is(world.of(1).mutex.queue.size, 1)
-  world.channels.clear()
-  world.of(1).mutex.join(NOW, 2)
-  const sync = world.channels.get('1>2')?.[0]
-  t.is(sync?.type, 'sync')
-  if (sync?.type === 'sync') {
-    t.deepEqual(
-      sync.requests.map(request => request.time * 1024 + 1),
-      [held],
-    )
-    t.true(sync.last)
-  }
+  world.log.length = 0
+  world.of(1).mutex.expel(2, 'test')
+  t.deepEqual(
+    world.log.filter(line => /loses|again/.test(line)),
+    [`1 loses ${held}`, `1 asks again for ${waiting}`],
+  )
+  t.is(world.of(1).mutex.queue.size, 0)
+  t.is(world.of(1).mutex.heldCount, 0)
 })
 
-test('a SYNC of many requests goes in parts of at most 64 KiB', t => {
+test('a SYNC of many requests goes in parts of at most 64 KiB, and counts with the last', t => {
   const world = new Mutexes([1, 2])
   for (let i = 0; i < 400; i++) world.request(1, [`${i}-${'n'.repeat(200)}`])
   world.settle()
-  world.of(1).mutex.part(NOW, 2)
-  world.of(1).mutex.join(NOW, 2)
+  const view = nextView(
+    world.of(1).mutex.view,
+    new Map([
+      [1, 1],
+      [2, 1],
+    ]),
+    true,
+  )
+  for (const id of [1, 2]) world.of(id).mutex.install(NOW, view)
   const parts = world.channels.get('1>2') ?? []
   t.true(parts.length > 1)
   t.deepEqual(
     parts.map(part => part.type === 'sync' && part.last),
     parts.map((_, i) => i === parts.length - 1),
   )
+  world.deliver(1, 2)
+  t.deepEqual(world.of(2).mutex.unsynced, [1])
+  world.settle()
+  t.deepEqual(world.of(2).mutex.unsynced, [])
+  t.is(world.of(2).mutex.queue.size, 400)
 })

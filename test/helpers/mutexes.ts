@@ -1,10 +1,25 @@
 import { LamportClock, tokenOf, type HostId, type Token } from '../../src/core/clock.ts'
+import { Lease } from '../../src/core/lease.ts'
 import type { LockRequest, MutexMessage } from '../../src/core/message.ts'
 import { Mutex } from '../../src/core/mutex.ts'
 import { RULES, type Rules } from '../../src/core/rules.ts'
-import { toInstant, type Instant } from '../../src/lib/time.ts'
+import { nextView, Votes, type View } from '../../src/core/view.ts'
+import { milliseconds, toInstant, type Instant } from '../../src/lib/time.ts'
 
 export const NOW: Instant = toInstant(0)
+
+/** A lease of 2 s, as another host's clock may measure it. */
+export const GRACE_MS = 2160
+
+/** A lease that does not end: a host with all the votes echoes itself. */
+export function endlessLease(self: HostId): Lease {
+  return new Lease(self, new Votes([{ id: self, votes: 1 }]), milliseconds(2000))
+}
+
+/** The first view of a cluster, all in their first incarnation. */
+export function firstView(ids: readonly HostId[]): View {
+  return nextView(undefined, new Map(ids.map(id => [id, 1])), true)
+}
 
 type Member = { readonly mutex: Mutex; readonly clock: LamportClock; readonly held: Set<Token> }
 
@@ -17,9 +32,12 @@ export class Mutexes {
   readonly delivered: MutexMessage[] = []
 
   constructor(ids: readonly HostId[], rules: Rules = RULES) {
-    for (const id of ids) this.members.set(id, this.#member(id, ids, rules))
+    for (const id of ids) this.members.set(id, this.#member(id, rules))
+    const view = firstView(ids)
     for (const id of ids) {
-      for (const other of ids) if (id !== other) this.of(id).mutex.join(NOW, other)
+      const { mutex } = this.of(id)
+      for (const other of ids) if (id !== other) mutex.open(NOW, other, 1)
+      mutex.install(NOW, view)
     }
     this.settle()
     this.log.length = 0
@@ -61,14 +79,14 @@ export class Mutexes {
     }
   }
 
-  #member(id: HostId, ids: readonly HostId[], rules: Rules): Member {
+  #member(id: HostId, rules: Rules): Member {
     const clock = new LamportClock(0)
     const held = new Set<Token>()
     const note = (verb: string, { time, host }: LockRequest): void => {
       this.log.push(`${id} ${verb} ${host}@${time}`)
     }
-    const others = ids.filter(other => other !== id)
-    const mutex = new Mutex(id, others, clock, rules, {
+    const self = { id, incarnation: 1 }
+    const mutex = new Mutex(self, clock, endlessLease(id), milliseconds(GRACE_MS), rules, {
       send: (to, message) => {
         for (const other of to) {
           const key = `${id}>${other}`
@@ -86,6 +104,8 @@ export class Mutexes {
         held.delete(tokenOf(request))
         note('leaves', request)
       },
+      lost: token => this.log.push(`${id} loses ${token}`),
+      unstamped: token => this.log.push(`${id} asks again for ${token}`),
     })
     return { mutex, clock, held }
   }

@@ -1,0 +1,163 @@
+import test from 'ava'
+import fc from 'fast-check'
+import {
+  decodeAcceptor,
+  decodeHeartbeat,
+  decodeMessage,
+  encodeAcceptor,
+  encodeHeartbeat,
+  encodeMessage,
+} from '../../src/core/codec.ts'
+import type { Heartbeat } from '../../src/core/hearing.ts'
+import { MESSAGE_TYPES, type Message } from '../../src/core/message.ts'
+import type { View } from '../../src/core/view.ts'
+import { encode } from '../../src/lib/cbor.ts'
+
+const time = fc.integer({ min: 0, max: 2 ** 43 - 1 })
+const host = fc.integer({ min: 1, max: 1023 })
+const names = fc
+  .uniqueArray(fc.string({ minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 64 })
+  .map(list => list.sort((a, b) => (a < b ? -1 : 1)))
+const body = {
+  names,
+  limit: fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: 1e6 })),
+  info: fc.string({ maxLength: 512 }),
+}
+const ballot = fc.record({ counter: time, host: fc.integer({ min: 0, max: 1023 }) })
+const view: fc.Arbitrary<View> = fc.record({
+  number: time,
+  members: fc
+    .uniqueArray(fc.tuple(host, fc.record({ incarnation: time, since: time })), {
+      selector: ([id]) => id,
+      maxLength: 9,
+    })
+    .map(list => new Map(list)),
+  retired: fc
+    .uniqueArray(fc.tuple(host, time), { selector: ([id]) => id, maxLength: 9 })
+    .map(list => new Map(list)),
+  isFirst: fc.boolean(),
+})
+const value = fc.option(view, { nil: undefined })
+const phase = fc.constantFrom(0 as const, 1 as const, 2 as const)
+const stamp = { view: time, time }
+const ghost = fc.record({
+  time,
+  host,
+  ...body,
+  remaining: fc.double({ min: 0, max: 1e6, noNaN: true }),
+})
+
+const messages: Record<Message['type'], fc.Arbitrary<Message>> = {
+  request: fc.record({ type: fc.constant('request' as const), ...stamp, ...body }),
+  reply: fc.record({ type: fc.constant('reply' as const), ...stamp, request: time }),
+  release: fc.record({ type: fc.constant('release' as const), ...stamp, request: time }),
+  sync: fc.record({
+    type: fc.constant('sync' as const),
+    ...stamp,
+    basis: fc.boolean(),
+    requests: fc.array(fc.record({ time, ...body }), { maxLength: 4 }),
+    ghosts: fc.array(ghost, { maxLength: 4 }),
+    last: fc.boolean(),
+  }),
+  leave: fc.record({ type: fc.constant('leave' as const), ...stamp, incarnation: time }),
+  prepare: fc.record({ type: fc.constant('prepare' as const), time, ballot }),
+  promise: fc.record({
+    type: fc.constant('promise' as const),
+    time,
+    ballot,
+    accepted: ballot,
+    value,
+  }),
+  conflict: fc.record({ type: fc.constant('conflict' as const), time, ballot, promised: ballot }),
+  accept: fc.record({ type: fc.constant('accept' as const), time, ballot, value: view }),
+  accepted: fc.record({ type: fc.constant('accepted' as const), time, ballot }),
+  learn: fc.record({ type: fc.constant('learn' as const), time, value: view }),
+  blank: fc.record({ type: fc.constant('blank' as const), time, life: time, phase, floor: time }),
+  answer: fc.record({
+    type: fc.constant('answer' as const),
+    time,
+    to: time,
+    phase,
+    ready: fc.boolean(),
+    foundedWith: time,
+    accepted: ballot,
+    value,
+    known: time,
+  }),
+}
+const message: fc.Arbitrary<Message> = fc.oneof(...MESSAGE_TYPES.map(type => messages[type]))
+const heartbeat: fc.Arbitrary<Heartbeat> = fc.record({
+  incarnation: time,
+  stamp: fc.double({ min: 0, max: 1e12, noNaN: true }),
+  echo: fc.option(fc.double({ min: 0, max: 1e12, noNaN: true }), { nil: undefined }),
+  view: time,
+  heard: fc.array(host, { maxLength: 50 }),
+})
+
+for (const type of MESSAGE_TYPES) {
+  test(`every ${type} survives the wire`, t => {
+    fc.assert(
+      fc.property(messages[type], sent => t.deepEqual(decodeMessage(encodeMessage(sent)), sent)),
+    )
+  })
+}
+
+test('every heartbeat survives the wire', t => {
+  fc.assert(
+    fc.property(heartbeat, sent => t.deepEqual(decodeHeartbeat(encodeHeartbeat(sent)), sent)),
+  )
+})
+
+test('what an acceptor must not forget survives the disk', t => {
+  fc.assert(
+    fc.property(fc.record({ promised: ballot, accepted: ballot, value }), record =>
+      t.deepEqual(decodeAcceptor(encodeAcceptor(record)), record),
+    ),
+  )
+})
+
+test('no bytes make a decoder throw', t => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
+      for (const read of [decodeMessage, decodeHeartbeat, decodeAcceptor]) {
+        t.notThrows(() => read(bytes))
+      }
+    }),
+  )
+})
+
+test('a message with a byte changed is read or refused, never thrown', t => {
+  fc.assert(
+    fc.property(message, fc.nat(), fc.integer({ min: 1, max: 255 }), (sent, at, flip) => {
+      const bytes = encodeMessage(sent)
+      bytes[at % bytes.length]! ^= flip
+      t.notThrows(() => decodeMessage(bytes))
+    }),
+  )
+})
+
+for (const [what, wrong] of [
+  ['a number', 7],
+  ['an empty list', []],
+  ['an unknown kind', [99, 1, 1]],
+  ['kind 0', [0, 1, 1]],
+  ['a negative time', [2, -1, 1, 3]],
+  ['a time beyond every token', [2, 2 ** 43, 1, 3]],
+  ['a fraction as a time', [2, 1.5, 1, 3]],
+  ['a REPLY with too much', [2, 1, 1, 3, 4]],
+  ['a REQUEST without names', [1, 1, 1, [], 1, '']],
+  ['a REQUEST with names out of order', [1, 1, 1, ['b', 'a'], 1, '']],
+  ['a REQUEST with a name twice', [1, 1, 1, ['a', 'a'], 1, '']],
+  ['a REQUEST with too long a name', [1, 1, 1, ['a'.repeat(256)], 1, '']],
+  ['a REQUEST with too much for people', [1, 1, 1, ['a'], 1, 'x'.repeat(513)]],
+  ['a SYNC whose request has no names', [4, 1, 1, true, [[1, [], 1, '']], [], true]],
+  ['a SYNC without its mark', [4, 1, 1, true, [], []]],
+  ['a PREPARE without a ballot', [6, 1, 7]],
+  ['an ACCEPT without a view', [9, 1, [1, 1], null]],
+  ['a view whose member has no incarnation', [11, 1, [1, [[1]], [], true]]],
+  ['a blank host in no phase', [12, 1, 5, 3, 0]],
+] as const) {
+  test(`${what} is no message`, t => {
+    t.true('malformed' in decodeMessage(encode(wrong)))
+  })
+}

@@ -160,23 +160,7 @@ export class Host {
         save: record => this.#append([acceptorEntry(record)]),
       },
     )
-    const life = 1 + random.below(2 ** 31)
-    const ready = rules.blankHosts ? durable.ready : (durable.ready ?? { founders: new Map() })
-    this.#founding = new Founding(
-      { id: self, life },
-      others,
-      this.#votes,
-      this.#clock,
-      timing.heartbeat,
-      ready,
-      {
-        send: (to, message) => this.#post(to, message),
-        ready: (record, recovery) => this.#becomeReady(record, recovery),
-        raiseFloor: counter => this.#membership.acceptor.raiseFloor(counter),
-        acceptorRecord: () => this.#membership.acceptor.record,
-        knownIncarnation: host => this.#knownIncarnation(host),
-      },
-    )
+    this.#founding = this.#makeFounding(others, durable, random, rules)
     const answerWait = milliseconds(timing.suspect + timing.lease)
     this.#claims = new Claims(this.#mutex, answerWait, {
       granted: (id, token) => this.#respond(id, { type: 'granted', token, until: this.#until() }),
@@ -364,6 +348,31 @@ export class Host {
       grants: this.#tally.grants,
       views: this.#tally.views,
     }
+  }
+
+  #makeFounding(
+    others: readonly HostId[],
+    durable: Durable,
+    random: Random,
+    rules: Rules,
+  ): Founding {
+    const life = 1 + random.below(2 ** 31)
+    const ready = rules.blankHosts ? durable.ready : (durable.ready ?? { founders: new Map() })
+    return new Founding(
+      { id: this.#config.self, life },
+      others,
+      this.#votes,
+      this.#clock,
+      this.#config.timing.heartbeat,
+      ready,
+      {
+        send: (to, message) => this.#post(to, message),
+        ready: (record, recovery) => this.#becomeReady(record, recovery),
+        raiseFloor: counter => this.#membership.acceptor.raiseFloor(counter),
+        acceptorRecord: () => this.#membership.acceptor.record,
+        knownIncarnation: host => this.#knownIncarnation(host),
+      },
+    )
   }
 
   /** Not blank, and not between two lives. */

@@ -328,7 +328,7 @@ export class Membership {
   }
 
   #send(to: readonly HostId[], message: WithoutTime<RegisterMessage>): void {
-    this.#output.send(to, { ...message, time: this.#clock.tick() } as RegisterMessage)
+    this.#output.send(to, { ...message, time: this.#clock.tick() })
   }
 }
 

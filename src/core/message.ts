@@ -119,15 +119,10 @@ export const MESSAGE_TYPES: readonly MessageType[] = [
 ]
 
 /** Messages of the mutex need the order among each other; registers must not hold them up. */
-export function channelOf(message: Message): 0 | 1 {
-  switch (message.type) {
-    case 'request':
-    case 'reply':
-    case 'release':
-    case 'sync':
-    case 'leave':
-      return 0
-    default:
-      return 1
-  }
+export function channelOf({ type }: Message): 0 | 1 {
+  return isMutexType(type) ? 0 : 1
+}
+
+function isMutexType(type: MessageType): type is MutexMessage['type'] {
+  return MESSAGE_TYPES.indexOf(type) <= MESSAGE_TYPES.indexOf('leave')
 }

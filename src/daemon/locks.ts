@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { accessSync, constants, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -8,9 +9,6 @@ import { codeOf, ExitCode, reasonOf, Refusal } from './refusal.ts'
 
 /** How long another process has to say who it is. */
 const ANSWER_MS = 500
-
-/** Names in the abstract namespace have at most this many bytes, with the zero in front. */
-const ABSTRACT_NAME_BYTES_MAX = 108
 
 /**
  * Makes the state folder ours alone until this process ends, however it ends. Node has no flock; a
@@ -28,7 +26,7 @@ export async function lockState(folder: string, who: string): Promise<Server> {
     throw cannotCreate(`the state folder ${path} cannot be used: ${reasonOf(error)} (${advice})`)
   }
   const { dev, ino } = statSync(path)
-  const holder = await lock(`lamportd/state/${dev}:${ino}`, who)
+  const holder = await lock(`state/${dev}:${ino}`, who)
   if (!(typeof holder === 'string')) return holder
   const advice = 'stop it, or give this one a folder of its own with --state'
   throw cannotCreate(`the state folder ${path} is in use by ${holder} (${advice})`)
@@ -52,7 +50,9 @@ export async function lockSocketPath(socket: string, who: string): Promise<Serve
     const reason = `everybody may replace files in ${folder}, the control socket too`
     throw cannotCreate(`${reason} (chmod o-w ${folder}, or choose another path with --socket)`)
   }
-  const holder = await lock(`lamportd/socket/${dev}:${ino}/${basename(socket)}`, who)
+  // A digest, because a file name may be longer than what is left for it.
+  const file = createHash('sha256').update(basename(socket)).digest('hex').slice(0, 32)
+  const holder = await lock(`socket/${dev}:${ino}/${file}`, who)
   if (!(typeof holder === 'string')) {
     await removeStale(socket)
     return holder
@@ -83,8 +83,7 @@ async function removeStale(socket: string): Promise<void> {
 
 /** Takes an abstract name until this process ends, or says who has it. */
 async function lock(name: string, who: string): Promise<Server | string> {
-  // A long file name: what it ends in tells it apart, the folder is in front.
-  const path = `\0${name}`.slice(0, ABSTRACT_NAME_BYTES_MAX)
+  const path = `\0lamportd/${name}`
   const server = createServer(socket => {
     socket.on('error', () => undefined)
     socket.end(who)

@@ -1,0 +1,198 @@
+import { after, earliest, milliseconds, NEVER, type Duration, type Instant } from '../lib/time.ts'
+import type { Token } from './clock.ts'
+import type { Mutex } from './mutex.ts'
+
+/** The driver's name of an acquire. */
+export type ClaimId = number
+
+/** What a client asks for. */
+export type Wanted = {
+  readonly names: readonly string[]
+  readonly limit: number
+  /** `undefined`: for ever; 0: only if nothing precedes. */
+  readonly wait: Duration | undefined
+  readonly info: string
+}
+
+export type ClaimsOutput = {
+  granted(id: ClaimId, token: Token): void
+  refused(id: ClaimId, reason: 'not-acquired' | 'no-majority' | 'busy', detail: string): void
+  cancelled(id: ClaimId, wasGranted: boolean): void
+  /** So many requests precede this one. */
+  queued(id: ClaimId, position: number): void
+}
+
+type Claim = {
+  readonly id: ClaimId
+  readonly wanted: Wanted
+  /** When to give up. */
+  readonly deadline: Instant
+  /** From its timestamp on. */
+  token: Token | undefined
+  /** What its client was told last. */
+  position: number
+}
+
+/** Requests of clients that one host carries at a time. */
+const CLAIMS_MAX = 50_000
+
+/** Positions are told at once, and then no more often than this. */
+const POSITION_INTERVAL = milliseconds(1000)
+
+/** What the clients of this host have asked for, from the command to the grant and the release. */
+export class Claims {
+  readonly #mutex: Mutex
+  readonly #output: ClaimsOutput
+  /** How long a try-lock may wait for the answer that it needs. */
+  readonly #answerWait: Duration
+  readonly #claims = new Map<ClaimId, Claim>()
+  readonly #byToken = new Map<Token, Claim>()
+  /** Those without a timestamp, in the order they came. */
+  readonly #unstamped = new Set<Claim>()
+  /** Try-locks that are not settled. */
+  readonly #tries = new Set<Claim>()
+  #nextDeadline = NEVER
+  #nextReport = NEVER
+
+  constructor(mutex: Mutex, answerWait: Duration, output: ClaimsOutput) {
+    this.#mutex = mutex
+    this.#answerWait = answerWait
+    this.#output = output
+  }
+
+  get deadline(): Instant {
+    return earliest(this.#nextDeadline, this.#nextReport)
+  }
+
+  acquire(now: Instant, id: ClaimId, wanted: Wanted): void {
+    if (this.#claims.size >= CLAIMS_MAX) {
+      this.#output.refused(id, 'busy', `this host already carries ${CLAIMS_MAX} requests`)
+      return
+    }
+    const deadline = wanted.wait === undefined ? NEVER : this.#giveUp(now, wanted.wait)
+    const claim: Claim = { id, wanted, deadline, token: undefined, position: 0 }
+    this.#claims.set(id, claim)
+    this.#unstamped.add(claim)
+    if (wanted.wait === 0) this.#tries.add(claim)
+    this.#nextDeadline = earliest(this.#nextDeadline, deadline)
+    this.settle(now)
+  }
+
+  /** Withdraws whatever has become of it; a claim that has ended is left alone. */
+  cancel(now: Instant, id: ClaimId): void {
+    const claim = this.#claims.get(id)
+    if (claim === undefined) return
+    const wasGranted = claim.token !== undefined && this.#mutex.isHeld(claim.token)
+    this.#end(now, claim)
+    this.#output.cancelled(id, wasGranted)
+  }
+
+  /** False: no client of this host holds that. */
+  release(now: Instant, token: Token): boolean {
+    const claim = this.#byToken.get(token)
+    if (claim === undefined || !this.#mutex.isHeld(token)) return false
+    this.#end(now, claim)
+    return true
+  }
+
+  /** From the mutex: this request has entered. */
+  entered(token: Token): void {
+    // Absent while it is being stamped: then `settle` sees that it is held.
+    const claim = this.#byToken.get(token)
+    if (claim !== undefined) this.#grant(claim, token)
+  }
+
+  /** After anything that may have changed the queue: stamps what may be, answers try-locks. */
+  settle(now: Instant): void {
+    if (this.#mutex.isComplete) for (const claim of this.#unstamped) this.#stamp(now, claim)
+    for (const claim of this.#tries) {
+      const entry = claim.token === undefined ? undefined : this.#mutex.queue.find(claim.token)
+      if (entry !== undefined && !this.#mutex.queue.isAdmitted(entry)) this.#decline(now, claim)
+    }
+  }
+
+  tick(now: Instant): void {
+    if (now >= this.#nextDeadline) {
+      this.#nextDeadline = NEVER
+      for (const claim of [...this.#claims.values()]) {
+        if (claim.token !== undefined && this.#mutex.isHeld(claim.token)) continue
+        if (now >= claim.deadline) this.#expire(now, claim)
+        else this.#nextDeadline = earliest(this.#nextDeadline, claim.deadline)
+      }
+    }
+    if (now >= this.#nextReport) this.#report(now)
+  }
+
+  #giveUp(now: Instant, wait: Duration): Instant {
+    return after(now, wait === 0 ? this.#answerWait : wait)
+  }
+
+  #stamp(now: Instant, claim: Claim): void {
+    const { names, limit, info } = claim.wanted
+    if (this.#tries.has(claim) && !this.#mutex.queue.wouldAdmit(names, limit)) {
+      this.#decline(now, claim)
+      return
+    }
+    this.#unstamped.delete(claim)
+    const token = this.#mutex.request(now, { names, limit, info })
+    claim.token = token
+    this.#byToken.set(token, claim)
+    if (this.#mutex.isHeld(token)) {
+      this.#grant(claim, token)
+      return
+    }
+    this.#nextReport = earliest(this.#nextReport, after(now, POSITION_INTERVAL))
+    this.#tellPosition(claim)
+  }
+
+  #grant(claim: Claim, token: Token): void {
+    this.#tries.delete(claim)
+    this.#output.granted(claim.id, token)
+  }
+
+  #decline(now: Instant, claim: Claim): void {
+    this.#end(now, claim)
+    this.#output.refused(claim.id, 'not-acquired', 'another request precedes this one')
+  }
+
+  #expire(now: Instant, claim: Claim): void {
+    const missing =
+      claim.token === undefined ? this.#mutex.unsynced : this.#mutex.awaited(claim.token)
+    const entry = claim.token === undefined ? undefined : this.#mutex.queue.find(claim.token)
+    const precedes = entry !== undefined && !this.#mutex.queue.isAdmitted(entry)
+    this.#end(now, claim)
+    if (precedes) {
+      this.#output.refused(claim.id, 'not-acquired', 'the wait ended and other requests precede')
+    } else {
+      const detail = `no answer from host ${missing.join(', ')}`
+      this.#output.refused(claim.id, 'no-majority', detail)
+    }
+  }
+
+  #end(now: Instant, claim: Claim): void {
+    this.#claims.delete(claim.id)
+    this.#unstamped.delete(claim)
+    this.#tries.delete(claim)
+    if (claim.token === undefined) return
+    this.#byToken.delete(claim.token)
+    this.#mutex.release(now, claim.token)
+  }
+
+  #report(now: Instant): void {
+    this.#nextReport = NEVER
+    for (const claim of this.#byToken.values()) {
+      if (claim.token === undefined || this.#mutex.isHeld(claim.token)) continue
+      this.#tellPosition(claim)
+      this.#nextReport = after(now, POSITION_INTERVAL)
+    }
+  }
+
+  #tellPosition(claim: Claim): void {
+    const entry = claim.token === undefined ? undefined : this.#mutex.queue.find(claim.token)
+    if (entry === undefined) return
+    const position = this.#mutex.queue.position(entry)
+    if (position === claim.position) return
+    claim.position = position
+    this.#output.queued(claim.id, position)
+  }
+}

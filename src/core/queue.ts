@@ -1,0 +1,135 @@
+import type { Instant } from '../lib/time.ts'
+import { tokenOf, type Token } from './clock.ts'
+import type { LockRequest } from './message.ts'
+import type { Rules } from './rules.ts'
+
+/** A request in the queue. Its token is its identity and its place in ⇒. */
+export type QueueEntry = {
+  readonly request: LockRequest
+  readonly token: Token
+  /** When it came into this queue. */
+  readonly inserted: Instant
+  /** When this queue first had too few before it to keep it out; `undefined` while it waits. */
+  admitted: Instant | undefined
+}
+
+/**
+ * The request queue of Lamport (1978), one line for each name. Requests are found by token, so that
+ * a RELEASE removes its own request wherever that stands.
+ */
+export class RequestQueue {
+  readonly #rules: Rules
+  readonly #entries = new Map<Token, QueueEntry>()
+  /** For each name in use, its requests in ⇒. */
+  readonly #lines = new Map<string, QueueEntry[]>()
+
+  constructor(rules: Rules) {
+    this.#rules = rules
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Names in use. */
+  names(): IterableIterator<string> {
+    return this.#lines.keys()
+  }
+
+  entries(): IterableIterator<QueueEntry> {
+    return this.#entries.values()
+  }
+
+  find(token: Token): QueueEntry | undefined {
+    return this.#entries.get(token)
+  }
+
+  /** Puts a request in its place in ⇒; one that is there already stays as it is. */
+  insert(now: Instant, request: LockRequest): void {
+    const token = tokenOf(request)
+    if (this.#entries.has(token)) return
+    const entry: QueueEntry = { request, token, inserted: now, admitted: undefined }
+    this.#entries.set(token, entry)
+    for (const name of request.names) {
+      const line = this.#lines.get(name)
+      if (line === undefined) this.#lines.set(name, [entry])
+      else line.splice(this.#place(line, token), 0, entry)
+    }
+  }
+
+  /** Removes a request and returns it; `undefined` where there is none. */
+  remove(token: Token): LockRequest | undefined {
+    const entry = this.#entries.get(token)
+    if (entry === undefined) return undefined
+    if (!this.#rules.releaseAnywhere && !this.#isHead(entry)) return undefined
+    this.#entries.delete(token)
+    for (const name of entry.request.names) {
+      const line = this.#lines.get(name) ?? []
+      if (line.length === 1) this.#lines.delete(name)
+      else line.splice(line.indexOf(entry), 1)
+    }
+    return entry.request
+  }
+
+  /** The requests for a name, in ⇒. */
+  line(name: string): readonly QueueEntry[] {
+    return this.#lines.get(name) ?? []
+  }
+
+  /**
+   * Those whom the rule of admission lets in as far as this name goes: fewer precede each than the
+   * smallest limit among it and them. They are the first of the line, for as the line goes on the
+   * number before rises and the smallest limit falls.
+   */
+  *admittedBy(name: string): Generator<QueueEntry> {
+    let limit = Infinity
+    for (const [ahead, entry] of this.line(name).entries()) {
+      limit = Math.min(limit, entry.request.limit)
+      if (ahead >= limit) return
+      yield entry
+    }
+  }
+
+  /** The rule of admission, over all names of a request. */
+  isAdmitted(entry: QueueEntry): boolean {
+    return entry.request.names.every(name => {
+      for (const admitted of this.admittedBy(name)) if (admitted === entry) return true
+      return false
+    })
+  }
+
+  /** Whether a request made now, after all that are known, would be let in. */
+  wouldAdmit(names: readonly string[], limit: number): boolean {
+    return names.every(name => {
+      const line = this.line(name)
+      return line.length < Math.min(limit, ...line.map(entry => entry.request.limit))
+    })
+  }
+
+  /** How many requests that share a name with it precede it. */
+  position(entry: QueueEntry): number {
+    const { names } = entry.request
+    const [only] = names
+    if (names.length === 1 && only !== undefined) return this.line(only).indexOf(entry)
+    const ahead = new Set<Token>()
+    for (const name of names) {
+      for (const other of this.line(name)) {
+        if (other === entry) break
+        ahead.add(other.token)
+      }
+    }
+    return ahead.size
+  }
+
+  #place(line: readonly QueueEntry[], token: Token): number {
+    if (!this.#rules.totalOrder) return line.length
+    // Nearly every request comes last.
+    let place = line.length
+    while (place > 0 && (line[place - 1]?.token ?? 0) > token) place--
+    return place
+  }
+
+  #isHead(entry: QueueEntry): boolean {
+    return entry.request.names.every(name => this.line(name)[0] === entry)
+  }
+}

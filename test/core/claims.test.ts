@@ -1,0 +1,180 @@
+import test from 'ava'
+import { Claims, type Wanted } from '../../src/core/claims.ts'
+import type { Token } from '../../src/core/clock.ts'
+import { tokenOf } from '../../src/core/clock.ts'
+import { LamportClock } from '../../src/core/clock.ts'
+import { Mutex } from '../../src/core/mutex.ts'
+import { RULES } from '../../src/core/rules.ts'
+import { milliseconds, toInstant } from '../../src/lib/time.ts'
+
+const at = toInstant
+
+/** The claims of host 1; what other hosts send is put in by hand. */
+function host(others: number[]) {
+  const log: string[] = []
+  const tokens = new Map<number, Token>()
+  const mutex = new Mutex(1, others, new LamportClock(0), RULES, {
+    send: (to, message) => {
+      if (to.length > 0) log.push(`${message.type} to ${to.join(' ')}`)
+    },
+    requested: () => undefined,
+    granted: request => claims.entered(tokenOf(request)),
+    left: () => undefined,
+  })
+  const claims = new Claims(mutex, milliseconds(3000), {
+    granted: (id, token) => {
+      tokens.set(id, token)
+      log.push(`granted ${id}`)
+    },
+    refused: (id, reason) => log.push(`refused ${id} ${reason}`),
+    cancelled: (id, wasGranted) =>
+      log.push(`cancelled ${id} ${wasGranted ? 'granted' : 'waiting'}`),
+    queued: (id, position) => log.push(`queued ${id} ${position}`),
+  })
+  const sync = (from: number): void => {
+    mutex.join(at(0), from)
+    mutex.receive(at(0), from, { type: 'sync', view: 1, time: 1, requests: [], last: true })
+    claims.settle(at(0))
+    log.length = 0
+  }
+  return { claims, mutex, log, tokens, sync }
+}
+
+function wanted(wait?: number, names = ['door'], limit = 1): Wanted {
+  return { names, limit, wait: wait === undefined ? undefined : milliseconds(wait), info: '' }
+}
+
+test('a request is not stamped before all others have been heard, and then at once', t => {
+  const { claims, mutex, log } = host([2])
+  claims.acquire(at(0), 7, wanted())
+  t.deepEqual(log, [])
+  mutex.join(at(0), 2)
+  mutex.receive(at(0), 2, { type: 'sync', view: 1, time: 1, requests: [], last: true })
+  claims.settle(at(0))
+  t.deepEqual(log, ['sync to 2', 'request to 2'])
+})
+
+test('a try-lock with nothing before it waits for the answer and is granted', t => {
+  const { claims, mutex, log, sync } = host([2])
+  sync(2)
+  claims.acquire(at(0), 7, wanted(0))
+  t.deepEqual(log, ['request to 2'])
+  mutex.receive(at(1), 2, {
+    type: 'reply',
+    view: 1,
+    time: 9,
+    request: mutex.queue.line('door')[0]!.request.time,
+  })
+  t.deepEqual(log, ['request to 2', 'granted 7'])
+})
+
+test('a try-lock is refused without a message when something is known to precede', t => {
+  const { claims, log } = host([])
+  claims.acquire(at(0), 1, wanted())
+  claims.acquire(at(0), 2, wanted(0))
+  t.deepEqual(log, ['granted 1', 'refused 2 not-acquired'])
+})
+
+test('a try-lock is refused, and withdrawn, as soon as an earlier request arrives', t => {
+  const { claims, mutex, log, sync } = host([2])
+  sync(2)
+  for (let i = 0; i < 5; i++) claims.acquire(at(0), i, wanted(undefined, [`other${i}`]))
+  log.length = 0
+  claims.acquire(at(0), 7, wanted(0))
+  mutex.receive(at(1), 2, {
+    type: 'request',
+    view: 1,
+    time: 2,
+    names: ['door'],
+    limit: 1,
+    info: '',
+  })
+  claims.settle(at(1))
+  t.deepEqual(log, ['request to 2', 'reply to 2', 'release to 2', 'refused 7 not-acquired'])
+})
+
+test('a try-lock that can get no answer is refused for want of a majority', t => {
+  const { claims, log } = host([2])
+  claims.acquire(at(0), 7, wanted(0))
+  t.is(claims.deadline, at(3000))
+  claims.tick(at(2999))
+  t.deepEqual(log, [])
+  claims.tick(at(3000))
+  t.deepEqual(log, ['refused 7 no-majority'])
+})
+
+test('a wait ends with not-acquired where others precede, and with no-majority where a REPLY is missing', t => {
+  const { claims, mutex, log, sync } = host([2])
+  sync(2)
+  mutex.receive(at(0), 2, {
+    type: 'request',
+    view: 1,
+    time: 1,
+    names: ['door'],
+    limit: 1,
+    info: '',
+  })
+  log.length = 0
+  claims.acquire(at(0), 1, wanted(500))
+  claims.acquire(at(0), 2, wanted(500, ['window']))
+  claims.tick(at(500))
+  t.deepEqual(
+    log.filter(line => !line.includes(' to ')),
+    ['queued 1 1', 'refused 1 not-acquired', 'refused 2 no-majority'],
+  )
+  t.is(mutex.queue.size, 1)
+})
+
+test('a wait that has been granted no longer ends', t => {
+  const { claims, log } = host([])
+  claims.acquire(at(0), 1, wanted(500))
+  claims.tick(at(10_000))
+  t.deepEqual(log, ['granted 1'])
+})
+
+test('cancel drops what is unstamped, RELEASEs what waits, and releases what was granted', t => {
+  const { claims, mutex, log, sync } = host([2])
+  claims.acquire(at(0), 1, wanted())
+  claims.cancel(at(0), 1)
+  t.deepEqual(log, ['cancelled 1 waiting'])
+  sync(2)
+  claims.acquire(at(0), 2, wanted())
+  claims.cancel(at(0), 2)
+  t.deepEqual(log, ['request to 2', 'release to 2', 'cancelled 2 waiting'])
+  log.length = 0
+  claims.acquire(at(0), 3, wanted())
+  mutex.receive(at(1), 2, {
+    type: 'reply',
+    view: 1,
+    time: 9,
+    request: mutex.queue.line('door')[0]!.request.time,
+  })
+  claims.cancel(at(1), 3)
+  t.deepEqual(log, ['request to 2', 'granted 3', 'release to 2', 'cancelled 3 granted'])
+  claims.cancel(at(1), 3)
+  t.is(log.length, 4)
+})
+
+test('only what is held can be released, and once', t => {
+  const { claims, tokens } = host([])
+  t.false(claims.release(at(0), 5))
+  claims.acquire(at(0), 1, wanted())
+  claims.acquire(at(0), 2, wanted())
+  const token = tokens.get(1)!
+  t.false(claims.release(at(0), token + 1024))
+  t.true(claims.release(at(0), token))
+  t.false(claims.release(at(0), token))
+  t.true(tokens.has(2))
+})
+
+test('a position is told at once, and later when it has changed, at most once a second', t => {
+  const { claims, tokens, log } = host([])
+  for (let id = 1; id <= 4; id++) claims.acquire(at(0), id, wanted())
+  t.deepEqual(log, ['granted 1', 'queued 2 1', 'queued 3 2', 'queued 4 3'])
+  log.length = 0
+  claims.release(at(10), tokens.get(1)!)
+  t.deepEqual(log, ['granted 2'])
+  t.is(claims.deadline, at(1000))
+  claims.tick(at(1000))
+  t.deepEqual(log, ['granted 2', 'queued 3 1', 'queued 4 2'])
+})

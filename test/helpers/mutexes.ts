@@ -1,0 +1,92 @@
+import { LamportClock, tokenOf, type HostId, type Token } from '../../src/core/clock.ts'
+import type { LockRequest, MutexMessage } from '../../src/core/message.ts'
+import { Mutex } from '../../src/core/mutex.ts'
+import { RULES, type Rules } from '../../src/core/rules.ts'
+import { toInstant, type Instant } from '../../src/lib/time.ts'
+
+export const NOW: Instant = toInstant(0)
+
+type Member = { readonly mutex: Mutex; readonly clock: LamportClock; readonly held: Set<Token> }
+
+/** Mutexes joined by FIFO channels that a test empties by hand, message by message. */
+export class Mutexes {
+  readonly members: Map<HostId, Member> = new Map()
+  readonly channels: Map<string, MutexMessage[]> = new Map()
+  /** What happened, in order, as `3 enters 3@1`. */
+  readonly log: string[] = []
+  readonly delivered: MutexMessage[] = []
+
+  constructor(ids: readonly HostId[], rules: Rules = RULES) {
+    for (const id of ids) this.members.set(id, this.#member(id, ids, rules))
+    for (const id of ids) {
+      for (const other of ids) if (id !== other) this.of(id).mutex.join(NOW, other)
+    }
+    this.settle()
+    this.log.length = 0
+    this.delivered.length = 0
+  }
+
+  of(id: HostId): Member {
+    const member = this.members.get(id)
+    if (member === undefined) throw new Error(`no member ${id}`)
+    return member
+  }
+
+  request(id: HostId, names: readonly string[], limit = 1): Token {
+    return this.of(id).mutex.request(NOW, { names, limit, info: '' })
+  }
+
+  release(id: HostId, token: Token): void {
+    this.of(id).mutex.release(NOW, token)
+  }
+
+  /** Delivers the oldest message from one to another; false where there is none. */
+  deliver(from: HostId, to: HostId): boolean {
+    const message = this.channels.get(`${from}>${to}`)?.shift()
+    if (message === undefined) return false
+    this.delivered.push(message)
+    const { clock, mutex } = this.of(to)
+    clock.witness(message.time)
+    mutex.receive(NOW, from, message)
+    return true
+  }
+
+  /** Delivers everything, from the channels with something in them in order of their names. */
+  settle(): void {
+    for (let moved = true; moved;) {
+      moved = false
+      for (const from of this.members.keys()) {
+        for (const to of this.members.keys()) moved = this.deliver(from, to) || moved
+      }
+    }
+  }
+
+  #member(id: HostId, ids: readonly HostId[], rules: Rules): Member {
+    const clock = new LamportClock(0)
+    const held = new Set<Token>()
+    const note = (verb: string, { time, host }: LockRequest): void => {
+      this.log.push(`${id} ${verb} ${host}@${time}`)
+    }
+    const others = ids.filter(other => other !== id)
+    const mutex = new Mutex(id, others, clock, rules, {
+      send: (to, message) => {
+        for (const other of to) {
+          const key = `${id}>${other}`
+          const channel = this.channels.get(key) ?? []
+          this.channels.set(key, channel)
+          channel.push(message)
+        }
+      },
+      requested: request => note('requests', request),
+      granted: request => {
+        held.add(tokenOf(request))
+        note('enters', request)
+      },
+      left: request => {
+        held.delete(tokenOf(request))
+        note('leaves', request)
+      },
+    })
+    return { mutex, clock, held }
+  }
+}

@@ -1,0 +1,139 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+
+// The sources, from dist/test/tidy.test.js.
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+
+/** What each layer may import besides itself; `ctl` reaches `sim` behind its own commands. */
+const layers: Record<string, readonly string[]> = {
+  lib: [],
+  transport: ['lib'],
+  core: ['lib'],
+  node: ['lib', 'transport', 'core'],
+  sim: ['lib', 'transport', 'core', 'node'],
+  control: ['lib'],
+  client: ['lib', 'control'],
+  daemon: ['lib', 'transport', 'core', 'node', 'control'],
+  ctl: ['lib', 'control', 'client', 'sim'],
+  examples: ['lib', 'control', 'client'],
+}
+
+/** Who runs without being imported. */
+const entries = [
+  'src/daemon/main.ts',
+  'src/ctl/main.ts',
+  'src/sim/main.ts',
+  'src/client/client.ts',
+  'src/examples/demo.ts',
+]
+
+/** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */
+const packages: Record<string, RegExp> = {
+  'cbor-x/encode': /^src\/lib\/cbor\.ts$/,
+  yargs: /^src\/(ctl|daemon)\//,
+  'yargs/yargs': /^src\/(ctl|daemon)\//,
+  'yargs/helpers': /^src\/(ctl|daemon)\//,
+  debug: /^src\/daemon\//,
+  yaml: /^src\/daemon\/config/,
+}
+
+/** A file ends near 300 lines; these few say why they are longer. */
+const LINES_MAX = 400
+const longFiles: Record<string, number> = {}
+
+function files(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map(name => join(folder, name))
+    .filter(name => name.endsWith('.ts'))
+    .sort()
+}
+
+function read(file: string): string {
+  return readFileSync(join(root, file), 'utf8')
+}
+
+function imports(file: string): string[] {
+  const found = read(file).matchAll(/(?:\bfrom|\bimport\()\s*'([^']+)'/g)
+  return [...found].map(match => match[1] ?? '')
+}
+
+function layerOf(file: string): string {
+  return file.split('/')[1]?.replace('.ts', '') ?? ''
+}
+
+export function layerFaults(file: string, imported: readonly string[]): string[] {
+  const layer = layerOf(file)
+  return imported
+    .filter(path => path.startsWith('.'))
+    .map(path => relative(root, join(root, dirname(file), path)))
+    .filter(path => layerOf(path) !== layer && !layers[layer]?.includes(layerOf(path)))
+    .map(path => `${file} imports ${path}`)
+}
+
+test('layers import downward only', t => {
+  t.deepEqual(
+    files('src').flatMap(file => layerFaults(file, imports(file))),
+    [],
+  )
+  t.deepEqual(layerFaults('src/core/clock.ts', ['../node.ts']), [
+    'src/core/clock.ts imports src/node.ts',
+  ])
+})
+
+test('a package is imported where its reason is, and nowhere else', t => {
+  const faults = files('src').flatMap(file =>
+    imports(file)
+      .filter(path => !path.startsWith('.') && !path.startsWith('node:'))
+      .filter(path => !packages[path]?.test(file))
+      .map(path => `${file} imports ${path}`),
+  )
+  t.deepEqual(faults, [])
+})
+
+test('every file is imported by another, or is where a program starts', t => {
+  const all = [...files('src'), ...files('test')]
+  const imported = new Set(
+    all.flatMap(file => imports(file).map(path => join(dirname(file), path))),
+  )
+  const dead = files('src').filter(file => !imported.has(file) && !entries.includes(file))
+  t.deepEqual(dead, [])
+})
+
+test('no file outgrows its room', t => {
+  const long = [...files('src')].filter(file => {
+    const lines = read(file).split('\n').length
+    return lines > (longFiles[file] ?? LINES_MAX)
+  })
+  t.deepEqual(long, [])
+})
+
+test('tests of the pure layers never wait', t => {
+  const waits = [...files('test/core'), ...files('test/transport'), ...files('test/sim')].filter(
+    file => /setTimeout|sleep\(|node:timers/.test(read(file)),
+  )
+  t.deepEqual(waits, [])
+})
+
+test('no test is skipped for good or left undone', t => {
+  const marks = new RegExp(`test\\.(${['skip', 'only', 'failing', 'todo'].join('|')})\\(`)
+  t.deepEqual(
+    files('test').filter(file => marks.test(read(file))),
+    [],
+  )
+})
+
+test('what a document names exists', t => {
+  const documents = [
+    'README.md',
+    ...readdirSync(join(root, 'docs')).map(name => join('docs', name)),
+  ]
+  const missing = documents.flatMap(document =>
+    [...read(document).matchAll(/`((?:src|test|docs|systemd|bench)\/[\w./-]+)`/g)]
+      .map(match => match[1] ?? '')
+      .filter(path => !existsSync(join(root, path)))
+      .map(path => `${document} names ${path}`),
+  )
+  t.deepEqual(missing, [])
+})

@@ -6,8 +6,8 @@ import { milliseconds, scaled } from '../lib/time.ts'
 import type { NodeConfig } from '../node.ts'
 import type { Place } from './address.ts'
 import { formatAddress, parseLiteral, parsePlace, unreachableReason } from './address.ts'
-import type { Field, Mistake } from './fields.ts'
-import { Fields } from './fields.ts'
+import type { Field, Mistake } from './config-fields.ts'
+import { Fields } from './config-fields.ts'
 
 /** One line of `hosts:`. */
 export type HostLine = {

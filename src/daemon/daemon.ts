@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { packageVersion } from '../control/version.ts'
+import { RULES } from '../core/rules.ts'
 import { Random } from '../lib/random.ts'
 import { Node } from '../node.ts'
 import type { NodeEvent } from '../node.ts'
@@ -56,7 +57,7 @@ export class Daemon {
     })
     const recovered = { incarnation: randomInt(1, 2 ** 32) }
     const random = new Random(randomInt(2 ** 32))
-    const node = new Node(nodeConfig(file, self), recovered, random, createTrace())
+    const node = new Node(nodeConfig(file, self), recovered, random, createTrace(), RULES)
     this.#driver = new Driver(node, {
       transmit: (to, bytes) => this.#network.send(to, bytes),
       respond: (id, response) => this.#server.respond(id, response),

@@ -1,6 +1,7 @@
 /**
  * The choice that was most likely meant by `word`, if one is near enough: at most a third of its
- * letters differ (Levenshtein's distance, a swap of neighbours counting as one).
+ * letters differ (Levenshtein's distance, a swap of neighbours counting as one), or it is the
+ * beginning of that choice.
  */
 export function nearest(word: string, choices: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3))
@@ -11,7 +12,7 @@ export function nearest(word: string, choices: readonly string[]): string | unde
     const away = distance(word.toLowerCase(), choice.toLowerCase())
     if (away < bestDistance) [best, bestDistance] = [choice, away]
   }
-  return best
+  return best ?? (word.length > 2 ? choices.find(choice => choice.startsWith(word)) : undefined)
 }
 
 function distance(a: string, b: string): number {

@@ -1,4 +1,5 @@
-import { ErrorCode, NAME_BYTES_MAX, NAMES_MAX } from '../control/protocol.ts'
+import { checkName, checkNames } from '../control/names.ts'
+import { ErrorCode } from '../control/protocol.ts'
 import type { ErrorObject, RequestId } from '../control/protocol.ts'
 import type { Token } from '../core/clock.ts'
 import { milliseconds } from '../lib/time.ts'
@@ -116,27 +117,19 @@ function parseCancel(params: Params): Request | Wrong {
 }
 
 function wrongNames(names: unknown): Wrong | undefined {
-  if (!Array.isArray(names) || names.length === 0 || names.length > NAMES_MAX) {
-    return { wrong: `names is not a list of 1 to ${NAMES_MAX} names (write ["door"])` }
+  if (!Array.isArray(names) || !names.every(name => typeof name === 'string')) {
+    return { wrong: `names is ${show(names)} (write a list of names: ["door"])` }
   }
-  for (const [index, name] of names.entries()) {
-    const wrong = wrongName(name)
-    if (wrong !== undefined) return wrong
-    if (names.indexOf(name) < index) {
-      return { wrong: `the name ${show(name)} is given twice (write it once)` }
-    }
-  }
-  return undefined
+  const wrong = checkNames(names)
+  return wrong === undefined ? undefined : { wrong }
 }
 
 function wrongName(name: unknown): Wrong | undefined {
-  const rule = `write 1 to ${NAME_BYTES_MAX} bytes of UTF-8 without control characters`
-  const isName =
-    typeof name === 'string' &&
-    name !== '' &&
-    Buffer.byteLength(name) <= NAME_BYTES_MAX &&
-    !/[\p{Cc}\p{Cs}]/u.test(name)
-  return isName ? undefined : { wrong: `${show(name)} is not a name (${rule})` }
+  const wrong =
+    typeof name === 'string'
+      ? checkName(name)
+      : `name is ${show(name)} (write a name, such as door)`
+  return wrong === undefined ? undefined : { wrong }
 }
 
 function wrongInfo(params: Params): Wrong | undefined {

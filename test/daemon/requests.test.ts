@@ -82,7 +82,7 @@ const wrong: readonly (readonly [method: string, params: unknown, message: strin
 ]
 
 for (const [method, params, message] of wrong) {
-  test(`${method} ${JSON.stringify(params)?.slice(0, 60)} is refused with a reason`, t => {
+  test(`${method} ${JSON.stringify({ params }).slice(0, 60)} is refused with a reason`, t => {
     t.is(ask(method, params), message)
   })
 }

@@ -106,7 +106,10 @@ export class StandInNode implements ServedNode {
   #cancel(id: CommandId): void {
     const index = this.#waiting.findIndex(each => each.id === id)
     if (index < 0) return
-    if (this.grantsBeforeCancels) { this.#grant(index); return; }
+    if (this.grantsBeforeCancels) {
+      this.#grant(index)
+      return
+    }
     this.#waiting.splice(index, 1)
     this.respond(id, { type: 'cancelled', wasGranted: false })
   }

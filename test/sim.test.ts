@@ -259,6 +259,32 @@ test('random clients under random faults are all answered, and nobody is inside 
   t.true(grants > 1000, `${grants} grants`)
 })
 
+test('a host that reboots loses its locks, and all go on; no message of its last life counts', t => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const hosts = idsTo(3)
+    const simulation = connected(t, hosts, { seed, link: { ...WILD, loss: 0.1 } })
+    const { world } = simulation
+    const lives = new Map<HostId, number>()
+    simulation.watch(observation => {
+      if (observation.type === 'booted')
+        lives.set(observation.host, 1 + (lives.get(observation.host) ?? 1))
+    })
+    for (const host of hosts) {
+      world.after(host * 500, () => world.crash(host))
+      world.after(host * 500 + 20, () => world.boot(host))
+    }
+    const load = new EntriesLoad(world, simulation.clients, {
+      hosts,
+      entries: 60,
+      holdMs: 2,
+      name: 'door',
+    })
+    t.true(world.runUntil(() => load.left === 0 && world.now > 5000, LOAD_MS_MAX))
+    t.deepEqual([...lives.values()], [2, 2, 2])
+    finish(t, simulation)
+  }
+})
+
 test('a seed of random faults is the same run each time', t => {
   const options = { seed: 12, hosts: undefined, rules: SIMULATION_RULES }
   t.deepEqual(runSeed(options), runSeed(options))

@@ -8,6 +8,56 @@ import { Findings } from './findings.ts'
 import type { Violation } from './findings.ts'
 import type { Observation } from './observation.ts'
 
+/**
+ * Which lives of two hosts a message is between. A channel is one pair of incarnations: what was
+ * sent to a life that is over is lost with it, and rightly so.
+ */
+class Links {
+  readonly #lives = new Map<HostId, number>()
+  readonly #known = new Map<string, number>()
+
+  observe(observation: Observation): void {
+    if (observation.type === 'booted') {
+      this.#lives.set(observation.host, observation.incarnation)
+    } else if (observation.type === 'trace' && observation.event.type === 'session-up') {
+      const { peer, incarnation } = observation.event
+      this.#known.set(`${observation.host} ${peer}`, incarnation)
+    }
+  }
+
+  /** As the sender has it. */
+  sent(from: HostId, to: HostId): string {
+    return linkOf({ host: from, life: this.#life(from) }, { host: to, life: this.#of(from, to) })
+  }
+
+  /** As the receiver has it. */
+  delivered(from: HostId, to: HostId): string {
+    return linkOf({ host: from, life: this.#of(to, from) }, { host: to, life: this.#life(to) })
+  }
+
+  /** Whether both lives go on. */
+  isOpen(link: string): boolean {
+    return link.split(' > ').every(end => {
+      const [host, life] = end.split('#').map(Number)
+      return life === this.#life(host ?? 0)
+    })
+  }
+
+  #life(host: HostId): number {
+    return this.#lives.get(host) ?? 0
+  }
+
+  #of(host: HostId, peer: HostId): number {
+    return this.#known.get(`${host} ${peer}`) ?? 0
+  }
+}
+
+type End = { readonly host: HostId; readonly life: number }
+
+function linkOf(from: End, to: End): string {
+  return `${from.host}#${from.life} > ${to.host}#${to.life}`
+}
+
 /** How many events of each host are known of. `a → b` where b's knows of a's own event. */
 type Vector = Map<HostId, number>
 
@@ -30,6 +80,7 @@ type Request = {
 export class CausalityChecker implements Checker {
   readonly #findings = new Findings()
   readonly #vectors = new Map<HostId, Vector>()
+  readonly #links = new Links()
   readonly #channels = new Map<string, Sent[]>()
   readonly #waiting = new Map<Token, Request>()
 
@@ -37,21 +88,18 @@ export class CausalityChecker implements Checker {
     return this.#findings.all
   }
 
-  /** Messages sent and not delivered. */
-  get undelivered(): number {
-    let count = 0
-    for (const channel of this.#channels.values()) count += channel.length
-    return count
-  }
-
   observe(observation: Observation): void {
+    this.#links.observe(observation)
     if (observation.type === 'trace')
       this.#trace(observation.at, observation.host, observation.event)
+    else if (observation.type === 'died')
+      for (const [token, request] of this.#waiting)
+        if (request.host === observation.host) this.#waiting.delete(token)
   }
 
   finish(rest: Rest): void {
     for (const [link, channel] of this.#channels)
-      if (channel.length > 0)
+      if (channel.length > 0 && this.#links.isOpen(link))
         this.#findings.add(
           rest.at,
           `${channel.length} messages were never delivered on ${link}, first ${channel[0]?.text ?? ''}`,
@@ -84,10 +132,8 @@ export class CausalityChecker implements Checker {
       case 'leave':
         this.#waiting.delete(event.token)
         return
-      case 'session-lost':
-        this.#channel(event.peer, host).length = 0
-        return
       case 'session-up':
+      case 'session-lost':
         return
       default:
         return unreachable(event)
@@ -99,11 +145,11 @@ export class CausalityChecker implements Checker {
       this.#waiting.delete(tokenOf({ time: message.request, host: from }))
     this.#count(from)
     const vector = new Map(this.#vector(from))
-    this.#channel(from, to).push({ text: textOf(message), vector })
+    this.#channel(this.#links.sent(from, to)).push({ text: textOf(message), vector })
   }
 
   #deliver(at: number, from: HostId, to: HostId, message: Message): void {
-    const sent = this.#channel(from, to).shift()
+    const sent = this.#channel(this.#links.delivered(from, to)).shift()
     const text = textOf(message)
     if (sent?.text !== text)
       this.#findings.add(
@@ -148,8 +194,7 @@ export class CausalityChecker implements Checker {
     return vector
   }
 
-  #channel(from: HostId, to: HostId): Sent[] {
-    const link = `${from} > ${to}`
+  #channel(link: string): Sent[] {
     const channel = this.#channels.get(link) ?? []
     this.#channels.set(link, channel)
     return channel
@@ -172,6 +217,10 @@ export class ClockChecker implements Checker {
   }
 
   observe(observation: Observation): void {
+    if (observation.type === 'booted') {
+      this.#own.delete(observation.host)
+      this.#told.delete(observation.host)
+    }
     if (observation.type !== 'trace') return
     const { at, host, event } = observation
     if (event.type === 'send') this.#stamp(at, host, stampOf(event.message))
@@ -203,7 +252,8 @@ const IN_FLIGHT_MAX = 3
  */
 export class InFlightChecker implements Checker {
   readonly #findings = new Findings()
-  readonly #links = new Map<string, Map<Token, Map<Message['type'], number>>>()
+  readonly #links = new Links()
+  readonly #requests = new Map<string, Map<Token, Map<Message['type'], number>>>()
   #most = 0
 
   get violations(): readonly Violation[] {
@@ -216,33 +266,44 @@ export class InFlightChecker implements Checker {
   }
 
   observe(observation: Observation): void {
+    this.#links.observe(observation)
     if (observation.type !== 'trace') return
     const { at, host, event } = observation
-    if (event.type === 'send') this.#change(at, host, event.to, event.message, 1)
-    else if (event.type === 'deliver') this.#change(at, event.from, host, event.message, -1)
-    else if (event.type === 'session-lost') this.#links.delete(`${event.peer} > ${host}`)
+    if (event.type === 'send') {
+      const token = requestOf(host, event.to, event.message)
+      if (token !== undefined)
+        this.#sent(at, this.#links.sent(host, event.to), token, event.message.type)
+    } else if (event.type === 'deliver') {
+      const token = requestOf(event.from, host, event.message)
+      if (token !== undefined)
+        this.#delivered(this.#links.delivered(event.from, host), token, event.message.type)
+    }
   }
 
-  #change(at: number, from: HostId, to: HostId, message: Message, by: 1 | -1): void {
-    const token = requestOf(from, to, message)
-    if (token === undefined) return
-    const link = `${from} > ${to}`
-    const requests = this.#links.get(link) ?? new Map<Token, Map<Message['type'], number>>()
-    this.#links.set(link, requests)
+  #sent(at: number, link: string, token: Token, type: Message['type']): void {
+    const requests = this.#requests.get(link) ?? new Map<Token, Map<Message['type'], number>>()
+    this.#requests.set(link, requests)
     const types = requests.get(token) ?? new Map<Message['type'], number>()
     requests.set(token, types)
-    const count = (types.get(message.type) ?? 0) + by
-    if (count > 0) types.set(message.type, count)
-    else types.delete(message.type)
-    if (types.size === 0) requests.delete(token)
-    if (by === -1) return
+    const count = (types.get(type) ?? 0) + 1
+    types.set(type, count)
     const sum = [...types.values()].reduce((total, some) => total + some, 0)
     this.#most = Math.max(this.#most, sum)
     if (count > 1 || sum > IN_FLIGHT_MAX)
       this.#findings.add(
         at,
-        `${sum} messages about ${describeToken(token)} are under way on ${link}, ${count} of them ${message.type}`,
+        `${sum} messages about ${describeToken(token)} are under way on ${link}, ${count} of them ${type}`,
       )
+  }
+
+  #delivered(link: string, token: Token, type: Message['type']): void {
+    const requests = this.#requests.get(link)
+    const types = requests?.get(token)
+    if (requests === undefined || types === undefined) return
+    const count = (types.get(type) ?? 0) - 1
+    if (count > 0) types.set(type, count)
+    else types.delete(type)
+    if (types.size === 0) requests.delete(token)
   }
 }
 

@@ -15,7 +15,7 @@ export type Wish = {
 }
 
 /** How an acquire came out, told to the client after the step that decided it. */
-export type Outcome = 'granted' | 'refused' | 'cancelled' | 'lost'
+export type Outcome = 'granted' | 'refused' | 'cancelled' | 'lost' | 'died'
 
 type Request = {
   readonly id: CommandId
@@ -72,6 +72,11 @@ export class Clients {
   acquire(host: HostId, client: ClientId, wish: Wish, told: (outcome: Outcome) => void): CommandId {
     const id = this.#world.nextCommand()
     const { names, limit } = wish
+    if (!this.#world.isUp(host)) {
+      // Nobody listens on the socket.
+      this.#world.after(0, () => told('refused'))
+      return id
+    }
     this.#requests.set(id, { id, host, client, wish, told, state: 'waiting', token: undefined })
     this.#asked += 1
     this.#observe({ type: 'asked', at: this.#world.now, host, id, names, limit })
@@ -109,6 +114,17 @@ export class Clients {
       } else if (this.#releasesOnDeath) this.release(request.id)
       else this.#letGo(request, request.token)
       request.state = 'abandoned'
+    }
+  }
+
+  /** The host went down: its clients are told, as a closed socket tells them. */
+  hostDied(host: HostId): void {
+    for (const request of [...this.#requests.values()]) {
+      if (request.host !== host) continue
+      if (request.token !== undefined) this.#letGo(request, request.token)
+      else if (request.state !== 'abandoned') this.#settled(request)
+      this.#requests.delete(request.id)
+      this.#tell(request, 'died')
     }
   }
 

@@ -12,6 +12,15 @@ export type Observation =
       readonly host: HostId
       readonly event: TraceEvent
     }
+  /** A host began a new life. */
+  | {
+      readonly type: 'booted'
+      readonly at: number
+      readonly host: HostId
+      readonly incarnation: number
+    }
+  /** A host went down, and with it all its clients and what they had asked for. */
+  | { readonly type: 'died'; readonly at: number; readonly host: HostId }
   /** A client asked for a lock. */
   | {
       readonly type: 'asked'

@@ -58,6 +58,7 @@ export class Simulation {
     const observe = (observation: Observation): void => {
       for (const checker of this.#checkers) checker.observe?.(observation)
       for (const onlooker of this.#onlookers) onlooker(observation)
+      if (observation.type === 'died') this.clients.hostDied(observation.host)
     }
     this.world = new World(
       {
@@ -85,6 +86,14 @@ export class Simulation {
     return this.#isStuck
   }
 
+  /** Whether every host is up and knows the requests of all others. */
+  get isConnected(): boolean {
+    const { world } = this
+    return world.hosts.every(
+      host => world.isUp(host) && world.node(host).status(world.reading(host)).complete,
+    )
+  }
+
   /** REQUEST, REPLY and RELEASE that were sent, of all hosts. */
   get mutexMessages(): number {
     let sum = 0
@@ -102,23 +111,19 @@ export class Simulation {
 
   /** Runs until every host knows the requests of all others. */
   connect(limitMs: number): boolean {
-    return this.world.runUntil(() => this.#isConnected, limitMs)
+    return this.world.runUntil(() => this.isConnected, limitMs)
   }
 
   /** Ends all faults, waits until everyone is served and all is quiet, and has it all checked. */
   finish(): void {
     const { world } = this
     world.network.reset(FAULTLESS)
+    for (const host of world.hosts) if (!world.isUp(host)) world.boot(host)
     this.#isStuck = !world.runUntil(() => this.clients.outstanding === 0, QUIET_MS_MAX)
     world.run(REST_MS)
     const locks = new Map(
       world.hosts.map(host => [host, world.node(host).locks(world.reading(host))] as const),
     )
     for (const checker of this.#checkers) checker.finish?.({ at: world.now, locks })
-  }
-
-  get #isConnected(): boolean {
-    const { world } = this
-    return world.hosts.every(host => world.node(host).status(world.reading(host)).complete)
   }
 }

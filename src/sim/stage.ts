@@ -81,6 +81,15 @@ export class Stage {
         this.#sever(verb, words.map(Number))
         return
       }
+      case 'down':
+        for (const host of words.map(Number)) {
+          this.#claims = this.#claims.filter(claim => claim.host !== host)
+          this.#world.crash(host)
+        }
+        return
+      case 'up':
+        for (const host of words.map(Number)) this.#world.boot(host)
+        return
       case 'queues':
         for (const host of this.#world.hosts) this.#say(this.#queues(host))
         return
@@ -141,7 +150,7 @@ export class Stage {
     if (span > 0) wait = milliseconds(parseMs(words[span + 1]))
     const client = this.#clients.connect()
     const told = (outcome: Outcome): void => {
-      if (outcome === 'granted') return
+      if (outcome === 'granted' || outcome === 'died') return
       this.#claims = this.#claims.filter(claim => claim.id !== id)
       this.#say(`${host} does not get ${text}: ${outcome}`)
     }
@@ -234,10 +243,11 @@ export class Stage {
         return
       }
       case 'session-up':
-      case 'session-lost': {
-        this.#say(`${host}: ${event.type} with ${event.peer}`)
+        this.#say(`${host} is connected with ${event.peer}`)
         return
-      }
+      case 'session-lost':
+        this.#say(`${host} is no longer connected with ${event.peer}`)
+        return
       default:
         return unreachable(event)
     }
@@ -283,6 +293,7 @@ export class Stage {
 
   #queues(host: HostId): string {
     const { world } = this.#stage
+    if (!world.isUp(host)) return `${host} is down`
     const locks = world.node(host).locks(world.reading(host))
     if (locks.length === 0) return `queue of ${host}: empty`
     const lines = locks.map(({ name, holders, waiters }) => {

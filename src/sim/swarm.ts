@@ -5,6 +5,7 @@ import type { Violation } from './findings.ts'
 import type { LinkOptions } from './network.ts'
 import { Simulation, TIMING, type SimulationRules } from './simulation.ts'
 import { RandomLoad, type Habits } from './workload.ts'
+import type { World } from './world.ts'
 
 export type SeedOptions = {
   readonly seed: number
@@ -121,34 +122,51 @@ function drawHabits(random: Random): Habits {
   }
 }
 
-/** Ways that are cut, one way or both, and hosts that stop for a while. */
+/** Ways that are cut, hosts that stop for a while, and hosts that reboot. */
 function trouble(simulation: Simulation, random: Random): void {
   const { world } = simulation
-  const cuts = random.pick([0, 0, 2, 6])
-  for (let i = 0; i < cuts; i++) {
-    const start = random.between(0, FAULTY_MS)
+  for (let cuts = random.pick([0, 0, 2, 6]); cuts > 0; cuts--) {
     const length = random.pick([5, 100, 800])
-    const side = new Set(world.hosts.filter(() => random.chance(0.5)))
-    const isOneWay = random.chance(0.3)
-    for (const from of world.hosts)
-      for (const to of world.hosts) {
-        if (!side.has(from) || side.has(to)) continue
-        const ways: [HostId, HostId][] = isOneWay
-          ? [[from, to]]
-          : [
-              [from, to],
-              [to, from],
-            ]
-        for (const [a, b] of ways) {
-          world.after(start, () => world.network.cut(a, b))
-          world.after(start + length, () => world.network.heal(a, b))
-        }
-      }
+    cutInTwo(world, random, { start: random.between(0, FAULTY_MS), length })
   }
-  const pauses = random.pick([0, 0, 3])
-  for (let i = 0; i < pauses; i++) {
+  for (let pauses = random.pick([0, 0, 3]); pauses > 0; pauses--) {
     const host = random.pick(world.hosts)
     const length = random.between(0, 400)
-    world.after(random.between(0, FAULTY_MS), () => world.pause(host, length))
+    world.after(random.between(0, FAULTY_MS), () => {
+      if (world.isUp(host)) world.pause(host, length)
+    })
   }
+  // One after the other: what all have forgotten, nobody can tell those who come back.
+  let start = 0
+  for (let reboots = random.pick([0, 0, 1, 3]); reboots > 0; reboots--) {
+    const host = random.pick(world.hosts)
+    start += random.between(0, FAULTY_MS / 3)
+    reboot(simulation, host, { start, length: random.pick([1, 50, 500]) })
+  }
+}
+
+type Span = { readonly start: number; readonly length: number }
+
+/** Some hosts do not reach the others, or neither reaches the other. */
+function cutInTwo(world: World, random: Random, { start, length }: Span): void {
+  const side = new Set(world.hosts.filter(() => random.chance(0.5)))
+  const isOneWay = random.chance(0.3)
+  for (const from of world.hosts)
+    for (const to of world.hosts) {
+      if (side.has(from) === side.has(to) || (isOneWay && side.has(to))) continue
+      world.after(start, () => world.network.cut(from, to))
+      world.after(start + length, () => world.network.heal(from, to))
+    }
+}
+
+/** Only while all are complete, so that each other host knows everything that this one forgets. */
+function reboot(simulation: Simulation, host: HostId, { start, length }: Span): void {
+  const { world } = simulation
+  world.after(start, () => {
+    if (!simulation.isConnected) return
+    world.crash(host)
+    world.after(length, () => {
+      if (!world.isUp(host)) world.boot(host)
+    })
+  })
 }

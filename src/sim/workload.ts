@@ -114,6 +114,9 @@ export class RandomLoad {
   }
 }
 
+/** Whoever finds no lamportd tries again after this. */
+const RETRY_MS = 100
+
 /** Each host enters one lock so many times, one after the other, and holds it so long each time. */
 export class EntriesLoad {
   readonly #world: World
@@ -139,15 +142,25 @@ export class EntriesLoad {
   #enter(host: HostId, client: ClientId): void {
     const { name, holdMs } = this.#options
     const wish = { names: [name], limit: 1, wait: undefined }
+    let isOver = false
     const id = this.#clients.acquire(host, client, wish, outcome => {
-      if (outcome !== 'granted') return
-      this.#world.after(holdMs, () => {
-        this.#clients.release(id)
-        const left = (this.#left.get(host) ?? 0) - 1
-        this.#left.set(host, left)
-        if (left > 0) this.#enter(host, client)
-      })
+      if (outcome === 'granted')
+        this.#world.after(holdMs, () => {
+          if (isOver) return
+          this.#clients.release(id)
+          this.#leave(host, client)
+        })
+      else {
+        isOver = true
+        this.#world.after(RETRY_MS, () => this.#enter(host, this.#clients.connect()))
+      }
     })
+  }
+
+  #leave(host: HostId, client: ClientId): void {
+    const left = (this.#left.get(host) ?? 0) - 1
+    this.#left.set(host, left)
+    if (left > 0) this.#enter(host, client)
   }
 }
 

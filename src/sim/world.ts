@@ -57,7 +57,11 @@ export type WorldOutput = {
 type Host = {
   readonly id: HostId
   readonly address: Address
-  readonly node: Steppable
+  readonly config: NodeConfig
+  node: Steppable
+  /** Each boot is another life of its protocol state, and what was meant for the last one is void. */
+  incarnation: number
+  isUp: boolean
   /** Its reading at true time 0, and how fast it runs. */
   readonly skew: number
   readonly rate: number
@@ -93,8 +97,7 @@ export class World {
     this.#output = output
     this.random = new Random(options.seed)
     this.network = new Network(options.link, this.random.fork())
-    for (const id of options.hosts) this.#boot(id)
-    for (const host of this.#hosts.values()) this.#rearm(host)
+    for (const id of options.hosts) this.#install(id)
   }
 
   /** True time, in milliseconds since the start. */
@@ -124,6 +127,10 @@ export class World {
     return this.#host(id).node
   }
 
+  isUp(id: HostId): boolean {
+    return this.#host(id).isUp
+  }
+
   /** The reading of a host's own clock. */
   reading(id: HostId): Instant {
     return this.#read(this.#host(id))
@@ -140,9 +147,34 @@ export class World {
     return this.#commands
   }
 
-  /** Hands a client's input to a node, as soon as that is awake. */
+  /** Hands a client's input to a node, as soon as that is awake; another life does not get it. */
   input(id: HostId, input: Input): void {
-    this.after(0, () => this.#receive(this.#host(id), input))
+    const host = this.#host(id)
+    const { incarnation } = host
+    this.after(0, () => this.#receive(host, input, incarnation))
+  }
+
+  /**
+   * The host goes down, with its node and its clients. Its ticks die with it; a datagram on its way
+   * does not, and meets whatever life there is when it arrives.
+   */
+  crash(id: HostId): void {
+    const host = this.#host(id)
+    assert(host.isUp, 'only a host that is up can go down')
+    host.isUp = false
+    host.wakeAt = Infinity
+    host.pausedUntil = 0
+    this.#output.observe({ type: 'died', at: this.#now, host: id })
+  }
+
+  /** The host comes up again, in a new life that knows nothing of the one before. */
+  boot(id: HostId): void {
+    const host = this.#host(id)
+    assert(!host.isUp, 'only a host that is down can come up')
+    host.incarnation += 1
+    host.isUp = true
+    host.node = this.#createNode(host.config, host.incarnation)
+    this.#rearm(host)
   }
 
   /** The host does nothing for a while, and then all that has arrived at once. */
@@ -177,8 +209,8 @@ export class World {
     entry.run()
   }
 
-  #boot(id: HostId): void {
-    const { hosts, timing, skewMaxMs, drift, createNode } = this.#options
+  #install(id: HostId): void {
+    const { hosts, timing, skewMaxMs, drift } = this.#options
     const config: NodeConfig = {
       cluster: 'simulated',
       self: id,
@@ -191,16 +223,14 @@ export class World {
       timing,
     }
     const skew = this.random.between(0, skewMaxMs)
-    const recovered: Recovered = { incarnation: 1 + this.random.below(1_000_000) }
+    const incarnation = 1 + this.random.below(1_000_000)
     const host: Host = {
       id,
       address: addressOf(id),
-      node: createNode(config, recovered, this.random.fork(), event => {
-        this.#digest.number(this.#now)
-        this.#digest.number(id)
-        this.#digest.text(JSON.stringify(event))
-        this.#output.observe({ type: 'trace', at: this.#now, host: id, event })
-      }),
+      config,
+      node: this.#createNode(config, incarnation),
+      incarnation,
+      isUp: true,
       skew,
       rate: 1 + this.random.between(-drift, drift),
       lastReading: toInstant(skew),
@@ -209,6 +239,18 @@ export class World {
     }
     this.#hosts.set(id, host)
     this.#byAddress.set(keyOf(host.address), host)
+    this.#rearm(host)
+  }
+
+  #createNode(config: NodeConfig, incarnation: number): Steppable {
+    const { self } = config
+    this.#output.observe({ type: 'booted', at: this.#now, host: self, incarnation })
+    return this.#options.createNode(config, { incarnation }, this.random.fork(), event => {
+      this.#digest.number(this.#now)
+      this.#digest.number(self)
+      this.#digest.text(JSON.stringify(event))
+      this.#output.observe({ type: 'trace', at: this.#now, host: self, event })
+    })
   }
 
   #host(id: HostId): Host {
@@ -221,17 +263,18 @@ export class World {
     return toInstant(Math.max(host.lastReading, host.skew + this.#now * host.rate))
   }
 
-  #receive(host: Host, input: Input): void {
-    if (this.#now < host.pausedUntil) {
-      this.#agenda.add(host.pausedUntil, () => this.#receive(host, input))
-      return
-    }
-    this.#step(host, this.#read(host), input)
+  /** `life`: of the host for which it is, where that matters. */
+  #receive(host: Host, input: Input, life?: number): void {
+    if (!host.isUp || (life !== undefined && life !== host.incarnation)) return
+    if (this.#now < host.pausedUntil)
+      this.#agenda.add(host.pausedUntil, () => this.#receive(host, input, life))
+    else this.#step(host, this.#read(host), input)
   }
 
-  #wake(host: Host): void {
+  #wake(host: Host, life: number): void {
+    if (!host.isUp || life !== host.incarnation) return
     if (this.#now < host.pausedUntil) {
-      this.#agenda.add(host.pausedUntil, () => this.#wake(host))
+      this.#agenda.add(host.pausedUntil, () => this.#wake(host, life))
       return
     }
     host.wakeAt = Infinity
@@ -296,8 +339,9 @@ export class World {
     const at = due > this.#now ? due : this.#now + this.random.between(0, this.#options.turnMaxMs)
     if (at >= host.wakeAt) return
     host.wakeAt = at
+    const { incarnation } = host
     this.#agenda.add(at, () => {
-      if (host.wakeAt === at) this.#wake(host)
+      if (host.wakeAt === at) this.#wake(host, incarnation)
     })
   }
 }

@@ -142,6 +142,42 @@ test('causality: a message that is lost, doubled or overtaken on a channel is se
   t.is(verdict(new CausalityChecker(), [...sent, first, second, second]).length, 1)
 })
 
+function booted(host: HostId, incarnation: number): Observation {
+  return { type: 'booted', at: 1, host, incarnation }
+}
+
+function met(host: HostId, peer: HostId, incarnation: number): Observation {
+  return trace(host, { type: 'session-up', peer, incarnation })
+}
+
+test('causality: what was sent to a life that is over is lost, and what it sent is not expected', t => {
+  const before = [booted(1, 5), booted(2, 8), met(1, 2, 8), met(2, 1, 5), send(1, 2, request(1))]
+  t.is(verdict(new CausalityChecker(), before).length, 1)
+  const again = [...before, booted(2, 9), met(1, 2, 9), met(2, 1, 5)]
+  t.deepEqual(verdict(new CausalityChecker(), again), [])
+  const next = [...again, send(1, 2, reply(3, 1))]
+  t.deepEqual(verdict(new CausalityChecker(), [...next, deliver(1, 2, reply(3, 1))]), [])
+  t.is(verdict(new CausalityChecker(), [...next, deliver(1, 2, request(1))]).length, 1)
+})
+
+test('in flight: what was sent to a life that is over is under way no more', t => {
+  const lives = [booted(1, 5), booted(2, 8), met(1, 2, 8), send(1, 2, request(1))]
+  t.is(verdict(new InFlightChecker(), [...lives, send(1, 2, request(1))]).length, 1)
+  const again = [...lives, booted(2, 9), met(1, 2, 9), send(1, 2, request(1))]
+  t.deepEqual(verdict(new InFlightChecker(), again), [])
+})
+
+test('causality: what a host had asked for goes down with it', t => {
+  const story = [
+    mark('request', 1, 1),
+    send(1, 2, request(1)),
+    deliver(1, 2, request(1)),
+    mark('request', 2, 3),
+  ]
+  const died: Observation = { type: 'died', at: 1, host: 1 }
+  t.deepEqual(verdict(new CausalityChecker(), [...story, died, mark('enter', 2, 3)]), [])
+})
+
 test('clock: a stamp that is not after what its host did and was told is seen', t => {
   const told = deliver(2, 1, request(7))
   t.deepEqual(verdict(new ClockChecker(), [told, send(1, 2, reply(8, 7))]), [])

@@ -203,3 +203,34 @@ test('the fingerprint depends on what is sent, and on nothing else', t => {
   t.is(hashOf(Uint8Array.of(1)), hashOf(Uint8Array.of(1)))
   t.not(hashOf(Uint8Array.of(1)), hashOf(Uint8Array.of(2)))
 })
+
+test('what is meant for one life of a host does not reach the next, but a datagram does', t => {
+  const { world, puppets } = stage({ link: { ...FAULTLESS, delayMs: 4 } })
+  const [one, two] = puppets
+  one!.act = (_now, input) => (input.type === 'cancel' ? [one!.datagramTo(2)] : [])
+  two!.deadline = toInstant(5)
+  world.input(1, poke)
+  world.after(1, () => world.input(2, poke))
+  world.pause(2, 3)
+  world.after(2, () => world.crash(2))
+  world.after(3, () => world.boot(2))
+  world.run(20)
+  const [, , again] = puppets
+  t.deepEqual(two!.steps, [])
+  t.deepEqual(
+    again!.steps.map(step => step.input.type),
+    ['datagram'],
+  )
+})
+
+test('a host that is down gets nothing', t => {
+  const { world, puppets } = stage()
+  const [one, two] = puppets
+  one!.act = () => [one!.datagramTo(2)]
+  two!.deadline = toInstant(5)
+  world.crash(2)
+  t.false(world.isUp(2))
+  world.input(1, poke)
+  world.run(20)
+  t.deepEqual(two!.steps, [])
+})

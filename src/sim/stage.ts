@@ -1,11 +1,8 @@
-import { timestampOf, tokenOf, type HostId, type Token } from '../core/clock.ts'
-import type { Message } from '../core/message.ts'
-import { unreachable } from '../lib/assert.ts'
+import type { HostId } from '../core/clock.ts'
 import { milliseconds, type Duration } from '../lib/time.ts'
-import type { TraceEvent } from '../node.ts'
 import type { Outcome } from './clients.ts'
+import { Narrator } from './narrator.ts'
 import { FAULTLESS } from './network.ts'
-import type { Observation } from './observation.ts'
 import { CALM, Simulation } from './simulation.ts'
 
 /** What is wrong with a line of a scenario: its writer's mistake. */
@@ -26,33 +23,24 @@ const CONNECT_MS_MAX = 10_000
 /** The hosts of one scenario, and the lines that tell what they do. */
 export class Stage {
   #simulation: Simulation | undefined
-  /** The time that all clocks read when the scenario began: it is called 0. */
-  #start = 0
-  #isLoud = true
   #delayMs = 1
-  #lines: string[] = []
-  #sending: { readonly message: Message; readonly to: HostId[]; readonly from: HostId } | undefined
-  #lastChange = 0
   #claims: Claim[] = []
-  readonly #replies = new Map<Token, HostId[]>()
-  readonly #counts = new Map<Message['type'], number>()
+  readonly #narrator = new Narrator()
 
   /** What a command brings about, line by line. */
   perform(line: string): readonly string[] {
     const words = line.split(/\s+/).filter(word => word !== '')
     const [verb, ...rest] = words
     if (verb === undefined || verb.startsWith('#')) return []
-    this.#lines = []
     const host = Number(verb)
     try {
       if (Number.isInteger(host)) this.#act(host, rest)
       else this.#direct(verb, rest)
     } catch (error) {
       if (!(error instanceof ScenarioError)) throw error
-      this.#say(`error: ${error.message}`)
+      this.#narrator.say(`error: ${error.message}`)
     }
-    this.#flush()
-    return this.#lines
+    return this.#narrator.take()
   }
 
   #direct(verb: string, words: readonly string[]): void {
@@ -62,7 +50,7 @@ export class Stage {
         return
       }
       case 'show':
-        this.#isLoud = words[0] === 'all'
+        this.#narrator.isLoud = words[0] === 'all'
         return
       case 'delay': {
         this.#delay(words)
@@ -82,27 +70,20 @@ export class Stage {
         return
       }
       case 'down':
-        for (const host of words.map(Number)) {
-          this.#claims = this.#claims.filter(claim => claim.host !== host)
-          this.#world.crash(host)
-        }
-        return
       case 'up':
-        for (const host of words.map(Number)) this.#world.boot(host)
+        for (const host of words.map(Number)) this.#power(verb, host)
         return
       case 'queues':
-        for (const host of this.#world.hosts) this.#say(this.#queues(host))
+        for (const host of this.#world.hosts) this.#narrator.say(this.#queues(host))
         return
       case 'replies':
-        for (const [token, from] of this.#replies)
-          this.#say(`${this.#spell(token)} has REPLIES from ${list(from)}`)
+        this.#narrator.tellReplies()
         return
       case 'clocks':
-        for (const host of this.#world.hosts)
-          this.#say(`the clock of ${host} reads ${this.#clock(host) - this.#start}`)
+        for (const host of this.#world.hosts) this.#narrator.tellClock(host, this.#clock(host))
         return
       case 'count': {
-        this.#count()
+        this.#narrator.tellCount()
         return
       }
       default:
@@ -112,6 +93,7 @@ export class Stage {
 
   #act(host: HostId, words: readonly string[]): void {
     const [verb, ...rest] = words
+    this.#check(host)
     switch (verb) {
       case 'lock':
       case 'try': {
@@ -145,6 +127,7 @@ export class Stage {
     let limit = words.includes('shared') ? Infinity : 1
     const of = words.indexOf('of')
     if (of > 0) limit = Number(words[of + 1])
+    if (!(limit >= 1)) throw new ScenarioError(`of how many? (write of 2)`)
     let wait: Duration | undefined = isTry ? milliseconds(0) : undefined
     const span = words.indexOf('for')
     if (span > 0) wait = milliseconds(parseMs(words[span + 1]))
@@ -152,7 +135,7 @@ export class Stage {
     const told = (outcome: Outcome): void => {
       if (outcome === 'granted' || outcome === 'died') return
       this.#claims = this.#claims.filter(claim => claim.id !== id)
-      this.#say(`${host} does not get ${text}: ${outcome}`)
+      this.#narrator.say(`${host} does not get ${text}: ${outcome}`)
     }
     const id = this.#clients.acquire(host, client, { names, limit, wait }, told)
     this.#claims.push({ host, client, id, names: text })
@@ -173,8 +156,8 @@ export class Stage {
       simulation.clients.release(id),
     )
     this.#settle()
-    this.#start = this.#clock(other ?? leveller)
-    simulation.watch(observation => this.#observe(observation))
+    this.#narrator.start = this.#clock(other ?? leveller)
+    simulation.watch(observation => this.#narrator.observe(observation))
   }
 
   #delay(words: readonly string[]): void {
@@ -186,6 +169,14 @@ export class Stage {
     else this.#world.network.reset(link)
   }
 
+  #power(verb: 'down' | 'up', host: HostId): void {
+    this.#check(host)
+    if (this.#world.isUp(host) === (verb === 'up')) throw new ScenarioError(`${host} is ${verb}`)
+    this.#claims = this.#claims.filter(claim => claim.host !== host)
+    if (verb === 'up') this.#world.boot(host)
+    else this.#world.crash(host)
+  }
+
   #sever(verb: 'cut' | 'heal', hosts: readonly HostId[]): void {
     const [a, b] = hosts
     if (a === undefined || b === undefined) throw new ScenarioError(`${verb} which two?`)
@@ -195,100 +186,9 @@ export class Stage {
 
   #settle(): void {
     const { world } = this.#stage
-    this.#lastChange = world.now
-    const end = world.now + SETTLE_MS_MAX
-    while (world.now - this.#lastChange < SETTLED_MS && world.now < end) world.run(100)
-  }
-
-  #observe(observation: Observation): void {
-    if (observation.type !== 'trace') return
-    this.#lastChange = observation.at
-    const { host, event } = observation
-    if (event.type === 'send') {
-      const { type } = event.message
-      this.#counts.set(type, 1 + (this.#counts.get(type) ?? 0))
-    }
-    if (event.type === 'deliver' && event.message.type === 'reply') {
-      const token = tokenOf({ time: event.message.request, host })
-      this.#replies.set(token, [...(this.#replies.get(token) ?? []), event.from])
-    }
-    if (event.type === 'request') this.#replies.set(event.token, [])
-    if (event.type === 'leave') this.#replies.delete(event.token)
-    this.#tell(host, event)
-  }
-
-  #tell(host: HostId, event: TraceEvent): void {
-    switch (event.type) {
-      case 'send': {
-        this.#tellSend(host, event.to, event.message)
-        return
-      }
-      case 'deliver':
-        if (this.#isLoud)
-          this.#say(
-            `${host} gets ${this.#describe(event.from, host, event.message)} from ${event.from}`,
-          )
-        return
-      case 'request':
-        if (this.#isLoud) this.#say(`${host} asks for ${this.#wanted(event)}`)
-        return
-      case 'enter': {
-        this.#say(
-          `${host} enters ${this.#wanted(event)} token=${event.token - tokenOf({ time: this.#start, host: 0 })}`,
-        )
-        return
-      }
-      case 'leave': {
-        this.#say(`${host} leaves ${event.names.join(' and ')}`)
-        return
-      }
-      case 'session-up':
-        this.#say(`${host} is connected with ${event.peer}`)
-        return
-      case 'session-lost':
-        this.#say(`${host} is no longer connected with ${event.peer}`)
-        return
-      default:
-        return unreachable(event)
-    }
-  }
-
-  /** Copies of one message are one line. */
-  #tellSend(from: HostId, to: HostId, message: Message): void {
-    if (!this.#isLoud) return
-    if (this.#sending?.message === message) {
-      this.#sending.to.push(to)
-      return
-    }
-    this.#flush()
-    this.#sending = { from, message, to: [to] }
-  }
-
-  #flush(): void {
-    if (this.#sending === undefined) return
-    const { from, message, to } = this.#sending
-    this.#sending = undefined
-    this.#lines.push(`${from} sends ${this.#describe(from, to[0] ?? from, message)} to ${list(to)}`)
-  }
-
-  #describe(from: HostId, to: HostId, message: Message): string {
-    const stamp = `${from}@${message.time - this.#start}`
-    switch (message.type) {
-      case 'request':
-        return `REQUEST ${stamp} for ${wanted(message.names, message.limit)}`
-      case 'reply':
-        return `REPLY ${stamp} for ${to}@${message.request - this.#start}`
-      case 'release':
-        return `RELEASE ${stamp} of ${from}@${message.request - this.#start}`
-      case 'sync':
-        return `SYNC ${stamp} of ${message.requests.length}`
-      default:
-        return unreachable(message)
-    }
-  }
-
-  #wanted(event: Extract<TraceEvent, { type: 'request' | 'enter' | 'leave' }>): string {
-    return wanted(event.names, event.limit)
+    const start = world.now
+    const quiet = (): number => world.now - Math.max(start, this.#narrator.lastChange)
+    while (quiet() < SETTLED_MS && world.now < start + SETTLE_MS_MAX) world.run(100)
   }
 
   #queues(host: HostId): string {
@@ -298,39 +198,21 @@ export class Stage {
     if (locks.length === 0) return `queue of ${host}: empty`
     const lines = locks.map(({ name, holders, waiters }) => {
       const entries = [
-        ...holders.map(each => `${this.#spell(each.token)} inside`),
-        ...waiters.map(each => this.#spell(each.token)),
+        ...holders.map(each => `${this.#narrator.spell(each.token)} inside`),
+        ...waiters.map(each => this.#narrator.spell(each.token)),
       ]
       return `${name} ${entries.join(', ')}`
     })
     return `queue of ${host}: ${lines.join('; ')}`
   }
 
-  /** Since the last count. */
-  #count(): void {
-    let sum = 0
-    const parts: string[] = []
-    for (const [type, count] of this.#counts) {
-      parts.push(`${count} ${type.toUpperCase()}`)
-      sum += count
-    }
-    this.#counts.clear()
-    this.#say(parts.length === 0 ? 'no messages' : `${parts.join(' + ')} = ${sum} messages`)
+  #check(host: HostId): void {
+    if (!this.#world.hosts.includes(host)) throw new ScenarioError(`there is no host ${host}`)
   }
 
   #clock(host: HostId): number {
     const { world } = this.#stage
     return world.node(host).status(world.reading(host)).clock
-  }
-
-  #spell(token: Token): string {
-    const { time, host } = timestampOf(token)
-    return `${host}@${time - this.#start}`
-  }
-
-  #say(text: string): void {
-    this.#flush()
-    this.#lines.push(text)
   }
 
   get #stage(): Simulation {
@@ -345,16 +227,6 @@ export class Stage {
   get #clients(): Simulation['clients'] {
     return this.#stage.clients
   }
-}
-
-function wanted(names: readonly string[], limit: number): string {
-  const text = names.join(' and ')
-  if (limit === 1) return text
-  return limit === Infinity ? `${text} shared` : `${text} of ${limit}`
-}
-
-function list(hosts: readonly HostId[]): string {
-  return hosts.length === 0 ? 'nobody' : hosts.join(', ')
 }
 
 function parseMs(word: string | undefined): number {

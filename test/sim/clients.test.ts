@@ -7,7 +7,7 @@ type Scene = {
   readonly simulation: Simulation
   readonly seen: Observation['type'][]
   /** Asks on a host; what it is told is added to `told`. */
-  ask(host: number, told: Outcome[]): { readonly id: number; readonly client: number }
+  readonly ask: (host: number, told: Outcome[]) => { readonly id: number; readonly client: number }
 }
 
 function scene(options: { readonly releaseOnClientDeath?: boolean } = {}): Scene {

@@ -99,7 +99,7 @@ test('rule 4: "…removes any Tm:Pi requests resource message from its request q
   t.is(world.of(2).mutex.queue.size, 0)
 })
 
-test('rule 5: "(i) …its queue … is ordered before any other request" and "(ii) Pi has received a message from every other process timestamped later than Tm"', t => {
+test('rule 5: "(i) There is a Tm:Pi requests resource message in its request queue which is ordered before any other request in its queue by the relation ⇒" and "(ii) Pi has received a message from every other process timestamped later than Tm"', t => {
   const world = new Mutexes([1, 2, 3])
   const token = world.request(2, ['resource'])
   world.deliver(2, 1)

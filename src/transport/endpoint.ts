@@ -1,5 +1,28 @@
+import { assert } from '../lib/assert.ts'
+import { earliest, NEVER, toInstant } from '../lib/time.ts'
+import { toHex } from './bytes.ts'
+import {
+  DATAGRAM_MAX,
+  DGRAM_MAX,
+  HEADER_SIZE,
+  PacketType,
+  PacketWriter,
+  readIndex,
+  TAG_SIZE,
+} from './packet.ts'
+import { Peer } from './peer.ts'
+import {
+  ClearSeal,
+  clusterHash,
+  HELLO_ACK_SIZE,
+  HELLO_SIZE,
+  hasOurVersion,
+  readHelloHeader,
+} from './seal.ts'
+
 import type { Random } from '../lib/random.ts'
 import type { Duration, Instant } from '../lib/time.ts'
+import type { Local } from './peer.ts'
 
 /** Another machine, as this one's configuration numbers it: 1..1023. */
 export type PeerId = number
@@ -58,15 +81,61 @@ export type Counters = {
   readonly dropped: Record<string, number>
 }
 
+/** Hosts that hosts.yml does not name, of which people are told. */
+const STRANGERS_MAX = 16
+
 /** One socket's worth of protocol: sessions with every peer, without a socket and without a clock. */
 export class Endpoint {
+  readonly #local: Local
+  readonly #cluster: string
+  readonly #peers = new Map<PeerId, Peer>()
+  readonly #counters: Counters = {
+    sent: 0,
+    received: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    retransmitted: 0,
+    dropped: {},
+  }
+  /** Peers with something to transmit. */
+  #dirty: Peer[] = []
+  /** No timer is due before; perhaps none is then, for it is only moved forward by a tick. */
+  #next: Instant = toInstant(0)
+  #now: Instant = toInstant(0)
+  readonly #strangers = new Set<PeerId>()
+
   constructor(config: EndpointConfig, output: EndpointOutput, random: Random) {
-    void [config, output, random]
+    assert(config.tableDigest.length === 8, 'the digest of the table has 8 bytes')
+    this.#cluster = config.cluster
+    this.#local = {
+      self: config.self,
+      cluster: clusterHash(config.cluster),
+      tableDigest: toHex(config.tableDigest),
+      incarnation: { counter: config.incarnation, life: toHex(random.bytes(8)) },
+      tools: {
+        seal: new ClearSeal(random.fork()),
+        writer: new PacketWriter(),
+        counters: this.#counters,
+        budget: { inFlight: 0 },
+      },
+      random,
+      routes: new Map(),
+      output,
+    }
+    for (const { id, address } of config.peers) {
+      assert(id !== config.self, 'a machine is not its own peer')
+      this.#peers.set(id, new Peer(id, address, this.#local))
+    }
   }
 
   /** Handles one datagram as it came. Whatever it holds, it never throws. */
   receive(now: Instant, from: Address, bytes: Uint8Array): void {
-    void [now, from, bytes]
+    this.#witness(now)
+    this.#counters.received++
+    this.#counters.bytesReceived += bytes.length
+    const reason = this.#receive(now, from, bytes)
+    if (reason === undefined) return
+    this.#counters.dropped[reason] = (this.#counters.dropped[reason] ?? 0) + 1
   }
 
   /**
@@ -74,40 +143,190 @@ export class Endpoint {
    * slow down. The peer must have a session; the payload is not copied.
    */
   send(now: Instant, to: PeerId, channel: ChannelId, payload: Uint8Array): boolean {
-    void [now, to, channel, payload]
-    return true
+    this.#witness(now)
+    const peer = this.#peer(to)
+    const isBelowMark = peer.send(now, channel, payload)
+    this.#touch(peer)
+    return isBelowMark
   }
 
   /** Sends a payload once; one not yet flushed to the same peer is replaced. */
   sendDatagram(now: Instant, to: PeerId, payload: Uint8Array): void {
-    void [now, to, payload]
+    assert(payload.length <= DGRAM_MAX, `a datagram's payload has at most ${DGRAM_MAX} bytes`)
+    this.#witness(now)
+    const peer = this.#peer(to)
+    peer.sendDatagram(payload)
+    this.#touch(peer)
   }
 
   /** Timers that are due, then one flush for each peer that has something to be sent. */
   tick(now: Instant): void {
-    void now
+    this.#witness(now)
+    if (now >= this.#next) {
+      this.#next = NEVER
+      for (const peer of this.#peers.values()) {
+        if (peer.deadline <= now) peer.tick(now)
+        this.#touch(peer)
+      }
+    }
+    const dirty = this.#dirty
+    this.#dirty = []
+    for (const peer of dirty) {
+      peer.isDirty = false
+      if (peer.flush(now)) this.#mark(peer)
+      this.#next = earliest(this.#next, peer.deadline)
+    }
   }
 
   /** When `tick` is due next; the instant of the last call while something waits to be flushed. */
   get deadline(): Instant {
-    throw new Error('to be written')
+    return this.#dirty.length > 0 ? earliest(this.#now, this.#next) : this.#next
   }
 
   setAddress(now: Instant, peer: PeerId, address: Address): void {
-    void [now, peer, address]
+    this.#witness(now)
+    const moved = this.#peer(peer)
+    moved.setAddress(now, address)
+    this.#touch(moved)
   }
 
   /** Another life of this machine: every session ends and is made anew. */
   reincarnate(now: Instant, incarnation: number): void {
-    void [now, incarnation]
+    this.#witness(now)
+    const { counter, life } = this.#local.incarnation
+    assert(incarnation > counter, 'incarnations rise')
+    this.#local.incarnation = { counter: incarnation, life }
+    for (const peer of this.#peers.values()) {
+      peer.reincarnate(now)
+      this.#touch(peer)
+    }
   }
 
   peer(id: PeerId): PeerState {
-    void id
-    throw new Error('to be written')
+    return this.#peer(id).state
   }
 
   get counters(): Counters {
-    throw new Error('to be written')
+    return this.#counters
   }
+
+  #receive(now: Instant, from: Address, bytes: Uint8Array): string | undefined {
+    if (bytes.length > DATAGRAM_MAX) return 'oversized'
+    switch (bytes[0]) {
+      case PacketType.data:
+        return this.#receiveData(now, from, bytes)
+      case PacketType.hello:
+        return this.#receiveHello(now, from, bytes)
+      case PacketType.helloAck:
+        return this.#receiveHelloAck(now, from, bytes)
+      case undefined:
+        return 'truncated'
+      default:
+        return 'unknown-type'
+    }
+  }
+
+  #receiveData(now: Instant, from: Address, bytes: Uint8Array): string | undefined {
+    if (bytes.length < HEADER_SIZE + TAG_SIZE) return 'truncated'
+    const route = this.#local.routes.get(readIndex(bytes))
+    if (route === undefined) {
+      const peer = this.#peerAt(from)
+      peer?.hint(now)
+      if (peer !== undefined) this.#touch(peer)
+      return 'unknown-index'
+    }
+    if (!route.peer.isAt(from)) return 'address'
+    const reason = route.peer.receivePacket(now, route, bytes)
+    this.#touch(route.peer)
+    return reason
+  }
+
+  #receiveHello(now: Instant, from: Address, bytes: Uint8Array): string | undefined {
+    if (bytes.length !== HELLO_SIZE) return 'truncated'
+    if (!this.#local.tools.seal.isIntact(bytes)) return 'damaged'
+    if (!hasOurVersion(bytes)) return this.#refuseVersion(from)
+    const header = readHelloHeader(bytes)
+    if (header.cluster !== this.#local.cluster) {
+      const text = `the host at ${format(from)} is of another cluster than ${this.#cluster}; it is ignored (compare the names and addresses in both hosts.yml)`
+      this.#peerAt(from)?.notice('cluster', `${header.cluster}`, text)
+      return 'cluster'
+    }
+    if (header.to !== this.#local.self || header.from === this.#local.self) return 'misdirected'
+    const peer = this.#peers.get(header.from)
+    if (peer === undefined) {
+      this.#noticeStranger(header.from, from)
+      return 'unknown-host'
+    }
+    if (!peer.isAt(from)) {
+      this.#noticeAddress(peer, from)
+      return 'address'
+    }
+    const reason = peer.receiveHello(now, bytes)
+    this.#touch(peer)
+    return reason
+  }
+
+  #receiveHelloAck(now: Instant, from: Address, bytes: Uint8Array): string | undefined {
+    if (bytes.length !== HELLO_ACK_SIZE) return 'truncated'
+    if (!this.#local.tools.seal.isIntact(bytes)) return 'damaged'
+    if (!hasOurVersion(bytes)) return this.#refuseVersion(from)
+    const route = this.#local.routes.get(readIndex(bytes))
+    if (route?.type !== 'attempt') return 'unexpected'
+    if (!route.peer.isAt(from)) return 'address'
+    const reason = route.peer.receiveAnswer(now, bytes)
+    this.#touch(route.peer)
+    return reason
+  }
+
+  #refuseVersion(from: Address): string {
+    const text = `the host at ${format(from)} speaks another version of the protocol; it is ignored until both run the same release of lamportd`
+    this.#peerAt(from)?.notice('version', '', text)
+    return 'version'
+  }
+
+  #noticeAddress(peer: Peer, from: Address): void {
+    const known = peer.address
+    if (known === undefined) return
+    const text = `host ${peer.id} calls from ${format(from)}, but its address is ${format(known)}; it is ignored there (correct hosts.yml)`
+    peer.notice('address', format(from), text)
+  }
+
+  #noticeStranger(id: PeerId, from: Address): void {
+    if (this.#strangers.has(id) || this.#strangers.size >= STRANGERS_MAX) return
+    this.#strangers.add(id)
+    const text = `${format(from)} calls itself host ${id}, which hosts.yml does not name; it is ignored`
+    this.#local.output.notice(undefined, text)
+  }
+
+  #peer(id: PeerId): Peer {
+    const peer = this.#peers.get(id)
+    assert(peer !== undefined, `host ${id} is one of the peers`)
+    return peer
+  }
+
+  #peerAt(from: Address): Peer | undefined {
+    for (const peer of this.#peers.values()) if (peer.isAt(from)) return peer
+    return undefined
+  }
+
+  #witness(now: Instant): void {
+    assert(now >= this.#now, 'time does not run backwards')
+    this.#now = now
+  }
+
+  /** After anything that may have changed what the peer waits for. */
+  #touch(peer: Peer): void {
+    this.#next = earliest(this.#next, peer.deadline)
+    if (!peer.isDirty && peer.wantsFlush(this.#now)) this.#mark(peer)
+  }
+
+  #mark(peer: Peer): void {
+    if (peer.isDirty) return
+    peer.isDirty = true
+    this.#dirty.push(peer)
+  }
+}
+
+function format({ ip, port }: Address): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
 }

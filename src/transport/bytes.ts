@@ -1,0 +1,54 @@
+/** Little-endian integers in byte arrays. Whoever reads has checked the length. */
+
+export function readU16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8)
+}
+
+export function readU24(bytes: Uint8Array, at: number): number {
+  return readU16(bytes, at) | ((bytes[at + 2] as number) << 16)
+}
+
+export function readU32(bytes: Uint8Array, at: number): number {
+  return (readU24(bytes, at) | ((bytes[at + 3] as number) << 24)) >>> 0
+}
+
+/** A u64 of which only what a number holds exactly is allowed. */
+export function readU53(bytes: Uint8Array, at: number): number | undefined {
+  const high = readU32(bytes, at + 4)
+  return high < 0x20_0000 ? high * 0x1_0000_0000 + readU32(bytes, at) : undefined
+}
+
+export function writeU16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value
+  bytes[at + 1] = value >>> 8
+}
+
+export function writeU24(bytes: Uint8Array, at: number, value: number): void {
+  writeU16(bytes, at, value)
+  bytes[at + 2] = value >>> 16
+}
+
+export function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  writeU24(bytes, at, value)
+  bytes[at + 3] = value >>> 24
+}
+
+/** A u64, from a number that is exact. */
+export function writeU53(bytes: Uint8Array, at: number, value: number): void {
+  writeU32(bytes, at, value >>> 0)
+  writeU32(bytes, at + 4, Math.floor(value / 0x1_0000_0000))
+}
+
+/** Two hexadecimal digits a byte: a key for maps, and for people. */
+export function toHex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += (byte + 256).toString(16).slice(1)
+  return text
+}
+
+/** The bytes behind what `toHex` made. */
+export function fromHex(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length / 2)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  return bytes
+}

@@ -1,0 +1,466 @@
+import { assert } from '../lib/assert.ts'
+import { after, earliest, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
+import { Handshake } from './handshake.ts'
+import { DATAGRAM_MAX, decodeFrames, PACKET_NUMBER_MAX, readNumber } from './packet.ts'
+import { Rtt } from './rtt.ts'
+import { Session, WINDOW_BYTES } from './session.ts'
+
+import type { Random } from '../lib/random.ts'
+import type { Duration, Instant } from '../lib/time.ts'
+import type { Address, ChannelId, EndpointOutput, PeerId, PeerState } from './endpoint.ts'
+import type { Agreement, Slot } from './handshake.ts'
+import type { CloseFrame } from './packet.ts'
+import type { Epoch } from './recovery.ts'
+import type { Incarnation, Introduction } from './seal.ts'
+import type { Ending, SessionTools } from './session.ts'
+
+/** Without any answer for so long, the peer may have lost our keys: a new handshake finds out. */
+const SILENCE_MAX: Duration = milliseconds(1000)
+/** Packets for a session that has ended are answered by CLOSE so long. */
+const ENDED_KEPT: Duration = milliseconds(5000)
+const CLOSE_SPACE: Duration = milliseconds(10)
+const ENDED_EPOCHS_MAX = 8
+/** Pairs of incarnations that never meet again, and lives of processes, that are remembered. */
+const REMEMBERED_MAX = 1024
+/** Two processes with one id drive each other out: so often in this time is no accident. */
+const FLIPS_MAX = 3
+const FLIPS_WITHIN: Duration = milliseconds(60_000)
+const HELD_DOWN: Duration = milliseconds(30_000)
+const HINT_SPACE: Duration = milliseconds(1000)
+const NOTICE_SPACE: Duration = milliseconds(10_000)
+/** What a peer promises of its acknowledgements is not more than this. */
+const ACK_DELAY_MS = 2
+
+/** Why a session was closed, on the wire. */
+const CloseCode = { violation: 1, queueFull: 2, replaced: 3, ended: 4 } as const
+
+const CLOSE_TEXTS: Readonly<Record<number, string>> = {
+  [CloseCode.violation]: 'it saw a breach of the protocol',
+  [CloseCode.queueFull]: 'its queue to this host was full',
+  [CloseCode.replaced]: 'another process has taken the place of this session',
+  [CloseCode.ended]: 'it had ended this session before',
+}
+
+/** What a receiver index leads to. */
+export type Route =
+  | { readonly type: 'attempt'; readonly peer: Peer }
+  | { readonly type: 'slot'; readonly peer: Peer; readonly slot: Slot }
+  | { readonly type: 'epoch'; readonly peer: Peer; readonly epoch: Epoch }
+  | { readonly type: 'ended'; readonly peer: Peer; readonly ended: EndedEpoch }
+
+/** Keys of a session that is no more. */
+type EndedEpoch = {
+  readonly epoch: Epoch
+  /** What late packets are answered with, if they are. */
+  readonly close: CloseFrame | undefined
+  readonly expires: Instant
+  closedAt: Instant
+}
+
+/** What the peers of one endpoint share. */
+export type Local = {
+  readonly self: PeerId
+  readonly cluster: number
+  readonly tableDigest: string
+  incarnation: Incarnation
+  readonly tools: SessionTools
+  readonly random: Random
+  readonly routes: Map<number, Route>
+  readonly output: EndpointOutput
+}
+
+/** One other machine: at most one session with it, the handshakes, and what must not come back. */
+export class Peer {
+  readonly id: PeerId
+  /** It is on the endpoint's list of peers to flush. */
+  isDirty = false
+  readonly #local: Local
+  readonly #handshake: Handshake
+  #address: Address | undefined
+  #session: Session | undefined
+  #lastReceived: Instant | undefined
+  #hintAt: Instant = toInstant(-Infinity)
+  /** Incarnations of the peer with which this one of ours has had its only session. */
+  readonly #ended = new Set<string>()
+  #endedEpochs: EndedEpoch[] = []
+  /** The process that spoke last, and those that it or others have replaced. */
+  #life: string | undefined
+  readonly #replaced = new Set<string>()
+  #flips: Instant[] = []
+  #heldUntil: Instant = toInstant(-Infinity)
+  readonly #noticed = new Map<string, { readonly value: string; readonly at: Instant }>()
+  #now: Instant = toInstant(0)
+
+  constructor(id: PeerId, address: Address | undefined, local: Local) {
+    this.id = id
+    this.#local = local
+    this.#address = address
+    const { seal } = local.tools
+    this.#handshake = new Handshake(seal, local.random, local.self < id, {
+      transmit: bytes => this.#transmit(bytes),
+      claim: () => this.#claim(),
+      assign: (index, use) =>
+        local.routes.set(
+          index,
+          use === 'attempt'
+            ? { type: 'attempt', peer: this }
+            : { type: 'slot', peer: this, slot: use },
+        ),
+      release: index => local.routes.delete(index),
+      introduction: () => this.#introduction(),
+      writeHello: index =>
+        seal.writeHello(
+          { index, from: local.self, to: id, cluster: local.cluster },
+          this.#introduction(),
+        ),
+      objection: introduction => this.#objection(introduction),
+    })
+    if (address !== undefined) this.#handshake.start(this.#now, 'no-session')
+  }
+
+  get isUp(): boolean {
+    return this.#session !== undefined
+  }
+
+  get address(): Address | undefined {
+    return this.#address
+  }
+
+  get state(): PeerState {
+    const session = this.#session
+    return {
+      up: session !== undefined,
+      incarnation: session?.incarnation.counter,
+      srtt: session?.rtt.smoothed,
+      loss: session?.recovery.loss ?? 0,
+      lastReceived: this.#lastReceived,
+      queuedBytes: session?.queuedBytes ?? 0,
+      inFlight: session?.recovery.inFlight ?? 0,
+    }
+  }
+
+  isAt({ ip, port }: Address): boolean {
+    return this.#address !== undefined && this.#address.ip === ip && this.#address.port === port
+  }
+
+  setAddress(now: Instant, address: Address): void {
+    if (this.isAt(address)) return
+    this.#now = now
+    this.#address = address
+    this.#noticed.delete('address')
+    if (this.#session === undefined) {
+      this.#handshake.start(now, 'no-session')
+      this.#handshake.nudge(now)
+    }
+  }
+
+  /** Tells people, once until it changes and not too often. */
+  notice(topic: string, value: string, text: string): void {
+    const last = this.#noticed.get(topic)
+    if (last !== undefined) {
+      if (last.value === value || elapsed(last.at, this.#now) < NOTICE_SPACE) return
+    }
+    this.#noticed.set(topic, { value, at: this.#now })
+    this.#local.output.notice(this.id, text)
+  }
+
+  send(now: Instant, channel: ChannelId, payload: Uint8Array): boolean {
+    this.#now = now
+    const session = this.#session
+    assert(session !== undefined, `host ${this.id} is sent something only while it has a session`)
+    const result = session.send(channel, payload)
+    if (result === 'full') this.#close(now, CloseCode.queueFull, 'the queue to it is full')
+    return result === 'queued'
+  }
+
+  sendDatagram(payload: Uint8Array): void {
+    this.#session?.sendDatagram(payload)
+  }
+
+  /** A HELLO that names this peer, from its address. */
+  receiveHello(now: Instant, hello: Uint8Array): string | undefined {
+    this.#now = now
+    return this.#handshake.receiveHello(now, hello)
+  }
+
+  /** A HELLO_ACK with the index of our attempt, from the peer's address. */
+  receiveAnswer(now: Instant, answer: Uint8Array): string | undefined {
+    this.#now = now
+    const agreement = this.#handshake.receiveAnswer(now, answer)
+    if (typeof agreement === 'string') return agreement
+    this.#commit(now, agreement)
+    return undefined
+  }
+
+  /** A packet with one of our indices, from the peer's address. A text is why it is ignored. */
+  receivePacket(now: Instant, route: Route, packet: Uint8Array): string | undefined {
+    this.#now = now
+    const number = readNumber(packet)
+    if (number > PACKET_NUMBER_MAX) return 'malformed'
+    if (route.type === 'attempt') return 'unexpected'
+    const epoch =
+      route.type === 'slot'
+        ? route.slot.epoch
+        : route.type === 'epoch'
+          ? route.epoch
+          : route.ended.epoch
+    if (!epoch.received.isFresh(number)) return 'duplicate'
+    const frames = this.#local.tools.seal.open(epoch.keys, number, packet)
+    if (frames === undefined) return 'forged'
+    if (route.type === 'ended') return this.#answerEnded(now, route.ended, frames)
+    this.#lastReceived = now
+    if (route.type === 'slot') {
+      this.#local.routes.delete(route.slot.index)
+      if (!this.#commit(now, this.#handshake.confirm(now, route.slot))) return 'ended'
+    }
+    return this.#receiveFrames(now, epoch, number, frames)
+  }
+
+  /** The peer uses keys that we do not know: it, or we, may have lost a handshake's last packet. */
+  hint(now: Instant): void {
+    if (elapsed(this.#hintAt, now) < HINT_SPACE || this.#address === undefined) return
+    this.#hintAt = now
+    this.#handshake.start(now, this.isUp ? 'new-keys' : 'no-session')
+    this.#handshake.nudge(now)
+  }
+
+  get deadline(): Instant {
+    let deadline = this.#handshake.deadline
+    const first = this.#endedEpochs[0]
+    if (first !== undefined) deadline = earliest(deadline, first.expires)
+    const session = this.#session
+    if (session === undefined) return deadline
+    if (this.#handshake.cause === undefined) {
+      deadline = earliest(deadline, after(session.recovery.waitingSince, SILENCE_MAX))
+    }
+    return earliest(deadline, session.deadline)
+  }
+
+  tick(now: Instant): void {
+    this.#now = now
+    this.#handshake.tick(now)
+    while ((this.#endedEpochs[0]?.expires ?? NEVER) <= now) this.#forgetEnded()
+    const session = this.#session
+    if (session === undefined) return
+    for (const epoch of session.expire(now)) this.#local.routes.delete(epoch.index)
+    session.tick(now)
+    if (after(session.recovery.waitingSince, SILENCE_MAX) > now) return
+    this.#handshake.start(now, 'silence')
+  }
+
+  wantsFlush(now: Instant): boolean {
+    return this.#session?.wantsFlush(now) ?? false
+  }
+
+  /** True: there is more. */
+  flush(now: Instant): boolean {
+    const session = this.#session
+    if (session === undefined) return false
+    const isMore = session.flush(now)
+    if (session.wantsKeys) this.#handshake.start(now, 'new-keys')
+    return isMore
+  }
+
+  /** We have another incarnation from now on, so every peer's is a new pair. */
+  reincarnate(now: Instant): void {
+    this.#now = now
+    this.#ended.clear()
+    this.#handshake.reset()
+    while (this.#endedEpochs.length > 0) this.#forgetEnded()
+    if (this.#address !== undefined) this.#handshake.start(now, 'no-session')
+    this.#lose(now, 'this host began another incarnation', undefined)
+  }
+
+  #receiveFrames(
+    now: Instant,
+    epoch: Epoch,
+    number: number,
+    bytes: Uint8Array,
+  ): string | undefined {
+    const session = this.#session
+    assert(session !== undefined, 'an epoch belongs to a session')
+    const frames = decodeFrames(bytes)
+    if ('malformed' in frames) {
+      this.#finish(now, { type: 'violation', text: frames.malformed })
+      return 'violation'
+    }
+    const result = session.receive(now, epoch, number, frames)
+    if (result === 'refused') return 'window'
+    if (session.takeProgress() && this.#handshake.cause === 'silence') this.#handshake.cancel()
+    // The owner may have ended it from within.
+    if (result === undefined || this.#session !== session) return undefined
+    this.#finish(now, result)
+    return result.type === 'violation' ? 'violation' : undefined
+  }
+
+  #finish(now: Instant, ending: Ending): void {
+    if (ending.type === 'violation') {
+      this.#close(now, CloseCode.violation, `host ${this.id} breaks the protocol: ${ending.text}`)
+      return
+    }
+    const why = CLOSE_TEXTS[ending.code] ?? `its reason is ${ending.code}`
+    this.#handshake.start(now, 'no-session', true)
+    this.#lose(now, `host ${this.id} closed it: ${why}`, undefined)
+  }
+
+  /** Ends the session from our side and tells the peer. */
+  #close(now: Instant, code: number, reason: string): void {
+    const session = this.#session
+    assert(session !== undefined, 'there is a session to close')
+    const close = session.closeFrame(code)
+    this.#transmitClose(session.epoch, close)
+    this.#handshake.start(now, 'no-session', true)
+    this.#lose(now, reason, close)
+  }
+
+  /** A handshake is complete. False: it leads to no session. */
+  #commit(now: Instant, { epoch, introduction, rtt }: Agreement): boolean {
+    this.#lastReceived = now
+    const { incarnation } = introduction
+    const key = keyOf(incarnation)
+    if (this.#ended.has(key)) {
+      const close: CloseFrame = { type: 'close', reason: CloseCode.ended, next: [0, 0, 0, 0] }
+      this.#transmitClose(epoch, close)
+      this.#retire(now, epoch, close)
+      if (this.#session === undefined) this.#handshake.start(now, 'no-session', true)
+      return false
+    }
+    const current = this.#session
+    if (current !== undefined && keyOf(current.incarnation) === key) {
+      this.#adopt(now, current, epoch)
+      return true
+    }
+    this.#witness(now, incarnation)
+    const { incarnation: ours, tools } = this.#local
+    if (current !== undefined) {
+      const reason = `host ${this.id} began incarnation ${incarnation.counter}`
+      this.#lose(now, reason, current.closeFrame(CloseCode.replaced))
+      // The owner may have answered with an incarnation of its own: then this pair is out of date.
+      if (this.#local.incarnation !== ours) return false
+    }
+    const { output } = this.#local
+    const session = new Session(incarnation, new Rtt(now, rtt), tools, {
+      transmit: bytes => this.#transmit(bytes),
+      deliver: (channel, payload) => output.deliver(this.id, channel, payload),
+      deliverDatagram: payload => output.deliverDatagram(this.id, payload),
+    })
+    this.#session = session
+    this.#noticed.clear()
+    this.#adopt(now, session, epoch)
+    output.sessionUp(this.id, incarnation.counter)
+    return this.#session === session
+  }
+
+  #adopt(now: Instant, session: Session, epoch: Epoch): void {
+    const { routes } = this.#local
+    for (const forgotten of session.adopt(now, epoch)) routes.delete(forgotten.index)
+    routes.set(epoch.index, { type: 'epoch', peer: this, epoch })
+  }
+
+  /** The session, if there is one, has ended for ever. */
+  #lose(now: Instant, reason: string, close: CloseFrame | undefined): void {
+    const session = this.#session
+    if (session === undefined) return
+    this.#session = undefined
+    session.end()
+    remember(this.#ended, keyOf(session.incarnation))
+    for (const epoch of session.epochs) this.#retire(now, epoch, close)
+    this.#local.output.sessionLost(this.id, session.incarnation.counter, reason)
+  }
+
+  #retire(now: Instant, epoch: Epoch, close: CloseFrame | undefined): void {
+    const ended: EndedEpoch = { epoch, close, expires: after(now, ENDED_KEPT), closedAt: now }
+    this.#endedEpochs.push(ended)
+    this.#local.routes.set(epoch.index, { type: 'ended', peer: this, ended })
+    if (this.#endedEpochs.length > ENDED_EPOCHS_MAX) this.#forgetEnded()
+  }
+
+  #forgetEnded(): void {
+    const ended = this.#endedEpochs.shift()
+    if (ended !== undefined) this.#local.routes.delete(ended.epoch.index)
+  }
+
+  /** A peer that has not heard of the end, or an older one of two processes with one id. */
+  #answerEnded(now: Instant, ended: EndedEpoch, bytes: Uint8Array): string {
+    const frames = decodeFrames(bytes)
+    if (ended.close === undefined || 'malformed' in frames) return 'ended'
+    // Two sides that both know of the end do not go on telling each other.
+    if (frames.some(frame => frame.type === 'close')) return 'ended'
+    if (elapsed(ended.closedAt, now) < CLOSE_SPACE) return 'ended'
+    ended.closedAt = now
+    this.#transmitClose(ended.epoch, ended.close)
+    return 'ended'
+  }
+
+  #transmitClose(epoch: Epoch, close: CloseFrame): void {
+    if (epoch.next >= PACKET_NUMBER_MAX) return
+    const { writer, seal } = this.#local.tools
+    writer.begin(epoch.peerIndex, epoch.next)
+    writer.close(close)
+    const length = seal.seal(epoch.keys, epoch.next++, writer.bytes, writer.length)
+    this.#transmit(writer.bytes.slice(0, length))
+  }
+
+  #objection({ incarnation, datagramMax, tableDigest }: Introduction): string | undefined {
+    if (tableDigest !== this.#local.tableDigest) {
+      const text = `host ${this.id} has other hosts, ids or votes in its hosts.yml; it is ignored until both files agree`
+      this.notice('table', tableDigest, text)
+      return 'table'
+    }
+    if (datagramMax < DATAGRAM_MAX) return 'malformed'
+    const isCurrent = this.#session?.incarnation.life === incarnation.life
+    return !isCurrent && this.#now < this.#heldUntil ? 'held-down' : undefined
+  }
+
+  /** A restart brings a life never seen; a life that returns is one of two with the same id. */
+  #witness(now: Instant, { life }: Incarnation): void {
+    const previous = this.#life
+    this.#life = life
+    if (previous === undefined || previous === life) return
+    remember(this.#replaced, previous)
+    if (!this.#replaced.has(life)) return
+    this.#flips = this.#flips.filter(at => elapsed(at, now) < FLIPS_WITHIN)
+    this.#flips.push(now)
+    if (this.#flips.length < FLIPS_MAX) return
+    this.#flips = []
+    this.#heldUntil = after(now, HELD_DOWN)
+    const text = `two processes call themselves host ${this.id} and take turns; only the present one is heard for 30 s (give each machine an id and an address of its own)`
+    this.notice('doubled', `${now}`, text)
+  }
+
+  #introduction(): Introduction {
+    const { incarnation, tableDigest } = this.#local
+    const limits = { datagramMax: DATAGRAM_MAX, windowBytes: WINDOW_BYTES }
+    return { incarnation, tableDigest, ...limits, ackDelayMs: ACK_DELAY_MS }
+  }
+
+  #claim(): number {
+    const { random, routes } = this.#local
+    for (;;) {
+      const index = random.word() >>> 8
+      if (!routes.has(index)) return index
+    }
+  }
+
+  #transmit(bytes: Uint8Array): void {
+    if (this.#address === undefined) return
+    const { counters } = this.#local.tools
+    counters.sent++
+    counters.bytesSent += bytes.length
+    this.#local.output.transmit(this.#address, bytes)
+  }
+}
+
+function keyOf({ counter, life }: Incarnation): string {
+  return `${counter}.${life}`
+}
+
+/** Adds, and forgets the oldest beyond the limit. */
+function remember(set: Set<string>, key: string): void {
+  set.add(key)
+  if (set.size <= REMEMBERED_MAX) return
+  for (const oldest of set) {
+    set.delete(oldest)
+    return
+  }
+}

@@ -1,0 +1,274 @@
+import { assert } from '../lib/assert.ts'
+import { after, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
+import { isAcknowledged } from './packet.ts'
+import { Received } from './received.ts'
+import { CongestionWindow } from './window.ts'
+
+import type { Duration, Instant } from '../lib/time.ts'
+import type { Segment } from './channel.ts'
+import type { AckFrame } from './packet.ts'
+import type { Report } from './received.ts'
+import type { Rtt } from './rtt.ts'
+import type { Keys } from './seal.ts'
+
+/** RFC 9002 §6.1.1. */
+const PACKET_THRESHOLD = 3
+/** A packet taken for lost is remembered so long, in case it was only late. */
+const LOST_KEPT: Duration = milliseconds(1000)
+/** Packets that are waited for at a time, apart from what channels 0 and 1 and a probe may add. */
+const IN_FLIGHT_MAX = 64
+/** Packets remembered under one set of keys. */
+const SENT_MAX = 256
+/** From this consecutive probe timeout on, one datagram is sent instead of two. */
+const TIMEOUTS_UNTIL_SINGLE = 3
+/** After so many nothing is expected of the path. */
+const TIMEOUTS_UNTIL_COLLAPSE = 2
+/** How fast the smoothed loss follows. */
+const LOSS_WEIGHT = 1 / 64
+
+/** One use of keys, from handshake to handshake: packet numbers start at 0 and are not reused. */
+export class Epoch {
+  /** The receiver index that we chose: the peer's packets carry it. */
+  readonly index: number
+  readonly peerIndex: number
+  readonly keys: Keys
+  readonly received: Received = new Received()
+  /** Packets to be acknowledged, by number, oldest first. */
+  readonly sent: Map<number, SentPacket> = new Map<number, SentPacket>()
+  /** The number of the next packet. */
+  next = 0
+  /** The peer has shown that it has the keys too. */
+  isConfirmed = false
+  /** When it is forgotten, once it has been replaced. */
+  expires: Instant = NEVER
+
+  constructor(index: number, peerIndex: number, keys: Keys) {
+    this.index = index
+    this.peerIndex = peerIndex
+    this.keys = keys
+  }
+}
+
+/** A packet that asked for an ACK and has none yet. */
+export type SentPacket = {
+  readonly epoch: Epoch
+  readonly number: number
+  /** Its place among all packets of the session, whatever their epoch. */
+  readonly order: number
+  readonly sentAt: Instant
+  readonly segments: readonly Segment[]
+  /** What the ACK in it said. */
+  readonly report: Report | undefined
+  isLost: boolean
+}
+
+/** What all sessions of one endpoint have in flight together. */
+export type Budget = { inFlight: number }
+
+/** What recovery tells the session. */
+export type RecoveryOutput = {
+  acknowledged(segment: Segment): void
+  lost(segment: Segment): void
+}
+
+/** Which packets arrived, which are lost, when to probe, how much may be in flight: RFC 9002. */
+export class Recovery {
+  readonly window: CongestionWindow = new CongestionWindow()
+  readonly #rtt: Rtt
+  readonly #budget: Budget
+  readonly #output: RecoveryOutput
+  readonly #epochs: readonly Epoch[]
+  #inFlight = 0
+  #order = 0
+  #largestOrder = -1
+  #lastSent: Instant = toInstant(0)
+  #timeouts = 0
+  #lossDeadline: Instant = NEVER
+  #waitingSince: Instant = NEVER
+  #loss = 0
+
+  /** `epochs`: the session's own list, oldest first. */
+  constructor(rtt: Rtt, epochs: readonly Epoch[], budget: Budget, output: RecoveryOutput) {
+    this.#rtt = rtt
+    this.#epochs = epochs
+    this.#budget = budget
+    this.#output = output
+  }
+
+  /** Packets that asked for an ACK and are neither acknowledged nor taken for lost. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** The smoothed share of packets that were lost. */
+  get loss(): number {
+    return this.#loss
+  }
+
+  /** Since when something has been in flight without any progress. */
+  get waitingSince(): Instant {
+    return this.#waitingSince
+  }
+
+  /** Notes a packet that asks for an ACK. */
+  sent(
+    now: Instant,
+    epoch: Epoch,
+    content: { readonly segments: readonly Segment[]; readonly report: Report | undefined },
+  ): void {
+    const { segments, report } = content
+    const number = epoch.next
+    const packet = { epoch, number, order: this.#order++, sentAt: now, segments, report }
+    const sent: SentPacket = { ...packet, isLost: false }
+    epoch.sent.set(number, sent)
+    for (const segment of segments) {
+      segment.copies++
+      segment.sentAt = now
+      segment.carrier = sent
+      segment.isLost = false
+    }
+    if (this.#inFlight === 0) this.#waitingSince = now
+    this.#count(1)
+    this.#lastSent = now
+    if (epoch.sent.size > SENT_MAX) this.#forgetOldest(epoch)
+  }
+
+  /** Takes an ACK in. False: it acknowledges what was never sent. */
+  acknowledge(now: Instant, epoch: Epoch, ack: AckFrame): boolean {
+    if (ack.largest >= epoch.next) return false
+    const largest = epoch.sent.get(ack.largest)
+    if (largest !== undefined) this.#rtt.sample(now, elapsed(largest.sentAt, now), ack.delay)
+    const isFull = this.#inFlight >= this.window.size
+    let progress = false
+    let isSpurious = false
+    for (const packet of epoch.sent.values()) {
+      if (packet.number > ack.largest) break
+      if (!isAcknowledged(ack, packet.number)) continue
+      progress = true
+      this.#largestOrder = Math.max(this.#largestOrder, packet.order)
+      if (isFull) this.window.grow()
+      if (this.#arrived(packet, ack)) isSpurious = true
+    }
+    if (!progress) return true
+    if (isSpurious) this.#rtt.spurious()
+    else this.#rtt.clean()
+    this.#setTimeouts(0)
+    this.#waitingSince = this.#inFlight > 0 ? now : NEVER
+    this.#detectLost(now)
+    return true
+  }
+
+  get deadline(): Instant {
+    return this.#lossDeadline < this.#probeDeadline ? this.#lossDeadline : this.#probeDeadline
+  }
+
+  /** Timers: what is lost by time; then how many datagrams are to be sent to probe, if any. */
+  tick(now: Instant): number {
+    if (now >= this.#lossDeadline) this.#detectLost(now)
+    if (now < this.#probeDeadline) return 0
+    const isSingle = this.#timeouts >= TIMEOUTS_UNTIL_SINGLE
+    this.#setTimeouts(this.#timeouts + 1)
+    if (this.#isSilent) this.#trim()
+    return isSingle ? 1 : 2
+  }
+
+  /** The session ends: nothing of it is in flight any more. */
+  end(): void {
+    for (const epoch of this.#epochs) this.abandon(epoch)
+  }
+
+  /** What was sent under an epoch that ends can no longer be acknowledged. */
+  abandon(epoch: Epoch): void {
+    for (const packet of epoch.sent.values()) if (!packet.isLost) this.#giveUp(packet)
+    epoch.sent.clear()
+  }
+
+  get #probeDeadline(): Instant {
+    return this.#inFlight === 0 ? NEVER : after(this.#lastSent, this.#rtt.pto(this.#timeouts))
+  }
+
+  /** True: what it carried was sent again without need. */
+  #arrived(packet: SentPacket, ack: AckFrame): boolean {
+    packet.epoch.sent.delete(packet.number)
+    if (!packet.isLost) this.#count(-1)
+    this.#loss -= this.#loss * LOSS_WEIGHT
+    if (packet.report !== undefined) packet.epoch.received.confirm(packet.report)
+    let isSpurious = false
+    for (const segment of packet.segments) {
+      if (!packet.isLost) segment.copies--
+      // Sent again, and only then comes an ACK that cannot know of the second transmission yet.
+      const again = segment.carrier
+      isSpurious ||= again?.epoch === packet.epoch && again.number > ack.largest
+      if (!segment.isAcknowledged) this.#output.acknowledged(segment)
+    }
+    return isSpurious
+  }
+
+  #detectLost(now: Instant): void {
+    this.#lossDeadline = NEVER
+    const delay = this.#rtt.lossDelay
+    for (const epoch of this.#epochs) {
+      for (const packet of epoch.sent.values()) {
+        if (packet.order > this.#largestOrder) break
+        if (packet.isLost) {
+          if (elapsed(packet.sentAt, now) > LOST_KEPT) epoch.sent.delete(packet.number)
+          continue
+        }
+        const deadline = after(packet.sentAt, delay)
+        if (this.#largestOrder - packet.order >= PACKET_THRESHOLD || deadline <= now) {
+          this.window.reduce(now, packet.sentAt)
+          this.#giveUp(packet)
+        } else if (deadline < this.#lossDeadline) {
+          this.#lossDeadline = deadline
+        }
+      }
+    }
+  }
+
+  #giveUp(packet: SentPacket): void {
+    packet.isLost = true
+    this.#count(-1)
+    this.#loss += (1 - this.#loss) * LOSS_WEIGHT
+    for (const segment of packet.segments) {
+      segment.copies--
+      if (segment.copies === 0 && !segment.isAcknowledged) this.#output.lost(segment)
+    }
+  }
+
+  #forgetOldest(epoch: Epoch): void {
+    for (const packet of epoch.sent.values()) {
+      if (!packet.isLost) this.#giveUp(packet)
+      epoch.sent.delete(packet.number)
+      return
+    }
+  }
+
+  /** Probes of a long silence do not pile up. */
+  #trim(): void {
+    for (const epoch of this.#epochs) {
+      for (const packet of epoch.sent.values()) {
+        if (this.#inFlight <= IN_FLIGHT_MAX) return
+        if (!packet.isLost) this.#giveUp(packet)
+      }
+    }
+  }
+
+  #setTimeouts(timeouts: number): void {
+    const wasSilent = this.#isSilent
+    this.#timeouts = timeouts
+    if (this.#isSilent) this.window.collapse()
+    if (this.#isSilent === wasSilent) return
+    this.#budget.inFlight += this.#isSilent ? -this.#inFlight : this.#inFlight
+  }
+
+  /** A peer from which nothing comes back shall not use up what the others may send. */
+  get #isSilent(): boolean {
+    return this.#timeouts >= TIMEOUTS_UNTIL_COLLAPSE
+  }
+
+  #count(change: 1 | -1): void {
+    this.#inFlight += change
+    if (!this.#isSilent) this.#budget.inFlight += change
+    assert(this.#inFlight >= 0, 'nothing arrives or is lost twice')
+  }
+}

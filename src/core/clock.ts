@@ -57,3 +57,9 @@ export class LamportClock {
     return this.#time
   }
 }
+
+/** For people: `3@17` is the request that host 3 made at its time 17. */
+export function describeToken(token: Token): string {
+  const { time, host } = timestampOf(token)
+  return `${host}@${time}`
+}

@@ -1,4 +1,4 @@
-import { timestampOf, type HostId, type Token } from '../core/clock.ts'
+import { describeToken, type HostId, type Token } from '../core/clock.ts'
 import type { Command, CommandId, Lsn, NodeEvent, Response, StoreEntry } from '../core/command.ts'
 import type { Heartbeat } from '../core/hearing.ts'
 import { Host, type HostConfig } from '../core/host.ts'
@@ -363,7 +363,10 @@ export class IdealWorld {
   #checkToken(name: string, token: Token): void {
     const highest = this.#highest.get(name) ?? 0
     if (token <= highest) {
-      this.findings.add(this.#now, `${show(token)} of ${name} is not above ${show(highest)}`)
+      this.findings.add(
+        this.#now,
+        `${describeToken(token)} of ${name} is not above ${describeToken(highest)}`,
+      )
     }
     this.#highest.set(name, Math.max(highest, token))
   }
@@ -379,7 +382,7 @@ export class IdealWorld {
     }
     for (const [name, holders] of inside) {
       if (holders.length <= Math.min(...holders.map(holder => holder.limit))) continue
-      const who = holders.map(({ token, limit }) => `${show(token)}/${limit}`).join(', ')
+      const who = holders.map(({ token, limit }) => `${describeToken(token)}/${limit}`).join(', ')
       this.findings.add(this.#now, `${holders.length} are inside ${name}: ${who}`)
     }
   }
@@ -485,9 +488,4 @@ export class IdealWorld {
     if (!machine.sessions.delete(peer)) return
     this.#input(machine.id, at => machine.host.close(at, peer))
   }
-}
-
-function show(token: Token): string {
-  const { time, host } = timestampOf(token)
-  return `${host}@${time}`
 }

@@ -6,6 +6,23 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 // lamportctl runs in every cron line: one file starts in half the time of a tree of modules.
 const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
 
+/**
+ * `node:assert` opens stderr as it loads, before the first line of the bundle runs. lamportctl looks
+ * first at what is open, to hand it on: yargs gets the two functions that it takes from there.
+ */
+const quietAssert = {
+  name: 'quiet-assert',
+  setup(build) {
+    build.onResolve({ filter: /^(node:)?assert$/ }, () => ({ path: 'assert', namespace: 'quiet' }))
+    build.onLoad({ filter: /./, namespace: 'quiet' }, () => ({
+      contents: `
+        function check(holds, message) { if (!holds) throw new Error(message) }
+        export function strictEqual(a, b, message) { check(Object.is(a, b), message) }
+        export function notStrictEqual(a, b, message) { check(!Object.is(a, b), message) }`,
+    }))
+  },
+}
+
 for (const [name, source] of Object.entries(programs)) {
   if (!existsSync(source)) continue
   const outfile = `dist/${name}.js`
@@ -19,6 +36,7 @@ for (const [name, source] of Object.entries(programs)) {
     minifySyntax: true,
     minifyWhitespace: true,
     sourcemap: 'linked',
+    plugins: name === 'lamportctl' ? [quietAssert] : [],
     external: ['lmdb'],
     define: { LAMPORTD_VERSION: JSON.stringify(version) },
     // CommonJS dependencies call `require` for what Node brings.

@@ -7,18 +7,27 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
 
 /**
- * `node:assert` opens stderr as it loads, before the first line of the bundle runs. lamportctl looks
- * first at what is open, to hand it on: yargs gets the two functions that it takes from there.
+ * What yargs gets instead of two of its imports. `node:assert` opens stderr as it loads, before the
+ * first line of the bundle runs, and lamportctl looks first at what is open, to hand it on.
+ * `string-width` builds the tables of Unicode at each start; the help is ASCII.
  */
-const quietAssert = {
-  name: 'quiet-assert',
+const substitutes = {
+  assert: `
+    function check(holds, message) { if (!holds) throw new Error(message) }
+    export function strictEqual(a, b, message) { check(Object.is(a, b), message) }
+    export function notStrictEqual(a, b, message) { check(!Object.is(a, b), message) }`,
+  'string-width': 'export default text => text.length',
+}
+
+const substitute = {
+  name: 'substitute',
   setup(build) {
-    build.onResolve({ filter: /^(node:)?assert$/ }, () => ({ path: 'assert', namespace: 'quiet' }))
-    build.onLoad({ filter: /./, namespace: 'quiet' }, () => ({
-      contents: `
-        function check(holds, message) { if (!holds) throw new Error(message) }
-        export function strictEqual(a, b, message) { check(Object.is(a, b), message) }
-        export function notStrictEqual(a, b, message) { check(!Object.is(a, b), message) }`,
+    build.onResolve({ filter: /^(assert|string-width)$/ }, ({ path }) => ({
+      path,
+      namespace: 'substitute',
+    }))
+    build.onLoad({ filter: /./, namespace: 'substitute' }, ({ path }) => ({
+      contents: substitutes[path],
     }))
   },
 }
@@ -36,7 +45,7 @@ for (const [name, source] of Object.entries(programs)) {
     minifySyntax: true,
     minifyWhitespace: true,
     sourcemap: 'linked',
-    plugins: name === 'lamportctl' ? [quietAssert] : [],
+    plugins: name === 'lamportctl' ? [substitute] : [],
     external: ['lmdb'],
     define: { LAMPORTD_VERSION: JSON.stringify(version) },
     // CommonJS dependencies call `require` for what Node brings.

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -76,6 +77,14 @@ export class FakeDaemon {
 
   listen(): Promise<void> {
     return new Promise(resolve => this.#server.listen(this.path, resolve))
+  }
+
+  /** The first connection, as soon as there is one. */
+  async connected(): Promise<FakeConnection> {
+    const [first] = this.connections
+    if (first !== undefined) return first
+    await once(this.#server, 'connection')
+    return this.connected()
   }
 
   /** The next request of this method that no one has asked for yet. */

@@ -20,7 +20,7 @@ export function locksResult(
   isUnattended: (token: Token) => boolean,
 ): LocksResult {
   const entry = (request: RequestStatus): HolderEntry => ({
-    host: hosts.find(({ id }) => id === request.host)?.name ?? String(request.host),
+    host: nameOf(hosts, request.host),
     hostId: request.host,
     token: request.token,
     mode: modeOf(request.limit),
@@ -42,9 +42,9 @@ export function statusResult(
   { hosts, self, version }: ReportContext,
   { uptimeMs, connections }: { readonly uptimeMs: number; readonly connections: number },
 ): StatusResult {
-  const { host, cluster, incarnation, clock, complete, grants, messages, datagrams } = status
+  const { cluster, incarnation, clock, complete, grants, messages, datagrams } = status
   return {
-    host,
+    host: { id: self, name: nameOf(hosts, self) },
     cluster,
     version,
     incarnation,
@@ -74,6 +74,11 @@ function hostEntry(line: HostLine, self: HostId, status: Status): StatusResult['
     loss: peer?.loss ?? 0,
     silentMs: rounded(peer?.silent),
   }
+}
+
+/** Its name, or its number where hosts.yml does not know it. */
+export function nameOf(hosts: readonly HostLine[], host: HostId): string {
+  return hosts.find(({ id }) => id === host)?.name ?? String(host)
 }
 
 function modeOf(limit: number): LockMode {

@@ -10,7 +10,7 @@ import type { CommandId, Input, LockStatus, NodeEvent, Response, Status } from '
 import { Connection } from './connection.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
 import type { ReportContext } from './report.ts'
-import { locksResult, statusResult } from './report.ts'
+import { locksResult, nameOf, statusResult } from './report.ts'
 import { parseLine } from './requests.ts'
 import type { Request } from './requests.ts'
 import { Sessions } from './sessions.ts'
@@ -124,8 +124,8 @@ export class Server {
     const session = this.#sessions.open(connection)
     this.#connections.add(connection)
     const { self, version, hosts } = this.#options
-    const name = hosts.find(({ id }) => id === self)?.name ?? String(self)
-    const hello: HelloParams = { protocol: PROTOCOL_VERSION, version, host: { id: self, name } }
+    const host = { id: self, name: nameOf(hosts, self) }
+    const hello: HelloParams = { protocol: PROTOCOL_VERSION, version, host }
     connection.notify('hello', hello)
   }
 

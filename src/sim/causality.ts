@@ -1,0 +1,282 @@
+import { timestampOf, tokenOf, type HostId, type Token } from '../core/clock.ts'
+import type { Message } from '../core/message.ts'
+import { describeToken } from '../core/mutex.ts'
+import { unreachable } from '../lib/assert.ts'
+import type { TraceEvent } from '../node.ts'
+import type { Checker, Rest } from './checkers.ts'
+import { Findings, type Violation } from './findings.ts'
+import { Links } from './links.ts'
+import type { Observation } from './observation.ts'
+
+/** How many events of each host are known of. `a → b` where b's knows of a's own event. */
+type Vector = Map<HostId, number>
+
+type Sent = { readonly text: string; readonly vector: Vector }
+
+type Request = {
+  readonly host: HostId
+  /** The event that made it: how manieth of its host, and what had happened before it. */
+  readonly count: number
+  readonly vector: Vector
+  readonly names: readonly string[]
+  readonly limit: number
+}
+
+/**
+ * Messages are delivered once and in the order sent; and of two rival requests, the one that
+ * happened before the other (Lamport 1978, "→") enters first. It keeps vector clocks for that, so
+ * that it rests on nothing that the nodes say about their own clocks.
+ */
+export class CausalityChecker implements Checker {
+  readonly #findings = new Findings()
+  readonly #vectors = new Map<HostId, Vector>()
+  readonly #links = new Links()
+  readonly #channels = new Map<string, Sent[]>()
+  readonly #waiting = new Map<Token, Request>()
+
+  get violations(): readonly Violation[] {
+    return this.#findings.all
+  }
+
+  observe(observation: Observation): void {
+    this.#links.observe(observation)
+    if (observation.type === 'trace')
+      this.#trace(observation.at, observation.host, observation.event)
+    else if (observation.type === 'died')
+      for (const [token, request] of this.#waiting)
+        if (request.host === observation.host) this.#waiting.delete(token)
+  }
+
+  finish(rest: Rest): void {
+    for (const [link, channel] of this.#channels)
+      if (channel.length > 0 && this.#links.isOpen(link))
+        this.#findings.add(
+          rest.at,
+          `${channel.length} messages were never delivered on ${link}, first ${channel[0]?.text ?? ''}`,
+        )
+  }
+
+  #trace(at: number, host: HostId, event: TraceEvent): void {
+    switch (event.type) {
+      case 'send': {
+        this.#send(host, event.to, event.message)
+        return
+      }
+      case 'deliver': {
+        this.#deliver(at, event.from, host, event.message)
+        return
+      }
+      case 'request':
+        this.#waiting.set(event.token, {
+          host,
+          count: this.#count(host),
+          vector: new Map(this.#vector(host)),
+          names: event.names,
+          limit: event.limit,
+        })
+        return
+      case 'enter': {
+        this.#enter(at, host, event)
+        return
+      }
+      case 'leave':
+        this.#waiting.delete(event.token)
+        return
+      case 'session-up':
+      case 'session-lost':
+        return
+      default:
+        return unreachable(event)
+    }
+  }
+
+  #send(from: HostId, to: HostId, message: Message): void {
+    if (message.type === 'release')
+      this.#waiting.delete(tokenOf({ time: message.request, host: from }))
+    this.#count(from)
+    const vector = new Map(this.#vector(from))
+    this.#channel(this.#links.sent(from, to)).push({ text: textOf(message), vector })
+  }
+
+  #deliver(at: number, from: HostId, to: HostId, message: Message): void {
+    const sent = this.#channel(this.#links.delivered(from, to)).shift()
+    const text = textOf(message)
+    if (sent?.text !== text)
+      this.#findings.add(
+        at,
+        `host ${to} is delivered ${text} from ${from}, which sent ${sent?.text ?? 'nothing'}`,
+      )
+    this.#count(to)
+    const vector = this.#vector(to)
+    for (const [host, count] of sent?.vector ?? [])
+      vector.set(host, Math.max(count, vector.get(host) ?? 0))
+  }
+
+  #enter(at: number, host: HostId, event: { readonly token: Token }): void {
+    const entering = this.#waiting.get(event.token)
+    this.#waiting.delete(event.token)
+    if (entering === undefined) {
+      this.#findings.add(at, `host ${host} enters with ${event.token}, which is no request`)
+      return
+    }
+    for (const [token, other] of this.#waiting) {
+      if (entering.limit !== 1 && other.limit !== 1) continue
+      if (!other.names.some(name => entering.names.includes(name))) continue
+      if ((entering.vector.get(other.host) ?? 0) >= other.count)
+        this.#findings.add(
+          at,
+          `${describeToken(event.token)} enters ${entering.names.join(' and ')} before ${describeToken(token)}, which happened before it`,
+        )
+    }
+  }
+
+  /** One more event of a host; how many that makes. */
+  #count(host: HostId): number {
+    const vector = this.#vector(host)
+    const count = (vector.get(host) ?? 0) + 1
+    vector.set(host, count)
+    return count
+  }
+
+  #vector(host: HostId): Vector {
+    const vector = this.#vectors.get(host) ?? new Map<HostId, number>()
+    this.#vectors.set(host, vector)
+    return vector
+  }
+
+  #channel(link: string): Sent[] {
+    const channel = this.#channels.get(link) ?? []
+    this.#channels.set(link, channel)
+    return channel
+  }
+}
+
+type Stamp = { readonly time: number; readonly event: string }
+
+/**
+ * The clock condition (Lamport 1978, IR1 and IR2): each stamped event of a host is later than the
+ * one before it and than all that it had been told. Copies of one message are one event.
+ */
+export class ClockChecker implements Checker {
+  readonly #findings = new Findings()
+  readonly #own = new Map<HostId, Stamp>()
+  readonly #told = new Map<HostId, number>()
+
+  get violations(): readonly Violation[] {
+    return this.#findings.all
+  }
+
+  observe(observation: Observation): void {
+    if (observation.type === 'booted') {
+      this.#own.delete(observation.host)
+      this.#told.delete(observation.host)
+    }
+    if (observation.type !== 'trace') return
+    const { at, host, event } = observation
+    if (event.type === 'send') this.#stamp(at, host, stampOf(event.message))
+    else if (event.type === 'request')
+      this.#stamp(at, host, { time: timestampOf(event.token).time, event: 'request' })
+    else if (event.type === 'deliver')
+      this.#told.set(host, Math.max(event.message.time, this.#told.get(host) ?? 0))
+  }
+
+  #stamp(at: number, host: HostId, stamp: Stamp): void {
+    const own = this.#own.get(host)
+    this.#own.set(host, stamp)
+    if (own !== undefined && own.event === stamp.event && own.time === stamp.time) return
+    const floor = Math.max(own?.time ?? 0, this.#told.get(host) ?? 0)
+    if (stamp.time <= floor)
+      this.#findings.add(
+        at,
+        `host ${host} stamps a ${stamp.event} with ${stamp.time}, which is not after ${floor}`,
+      )
+  }
+}
+
+/** At most this many messages about one request are under way from one host to another. */
+const IN_FLIGHT_MAX = 3
+
+/**
+ * Of each type at most one message about one request is under way from one host to another, which
+ * makes three at most: nothing is ever repeated on a channel that does the repeating.
+ */
+export class InFlightChecker implements Checker {
+  readonly #findings = new Findings()
+  readonly #links = new Links()
+  readonly #requests = new Map<string, Map<Token, Map<Message['type'], number>>>()
+  #most = 0
+
+  get violations(): readonly Violation[] {
+    return this.#findings.all
+  }
+
+  /** The most that there ever were under way for one request and ordered pair. */
+  get most(): number {
+    return this.#most
+  }
+
+  observe(observation: Observation): void {
+    this.#links.observe(observation)
+    if (observation.type !== 'trace') return
+    const { at, host, event } = observation
+    if (event.type === 'send') {
+      const token = requestOf(host, event.to, event.message)
+      if (token !== undefined)
+        this.#sent(at, this.#links.sent(host, event.to), token, event.message.type)
+    } else if (event.type === 'deliver') {
+      const token = requestOf(event.from, host, event.message)
+      if (token !== undefined)
+        this.#delivered(this.#links.delivered(event.from, host), token, event.message.type)
+    }
+  }
+
+  #sent(at: number, link: string, token: Token, type: Message['type']): void {
+    const requests = this.#requests.get(link) ?? new Map<Token, Map<Message['type'], number>>()
+    this.#requests.set(link, requests)
+    const types = requests.get(token) ?? new Map<Message['type'], number>()
+    requests.set(token, types)
+    const count = (types.get(type) ?? 0) + 1
+    types.set(type, count)
+    const sum = [...types.values()].reduce((total, some) => total + some, 0)
+    this.#most = Math.max(this.#most, sum)
+    if (count > 1 || sum > IN_FLIGHT_MAX)
+      this.#findings.add(
+        at,
+        `${sum} messages about ${describeToken(token)} are under way on ${link}, ${count} of them ${type}`,
+      )
+  }
+
+  #delivered(link: string, token: Token, type: Message['type']): void {
+    const requests = this.#requests.get(link)
+    const types = requests?.get(token)
+    if (requests === undefined || types === undefined) return
+    const count = (types.get(type) ?? 0) - 1
+    if (count > 0) types.set(type, count)
+    else types.delete(type)
+    if (types.size === 0) requests.delete(token)
+  }
+}
+
+/** The request that a message is about. */
+function requestOf(from: HostId, to: HostId, message: Message): Token | undefined {
+  switch (message.type) {
+    case 'request':
+      return tokenOf({ time: message.time, host: from })
+    case 'reply':
+      return tokenOf({ time: message.request, host: to })
+    case 'release':
+      return tokenOf({ time: message.request, host: from })
+    case 'sync':
+      return undefined
+    default:
+      return unreachable(message)
+  }
+}
+
+function stampOf(message: Message): Stamp {
+  return { time: message.time, event: message.type }
+}
+
+function textOf(message: Message): string {
+  return JSON.stringify(message)
+}

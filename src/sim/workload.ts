@@ -1,0 +1,172 @@
+import type { HostId } from '../core/clock.ts'
+import type { Random } from '../lib/random.ts'
+import { milliseconds, type Duration } from '../lib/time.ts'
+import type { ClientId, Clients, Wish } from './clients.ts'
+import type { World } from './world.ts'
+
+/** How the clients of a random load behave. Chances are 0..1. */
+export type Habits = {
+  readonly names: readonly string[]
+  readonly clientsPerHost: number
+  readonly thinkMsMax: number
+  readonly holdMsMax: number
+  /** The rest are exclusive. */
+  readonly shared: number
+  readonly counted: number
+  /** Several names at once. */
+  readonly several: number
+  /** Only if nothing precedes; or only for so long; the rest wait for ever. */
+  readonly tries: number
+  readonly impatient: number
+  readonly waitMsMax: number
+  /** Withdraws what it asked for, granted or not. */
+  readonly cancels: number
+  /** Dies, waiting or inside. */
+  readonly crashes: number
+}
+
+/** Clients that ask for whatever comes to their mind, until `untilMs`. */
+export class RandomLoad {
+  readonly #world: World
+  readonly #clients: Clients
+  readonly #habits: Habits
+  readonly #random: Random
+  readonly #untilMs: number
+
+  constructor(
+    world: World,
+    clients: Clients,
+    habits: Habits,
+    options: { readonly random: Random; readonly untilMs: number },
+  ) {
+    this.#world = world
+    this.#clients = clients
+    this.#habits = habits
+    this.#random = options.random
+    this.#untilMs = options.untilMs
+    for (const host of world.hosts)
+      for (let i = 0; i < habits.clientsPerHost; i++) this.#think(host, clients.connect())
+  }
+
+  #think(host: HostId, client: ClientId): void {
+    this.#later(this.#habits.thinkMsMax, () => {
+      if (this.#world.now < this.#untilMs) this.#ask(host, client)
+    })
+  }
+
+  #ask(host: HostId, client: ClientId): void {
+    const { holdMsMax, waitMsMax, cancels, crashes } = this.#habits
+    const random = this.#random
+    let isOver = false
+    const end = (next: ClientId): void => {
+      if (isOver) return
+      isOver = true
+      this.#think(host, next)
+    }
+    const id = this.#clients.acquire(host, client, this.#wish(), outcome => {
+      if (outcome !== 'granted') {
+        end(client)
+        return
+      }
+      this.#later(holdMsMax, () => {
+        this.#clients.release(id)
+        end(client)
+      })
+    })
+    if (random.chance(crashes))
+      this.#later(waitMsMax + holdMsMax, () => {
+        if (isOver) return
+        this.#clients.crash(client)
+        end(this.#clients.connect())
+      })
+    else if (random.chance(cancels))
+      this.#later(waitMsMax + holdMsMax, () => {
+        if (isOver) return
+        this.#clients.cancel(id)
+        end(client)
+      })
+  }
+
+  #wish(): Wish {
+    const { names, several } = this.#habits
+    const random = this.#random
+    const first = random.pick(names)
+    const others = random.chance(several) ? names.filter(() => random.chance(0.5)) : []
+    return { names: [...new Set([first, ...others])], limit: this.#limit(), wait: this.#wait() }
+  }
+
+  #limit(): number {
+    const { shared, counted } = this.#habits
+    const draw = this.#random.fraction()
+    if (draw < shared) return Infinity
+    return draw < shared + counted ? 2 + this.#random.below(3) : 1
+  }
+
+  #wait(): Duration | undefined {
+    const { tries, impatient, waitMsMax } = this.#habits
+    const draw = this.#random.fraction()
+    if (draw < tries) return milliseconds(0)
+    return draw < tries + impatient ? milliseconds(this.#random.between(0.1, waitMsMax)) : undefined
+  }
+
+  #later(msMax: number, run: () => void): void {
+    this.#world.after(this.#random.between(0, msMax), run)
+  }
+}
+
+/** Whoever finds no lamportd tries again after this. */
+const RETRY_MS = 100
+
+/** Each host enters one lock so many times, one after the other, and holds it so long each time. */
+export class EntriesLoad {
+  readonly #world: World
+  readonly #clients: Clients
+  readonly #options: EntriesOptions
+  readonly #left = new Map<HostId, number>()
+
+  constructor(world: World, clients: Clients, options: EntriesOptions) {
+    this.#world = world
+    this.#clients = clients
+    this.#options = options
+    for (const host of options.hosts) {
+      this.#left.set(host, options.entries)
+      this.#enter(host, clients.connect())
+    }
+  }
+
+  /** Entries that are still to come or under way, of all hosts. */
+  get left(): number {
+    return [...this.#left.values()].reduce((sum, left) => sum + left, 0)
+  }
+
+  #enter(host: HostId, client: ClientId): void {
+    const { name, holdMs } = this.#options
+    const wish = { names: [name], limit: 1, wait: undefined }
+    let isOver = false
+    const id = this.#clients.acquire(host, client, wish, outcome => {
+      if (outcome === 'granted')
+        this.#world.after(holdMs, () => {
+          if (isOver) return
+          this.#clients.release(id)
+          this.#leave(host, client)
+        })
+      else {
+        isOver = true
+        this.#world.after(RETRY_MS, () => this.#enter(host, this.#clients.connect()))
+      }
+    })
+  }
+
+  #leave(host: HostId, client: ClientId): void {
+    const left = (this.#left.get(host) ?? 0) - 1
+    this.#left.set(host, left)
+    if (left > 0) this.#enter(host, client)
+  }
+}
+
+export type EntriesOptions = {
+  readonly hosts: readonly HostId[]
+  readonly entries: number
+  readonly name: string
+  readonly holdMs: number
+}

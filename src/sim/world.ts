@@ -1,0 +1,355 @@
+import type { HostId } from '../core/clock.ts'
+import { assert, unreachable } from '../lib/assert.ts'
+import { Random } from '../lib/random.ts'
+import { toInstant } from '../lib/time.ts'
+import type { Instant } from '../lib/time.ts'
+import type {
+  CommandId,
+  Effect,
+  Input,
+  Node,
+  NodeConfig,
+  NodeEvent,
+  Recovered,
+  Response,
+  Trace,
+} from '../node.ts'
+import type { Address } from '../transport/endpoint.ts'
+import { Agenda } from './agenda.ts'
+import { Digest } from './digest.ts'
+import { Network } from './network.ts'
+import type { LinkOptions } from './network.ts'
+import type { Observe } from './observation.ts'
+
+/** What the world needs of a node: a test may put something simpler in its place. */
+export type Steppable = Pick<Node, 'step' | 'deadline' | 'status' | 'locks'>
+
+export type NodeMaker = (
+  config: NodeConfig,
+  recovered: Recovered,
+  random: Random,
+  trace: Trace,
+) => Steppable
+
+export type WorldOptions = {
+  readonly seed: number
+  readonly hosts: readonly HostId[]
+  readonly link: LinkOptions
+  readonly timing: NodeConfig['timing']
+  /** Hosts' clocks read up to this much apart, in milliseconds. */
+  readonly skewMaxMs: number
+  /** The rate of each clock is up to this much from true time. */
+  readonly drift: number
+  /** A tick that is asked for at once comes up to this much later: the event loop has its turns. */
+  readonly turnMaxMs: number
+  /** More events than these are a livelock. */
+  readonly eventsMax: number
+  readonly createNode: NodeMaker
+}
+
+/** What a world tells of its nodes' answers to clients. */
+export type WorldOutput = {
+  readonly observe: Observe
+  response(host: HostId, id: CommandId, response: Response): void
+  event(host: HostId, event: NodeEvent): void
+}
+
+type Host = {
+  readonly id: HostId
+  readonly address: Address
+  readonly config: NodeConfig
+  node: Steppable
+  /** Each boot is another life of its protocol state, and what was meant for the last one is void. */
+  incarnation: number
+  isUp: boolean
+  /** Its reading at true time 0, and how fast it runs. */
+  readonly skew: number
+  readonly rate: number
+  lastReading: Instant
+  /** True time of the tick on the agenda; Infinity where there is none. */
+  wakeAt: number
+  pausedUntil: number
+}
+
+/** A deadline converted to true time and back may come out this much early. */
+const ROUNDING_MS = 1e-6
+
+/**
+ * The second driver: all nodes in one thread, in virtual time, from one seed. The same law as the
+ * daemon's: step, perform all effects in order, wait for the deadline or the next input.
+ */
+export class World {
+  readonly network: Network
+  readonly random: Random
+  readonly #options: WorldOptions
+  readonly #output: WorldOutput
+  readonly #hosts = new Map<HostId, Host>()
+  readonly #byAddress = new Map<string, Host>()
+  readonly #agenda = new Agenda()
+  readonly #digest = new Digest()
+  #now = 0
+  #events = 0
+  #commands = 0
+  #stepping = false
+
+  constructor(options: WorldOptions, output: WorldOutput) {
+    this.#options = options
+    this.#output = output
+    this.random = new Random(options.seed)
+    this.network = new Network(options.link, this.random.fork())
+    for (const id of options.hosts) this.#install(id)
+  }
+
+  /** True time, in milliseconds since the start. */
+  get now(): number {
+    return this.#now
+  }
+
+  get events(): number {
+    return this.#events
+  }
+
+  get hosts(): readonly HostId[] {
+    return this.#options.hosts
+  }
+
+  /** Whether the run was ended because it used up its events. */
+  get isExhausted(): boolean {
+    return this.#events >= this.#options.eventsMax
+  }
+
+  /** The fingerprint of every effect and trace event so far, in order and with their times. */
+  get hash(): string {
+    return this.#digest.hex
+  }
+
+  node(id: HostId): Steppable {
+    return this.#host(id).node
+  }
+
+  isUp(id: HostId): boolean {
+    return this.#host(id).isUp
+  }
+
+  /** The reading of a host's own clock. */
+  reading(id: HostId): Instant {
+    return this.#read(this.#host(id))
+  }
+
+  /** Puts something on the agenda. */
+  after(delayMs: number, run: () => void): void {
+    this.#agenda.add(this.#now + delayMs, run)
+  }
+
+  /** A name for a command, never used before. */
+  nextCommand(): CommandId {
+    this.#commands += 1
+    return this.#commands
+  }
+
+  /** Hands a client's input to a node, as soon as that is awake; another life does not get it. */
+  input(id: HostId, input: Input): void {
+    const host = this.#host(id)
+    const { incarnation } = host
+    this.after(0, () => this.#receive(host, input, incarnation))
+  }
+
+  /**
+   * The host goes down, with its node and its clients. Its ticks die with it; a datagram on its way
+   * does not, and meets whatever life there is when it arrives.
+   */
+  crash(id: HostId): void {
+    const host = this.#host(id)
+    assert(host.isUp, 'only a host that is up can go down')
+    host.isUp = false
+    host.wakeAt = Infinity
+    host.pausedUntil = 0
+    this.#output.observe({ type: 'died', at: this.#now, host: id })
+  }
+
+  /** The host comes up again, in a new life that knows nothing of the one before. */
+  boot(id: HostId): void {
+    const host = this.#host(id)
+    assert(!host.isUp, 'only a host that is down can come up')
+    host.incarnation += 1
+    host.isUp = true
+    host.node = this.#createNode(host.config, host.incarnation)
+    this.#rearm(host)
+  }
+
+  /** The host does nothing for a while, and then all that has arrived at once. */
+  pause(id: HostId, ms: number): void {
+    const host = this.#host(id)
+    host.pausedUntil = Math.max(host.pausedUntil, this.#now + ms)
+  }
+
+  /** Runs for so long, and no further. */
+  run(ms: number): void {
+    const end = this.#now + ms
+    while (this.#agenda.next <= end && !this.isExhausted) this.#next()
+    this.#now = Math.max(this.#now, end)
+  }
+
+  /** Runs until `done`, asked after every event; false if that was not within `limitMs`. */
+  runUntil(done: () => boolean, limitMs: number): boolean {
+    const end = this.#now + limitMs
+    while (!done()) {
+      if (this.isExhausted || this.#agenda.next > end) return false
+      this.#next()
+    }
+    return true
+  }
+
+  #next(): void {
+    const entry = this.#agenda.take()
+    assert(entry !== undefined, 'something is on the agenda')
+    assert(entry.at >= this.#now, 'true time does not run backwards')
+    this.#now = entry.at
+    this.#events += 1
+    entry.run()
+  }
+
+  #install(id: HostId): void {
+    const { hosts, timing, skewMaxMs, drift } = this.#options
+    const config: NodeConfig = {
+      cluster: 'simulated',
+      self: id,
+      hosts: hosts.map(other => ({
+        id: other,
+        name: `host${other}`,
+        address: addressOf(other),
+        votes: 1,
+      })),
+      timing,
+    }
+    const skew = this.random.between(0, skewMaxMs)
+    const incarnation = 1 + this.random.below(1_000_000)
+    const host: Host = {
+      id,
+      address: addressOf(id),
+      config,
+      node: this.#createNode(config, incarnation),
+      incarnation,
+      isUp: true,
+      skew,
+      rate: 1 + this.random.between(-drift, drift),
+      lastReading: toInstant(skew),
+      wakeAt: Infinity,
+      pausedUntil: 0,
+    }
+    this.#hosts.set(id, host)
+    this.#byAddress.set(keyOf(host.address), host)
+    this.#rearm(host)
+  }
+
+  #createNode(config: NodeConfig, incarnation: number): Steppable {
+    const { self } = config
+    this.#output.observe({ type: 'booted', at: this.#now, host: self, incarnation })
+    return this.#options.createNode(config, { incarnation }, this.random.fork(), event => {
+      this.#digest.number(this.#now)
+      this.#digest.number(self)
+      this.#digest.text(JSON.stringify(event))
+      this.#output.observe({ type: 'trace', at: this.#now, host: self, event })
+    })
+  }
+
+  #host(id: HostId): Host {
+    const host = this.#hosts.get(id)
+    assert(host !== undefined, `host ${id} is of this world`)
+    return host
+  }
+
+  #read(host: Host): Instant {
+    return toInstant(Math.max(host.lastReading, host.skew + this.#now * host.rate))
+  }
+
+  /** `life`: of the host for which it is, where that matters. */
+  #receive(host: Host, input: Input, life?: number): void {
+    if (!host.isUp || (life !== undefined && life !== host.incarnation)) return
+    if (this.#now < host.pausedUntil)
+      this.#agenda.add(host.pausedUntil, () => this.#receive(host, input, life))
+    else this.#step(host, this.#read(host), input)
+  }
+
+  #wake(host: Host, life: number): void {
+    if (!host.isUp || life !== host.incarnation) return
+    if (this.#now < host.pausedUntil) {
+      this.#agenda.add(host.pausedUntil, () => this.#wake(host, life))
+      return
+    }
+    host.wakeAt = Infinity
+    const reading = this.#read(host)
+    const { deadline } = host.node
+    if (deadline > reading + ROUNDING_MS) this.#rearm(host)
+    else this.#step(host, toInstant(Math.max(reading, deadline)), { type: 'tick' })
+  }
+
+  #step(host: Host, reading: Instant, input: Input): void {
+    assert(!this.#stepping, 'an effect never steps a node')
+    this.#stepping = true
+    host.lastReading = reading
+    for (const effect of host.node.step(reading, input)) this.#perform(host, effect)
+    this.#stepping = false
+    this.#rearm(host)
+  }
+
+  #perform(host: Host, effect: Effect): void {
+    this.#digest.number(this.#now)
+    this.#digest.number(host.id)
+    switch (effect.type) {
+      case 'datagram':
+        this.#digest.text(keyOf(effect.to))
+        this.#digest.bytes(effect.bytes)
+        {
+          this.#transmit(host, effect.to, effect.bytes)
+          return
+        }
+      case 'response':
+        this.#digest.text(JSON.stringify(effect))
+        {
+          this.#output.response(host.id, effect.id, effect.response)
+          return
+        }
+      case 'event':
+        this.#digest.text(JSON.stringify(effect))
+        {
+          this.#output.event(host.id, effect.event)
+          return
+        }
+      default:
+        return unreachable(effect)
+    }
+  }
+
+  #transmit(from: Host, address: Address, bytes: Uint8Array): void {
+    const to = this.#byAddress.get(keyOf(address))
+    if (to === undefined) return
+    for (const delivery of this.network.route(from.id, to.id, bytes))
+      this.after(delivery.delayMs, () => {
+        if (this.network.isCut(from.id, to.id)) this.network.counters.severed += 1
+        else this.#receive(to, { type: 'datagram', from: from.address, bytes: delivery.bytes })
+      })
+  }
+
+  /** A tick that comes too early finds the deadline moved, and is put down again. */
+  #rearm(host: Host): void {
+    const { deadline } = host.node
+    if (deadline === Infinity) return
+    const due = (deadline - host.skew) / host.rate
+    const at = due > this.#now ? due : this.#now + this.random.between(0, this.#options.turnMaxMs)
+    if (at >= host.wakeAt) return
+    host.wakeAt = at
+    const { incarnation } = host
+    this.#agenda.add(at, () => {
+      if (host.wakeAt === at) this.#wake(host, incarnation)
+    })
+  }
+}
+
+function addressOf(id: HostId): Address {
+  return { ip: `10.0.${id >> 8}.${id & 255}`, port: 7411 }
+}
+
+function keyOf(address: Address): string {
+  return `${address.ip}:${address.port}`
+}

@@ -19,6 +19,8 @@ const MISTAKES_SHOWN_MAX = 100
 
 const log = createLog(line => process.stderr.write(line), stderrIsJournal())
 
+// Whoever read the log has gone: that is no reason to stop.
+process.stderr.on('error', () => undefined)
 process.on('uncaughtException', error => {
   log.error(`stopped by an error of its own (please report it): ${error.stack ?? error.message}`)
   process.exit(ExitCode.internal)

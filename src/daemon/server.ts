@@ -20,7 +20,7 @@ import type {
 import { Connection } from './connection.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
 import type { ReportContext } from './report.ts'
-import { locksResult, statusResult, whyResult } from './report.ts'
+import { locksResult, nameOf, statusResult, whyResult } from './report.ts'
 import { parseLine } from './requests.ts'
 import type { Request } from './requests.ts'
 import { Sessions } from './sessions.ts'
@@ -148,8 +148,8 @@ export class Server {
     const session = this.#sessions.open(connection, isAdministrator)
     this.#connections.add(connection)
     const { self, version, hosts } = this.#options
-    const name = hosts.find(({ id }) => id === self)?.name ?? String(self)
-    const hello: HelloParams = { protocol: PROTOCOL_VERSION, version, host: { id: self, name } }
+    const host = { id: self, name: nameOf(hosts, self) }
+    const hello: HelloParams = { protocol: PROTOCOL_VERSION, version, host }
     connection.notify('hello', hello)
   }
 

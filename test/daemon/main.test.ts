@@ -97,6 +97,20 @@ test('what a killed daemon leaves behind does not stop the next one', async t =>
   t.is((await client.next()).method, 'hello')
 })
 
+test('a daemon outlives whoever read its log, and SIGHUP', async t => {
+  const folder = site(t, 7531)
+  const daemon = new DaemonProcess(t, args(folder))
+  await daemon.said(/ready/)
+  daemon.child.stderr?.destroy()
+  const client = await RawClient.greeted(join(folder, 'run/control.sock'))
+  for (let id = 0; id < 3; id++) {
+    daemon.child.kill('SIGHUP')
+    t.truthy((await client.call(id, 'status')).result)
+  }
+  daemon.child.kill('SIGTERM')
+  t.is(await daemon.exited, 0)
+})
+
 test('the environment stands for the options', async t => {
   const folder = site(t, 7525)
   const daemon = new DaemonProcess(t, [], {

@@ -1,5 +1,6 @@
 import type {
   HolderEntry,
+  HostState,
   LockMode,
   LocksResult,
   StatusResult,
@@ -93,11 +94,16 @@ function hostEntry(line: HostLine, self: HostId, status: Status): StatusResult['
     address: formatAddress(peer?.address?.ip ?? place, line.port),
     self: line.id === self,
     votes: line.votes,
-    state: peer?.state ?? (status.isMember ? 'member' : 'connected'),
+    state: peer?.state ?? ownState(line, self, status),
     rttMs: rounded(peer?.rtt),
     loss: peer?.loss ?? 0,
     silentMs: rounded(peer?.silent),
   }
+}
+
+function ownState(line: HostLine, self: HostId, { isMember }: Status): HostState {
+  if (line.id !== self) return 'silent'
+  return isMember ? 'member' : 'connected'
 }
 
 /** Its name, or its number where hosts.yml does not know it. */

@@ -27,6 +27,8 @@ type Grant = {
   /** `undefined`: unattended, the anchors alone keep it. */
   owner: Session | undefined
   readonly anchors: Set<Session>
+  /** Its client has been told. */
+  isLost: boolean
 }
 
 /** A command that the node has not answered yet, and who waits for the answer. */
@@ -208,14 +210,17 @@ export class Sessions {
    * the lock is let go only when the client has.
    */
   lost(token: Token, reason: string): void {
-    this.#grants.get(token)?.owner?.connection.notify('lost', { token, reason })
+    const grant = this.#grants.get(token)
+    if (grant === undefined || grant.isLost) return
+    grant.isLost = true
+    grant.owner?.connection.notify('lost', { token, reason })
   }
 
   /** The lease is the host's: one line speaks for every lock of a connection. */
   renewed(until: Instant): void {
     const told = new Set<Session>()
-    for (const [token, { owner }] of this.#grants) {
-      if (owner === undefined || told.has(owner)) continue
+    for (const [token, { owner, isLost }] of this.#grants) {
+      if (owner === undefined || isLost || told.has(owner)) continue
       told.add(owner)
       if (owner.connection.isSlow) continue
       owner.connection.notify('lease', { token, until, leaseMs: this.#options.lease })
@@ -251,7 +256,7 @@ export class Sessions {
     { token, until }: { readonly token: Token; readonly until: Instant },
   ): void {
     const { connection } = session
-    const grant: Grant = { requestId, owner: session, anchors: new Set() }
+    const grant: Grant = { requestId, owner: session, anchors: new Set(), isLost: false }
     this.#grants.set(token, grant)
     session.held.add(token)
     // Nobody is there to use it, or wants to.

@@ -49,7 +49,11 @@ const STATUS: StatusResult = {
   incarnation: 4,
   uptimeMs: 7_200_000,
   clock: 4711,
+  view: { number: 7, members: ['garage', 'attic'] },
+  majority: true,
+  leaseMs: 1900,
   complete: true,
+  blank: null,
   grants: 12,
   connections: 1,
   hosts: [
@@ -58,7 +62,8 @@ const STATUS: StatusResult = {
       name: 'garage',
       address: '127.0.0.1:7412',
       self: true,
-      state: 'self',
+      votes: 1,
+      state: 'member',
       rttMs: null,
       loss: 0,
       silentMs: null,
@@ -68,7 +73,8 @@ const STATUS: StatusResult = {
       name: 'attic',
       address: '127.0.0.1:7413',
       self: false,
-      state: 'up',
+      votes: 1,
+      state: 'member',
       rttMs: 0.254,
       loss: 0.0125,
       silentMs: 20,
@@ -137,8 +143,14 @@ test('status shows the host and the others', async t => {
   t.is(code, 0)
   t.regex(stdout, /^host +garage \(2\)\ncluster +workshop\n/)
   t.regex(stdout, /^messages +7 sent, 5 received$/m)
-  t.regex(stdout, /^ID  NAME    ADDRESS         STATE  RTT      LOSS   SILENT$/m)
-  t.regex(stdout, /^3   attic   127.0.0.1:7413  up     0.25 ms  1.3 %  0.02 s$/m)
+  t.regex(
+    stdout,
+    /^ID  NAME    ADDRESS         VOTES  STATE               RTT      LOSS   SILENT$/m,
+  )
+  t.regex(
+    stdout,
+    /^3   attic   127.0.0.1:7413  1      member              0.25 ms  1.3 %  0.02 s$/m,
+  )
 })
 
 test('--json is what the daemon answered, before or after the command', async t => {

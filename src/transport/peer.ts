@@ -80,7 +80,9 @@ export class Peer {
   #session: Session | undefined
   #lastReceived: Instant | undefined
   #hintAt: Instant = toInstant(-Infinity)
-  /** Incarnations of the peer with which this one of ours has had its only session. */
+  /** Our incarnation and the peer's, between which the session is. */
+  #pair = ''
+  /** Pairs that have had their only session. */
   readonly #ended = new Set<string>()
   #endedEpochs: EndedEpoch[] = []
   /** The process that spoke last, and those that it or others have replaced. */
@@ -264,7 +266,6 @@ export class Peer {
   /** We have another incarnation from now on, so every peer's is a new pair. */
   reincarnate(now: Instant): void {
     this.#now = now
-    this.#ended.clear()
     this.#handshake.reset()
     while (this.#endedEpochs.length > 0) this.#forgetEnded()
     if (this.#address !== undefined) this.#handshake.start(now, 'no-session')
@@ -317,8 +318,8 @@ export class Peer {
   #commit(now: Instant, { epoch, introduction, rtt }: Agreement): boolean {
     this.#lastReceived = now
     const { incarnation } = introduction
-    const key = keyOf(incarnation)
-    if (this.#ended.has(key)) {
+    const pair = pairOf(this.#local.incarnation, incarnation)
+    if (this.#ended.has(pair)) {
       const close: CloseFrame = { type: 'close', reason: CloseCode.ended, next: [0, 0, 0, 0] }
       this.#transmitClose(epoch, close)
       this.#retire(now, epoch, close)
@@ -326,7 +327,7 @@ export class Peer {
       return false
     }
     const current = this.#session
-    if (current !== undefined && keyOf(current.incarnation) === key) {
+    if (current !== undefined && this.#pair === pair) {
       this.#adopt(now, current, epoch)
       return true
     }
@@ -345,6 +346,7 @@ export class Peer {
       deliverDatagram: payload => output.deliverDatagram(this.id, payload),
     })
     this.#session = session
+    this.#pair = pair
     this.#noticed.clear()
     this.#adopt(now, session, epoch)
     output.sessionUp(this.id, incarnation.counter)
@@ -363,7 +365,7 @@ export class Peer {
     if (session === undefined) return
     this.#session = undefined
     session.end()
-    remember(this.#ended, keyOf(session.incarnation))
+    remember(this.#ended, this.#pair)
     for (const epoch of session.epochs) this.#retire(now, epoch, close)
     this.#local.output.sessionLost(this.id, session.incarnation.counter, reason)
   }
@@ -451,8 +453,8 @@ export class Peer {
   }
 }
 
-function keyOf({ counter, life }: Incarnation): string {
-  return `${counter}.${life}`
+function pairOf(ours: Incarnation, theirs: Incarnation): string {
+  return `${ours.counter} ${theirs.counter} ${theirs.life}`
 }
 
 /** Adds, and forgets the oldest beyond the limit. */

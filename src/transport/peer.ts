@@ -3,7 +3,7 @@ import { after, earliest, elapsed, milliseconds, NEVER, toInstant } from '../lib
 import { Handshake } from './handshake.ts'
 import { DATAGRAM_MAX, decodeFrames, PACKET_NUMBER_MAX, readNumber } from './packet.ts'
 import { Rtt } from './rtt.ts'
-import { Session, WINDOW_BYTES } from './session.ts'
+import { EPOCH_KEPT, Session, WINDOW_BYTES } from './session.ts'
 
 import type { Random } from '../lib/random.ts'
 import type { Duration, Instant } from '../lib/time.ts'
@@ -16,6 +16,8 @@ import type { Ending, SessionTools } from './session.ts'
 
 /** Without any answer for so long, the peer may have lost our keys: a new handshake finds out. */
 const SILENCE_MAX: Duration = milliseconds(1000)
+/** Old keys that the peer still uses after this are all it has. */
+const KEYS_CROSSED_AFTER: Duration = milliseconds(1000)
 /** Packets for a session that has ended are answered by CLOSE so long. */
 const ENDED_KEPT: Duration = milliseconds(5000)
 const CLOSE_SPACE: Duration = milliseconds(10)
@@ -215,14 +217,17 @@ export class Peer {
       this.#local.routes.delete(route.slot.index)
       if (!this.#commit(now, this.#handshake.confirm(now, route.slot))) return 'ended'
     }
+    // Still the old keys, long after: then it does not know the new ones, or takes older for newer.
+    if (elapsed(now, epoch.expires) < EPOCH_KEPT - KEYS_CROSSED_AFTER) {
+      this.#handshake.start(now, 'new-keys')
+    }
     return this.#receiveFrames(now, epoch, number, frames)
   }
 
-  /** The peer uses keys that we do not know: it, or we, may have lost a handshake's last packet. */
+  /** Something came from its address with an index that we do not know: it believes in a session. */
   hint(now: Instant): void {
-    if (elapsed(this.#hintAt, now) < HINT_SPACE || this.#address === undefined) return
+    if (this.isUp || elapsed(this.#hintAt, now) < HINT_SPACE) return
     this.#hintAt = now
-    this.#handshake.start(now, this.isUp ? 'new-keys' : 'no-session')
     this.#handshake.nudge(now)
   }
 

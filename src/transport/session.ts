@@ -30,7 +30,7 @@ const BUDGET_MAX = 256
 /** Bytes of overdue segments that ride along with a packet. */
 const RIDE_MAX = 256
 /** Late packets under keys that have been replaced are taken so long. */
-const EPOCH_KEPT: Duration = milliseconds(5000)
+export const EPOCH_KEPT: Duration = milliseconds(5000)
 /** Replaced epochs that are kept at the same time. */
 const EPOCHS_MAX = 4
 /** New keys long before numbers run out. */
@@ -135,6 +135,7 @@ export class Session {
     const replaced = this.#epochs.at(-1)
     if (replaced !== undefined) replaced.expires = after(now, EPOCH_KEPT)
     this.#epochs.push(epoch)
+    this.#recovery.revive()
     const forgotten = this.#epochs.splice(0, Math.max(0, this.#epochs.length - EPOCHS_MAX))
     for (const old of forgotten) this.#recovery.abandon(old)
     return forgotten
@@ -306,7 +307,7 @@ export class Session {
 
   #maySend(channel: ChannelId): boolean {
     const extra = channel <= 1 ? URGENT_EXTRA : 0
-    if (this.#recovery.inFlight >= this.#recovery.window.size + extra) return false
+    if (!this.#recovery.mayAdd(extra)) return false
     return channel <= 1 || this.#tools.budget.inFlight < BUDGET_MAX
   }
 

@@ -133,8 +133,17 @@ export class Recovery {
   ): void {
     const { segments, report } = content
     const number = epoch.next
-    const packet = { epoch, number, order: this.#order++, sentAt: now, segments, report }
-    const sent: SentPacket = { ...packet, again: undefined, isLost: false, isInFlight: true }
+    const sent: SentPacket = {
+      epoch,
+      number,
+      order: this.#order++,
+      sentAt: now,
+      segments,
+      report,
+      again: undefined,
+      isLost: false,
+      isInFlight: true,
+    }
     epoch.sent.set(number, sent)
     // What is fresh and only rides along with a probe does not say whether the probe was needed.
     const late = earlier(now, this.#rtt.overdue)

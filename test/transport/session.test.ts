@@ -15,7 +15,13 @@ import { Session } from '../../src/transport/session.ts'
 
 import type { Counters } from '../../src/transport/endpoint.ts'
 
-const INCARNATION = { counter: 1, life: '0000000000000000' }
+const PEER = {
+  incarnation: { counter: 1, life: '0000000000000000' },
+  datagramMax: 1200,
+  windowBytes: 256 * 1024,
+  ackDelayMs: 2,
+  tableDigest: '0000000000000000',
+}
 
 /** Two sessions back to back; `pass` hands on what the one has transmitted to the other. */
 class Pair {
@@ -42,7 +48,7 @@ class Pair {
       }
       const writer = new PacketWriter()
       const session = new Session(
-        INCARNATION,
+        PEER,
         new Rtt(toInstant(0), milliseconds(1)),
         { seal: this.#seal, writer, counters, budget: { inFlight: 0 } },
         {
@@ -82,7 +88,7 @@ class Pair {
     }
     for (const session of this.sessions) {
       if (session.deadline <= now) session.tick(now)
-      while (session.flush(now));
+      while (session.sender.flush(now));
     }
   }
 }
@@ -93,7 +99,7 @@ test('channels go on across the wrap of their sequence numbers', t => {
   const [a] = pair.sessions
   const expected: string[] = []
   for (let i = 0; i < 300; i++) {
-    a.send(2, Buffer.from(`payload ${i}`))
+    a.sender.send(2, Buffer.from(`payload ${i}`))
     expected.push(`payload ${i}`)
     if (i % 3 === 0) pair.pass(() => random.chance(0.2))
   }
@@ -106,13 +112,13 @@ test('new keys are wanted at packet 2^28, and none is sent with a number of 2^31
   const [a] = pair.sessions
   t.false(a.wantsKeys)
   for (let i = 0; i < 5; i++) {
-    a.send(0, Buffer.from('x'))
+    a.sender.send(0, Buffer.from('x'))
     pair.pass(() => false)
   }
   t.true(a.wantsKeys)
   const last = new Pair(0, PACKET_NUMBER_MAX - 3)
   for (let i = 0; i < 20; i++) {
-    last.sessions[0].send(0, Buffer.from(`${i}`))
+    last.sessions[0].sender.send(0, Buffer.from(`${i}`))
     last.pass(() => false)
   }
   t.true(last.delivered.length >= 2)
@@ -124,7 +130,7 @@ test('new keys are wanted at packet 2^28, and none is sent with a number of 2^31
 test('a probe is two datagrams that ask for an ACK at once, and one from the fourth on', t => {
   const pair = new Pair(0, 0)
   const [a] = pair.sessions
-  a.send(0, Buffer.from('x'))
+  a.sender.send(0, Buffer.from('x'))
   pair.pass(() => true)
   const counts: number[] = []
   for (let i = 0; i < 2000; i++) {

@@ -374,7 +374,7 @@ export class Peer {
     writer.begin(epoch.peerIndex, epoch.next)
     writer.close(close)
     const length = seal.seal(epoch.keys, epoch.next++, writer.bytes, writer.length)
-    this.#transmit(writer.bytes.slice(0, length))
+    this.#transmit(writer.take(length))
   }
 
   #objection({ incarnation, datagramMax, tableDigest }: Introduction): string | undefined {

@@ -296,7 +296,7 @@ export class Sender {
     const length = seal.seal(epoch.keys, epoch.next++, writer.bytes, writer.length)
     assert(length >= HEADER_SIZE + TAG_SIZE, 'a packet has a header and a tag')
     if (packet.isAgain) counters.retransmitted++
-    this.#options.transmit(writer.bytes.slice(0, length))
+    this.#options.transmit(writer.take(length))
     return true
   }
 

@@ -233,9 +233,29 @@ test('everything that was ever on the wire changes nothing when it comes again',
     }
     world.run(30_000)
     t.is(told(world), before, `seed ${seed}`)
+    if (seed <= 2) t.true(world.host(2).endpoint.counters.dropped.replay! > 0)
     t.true(canTalk(world), `seed ${seed}`)
     t.is(world.host(1).endpoint.peer(2).incarnation, 1)
   }
+})
+
+test('the last packet of a handshake that comes after a later handshake has no effect', t => {
+  const world = new World(1)
+  const held: Datagram[] = []
+  world.intercept = datagram => {
+    const { from, bytes } = datagram
+    if (from === 2 && bytes[0] === HELLO) return true
+    return from === 1 && bytes[0] === DATA && held.push(datagram) > 0
+  }
+  t.true(world.run(1000, () => world.host(1).up.has(2)))
+  world.run(50)
+  t.true(held.length > 0)
+  world.intercept = () => false
+  world.host(1).restart(2)
+  t.true(world.run(1000, () => world.host(2).up.has(1)))
+  for (const { bytes } of held) world.inject(1, 2, bytes)
+  world.run(100)
+  t.deepEqual(world.host(2).log, ['up 1.2'])
 })
 
 test('HELLOs of a host that is gone get answers at 4 a second, and no session', t => {
@@ -299,6 +319,19 @@ test('a peer whose address is learnt later is called then', t => {
   t.true((world.host(2).endpoint.counters.dropped.address ?? 0) > 0)
   world.host(2).endpoint.setAddress(world.now, 1, addressOf(1))
   t.true(world.run(50, () => world.isConnected))
+})
+
+test('a session goes on at the address that a peer has moved to', t => {
+  const world = new World(1)
+  world.connect()
+  const [a, b] = [world.host(1), world.host(2)]
+  a.endpoint.setAddress(world.now, 2, { ip: '10.0.0.99', port: 7411 })
+  a.send(2, 0, 'to the wrong house')
+  world.run(3000)
+  t.is(b.deliveries.length, 0)
+  a.endpoint.setAddress(world.now, 2, addressOf(2))
+  t.true(world.run(1100, () => b.deliveries.length === 1))
+  t.deepEqual(a.log, ['up 2.1'])
 })
 
 test('two processes with one id that drive each other out are told of and held down', t => {

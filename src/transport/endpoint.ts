@@ -77,7 +77,7 @@ export type Counters = {
   bytesReceived: number
   /** Datagrams that carried again what an earlier one had carried. */
   retransmitted: number
-  /** Ignored, by reason. */
+  /** Ignored, by reason: docs/protocol.md lists them. */
   readonly dropped: Record<string, number>
 }
 

@@ -36,7 +36,7 @@ const packages: Record<string, RegExp> = {
   'yargs/yargs': /^src\/(ctl|daemon)\//,
   'yargs/helpers': /^src\/(ctl|daemon)\//,
   debug: /^src\/daemon\//,
-  yaml: /^src\/daemon\/config/,
+  yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 
 /** A file ends near 300 lines; these few say why they are longer. */

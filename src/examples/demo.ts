@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { DemoError, lamportctl, Site, type DemoHost } from './site.ts'
+import { DemoError, lamportctlHere, Site, type DemoHost } from './site.ts'
 
 const EX_USAGE = 64
 
@@ -18,11 +18,14 @@ const ORPHAN_SECONDS = 2
 
 /** Not atomic by itself: it is the lock that keeps the hosts from overwriting each other's work. */
 const INCREMENT = `
-read -r n < "$0"
+read -r n < counter
 echo "$LAMPORT_LOCK_TOKEN $n"
 sleep ${HOLD_SECONDS}
-echo $((n + 1)) > "$0"
-echo "$LAMPORT_LOCK_TOKEN $LAMPORT_HOST" >> "$0.order"`
+echo $((n + 1)) > counter
+echo "$LAMPORT_LOCK_TOKEN $LAMPORT_HOST" >> order`
+
+/** Nobody waits longer than that for a lock: where a host has died, the demo says so. */
+const WAIT = ['-w', '30']
 
 const USAGE = `usage: npm run demo [-- --once]
   --once  end by itself; else the hosts run on for you to try, until Ctrl-C
@@ -54,10 +57,9 @@ async function contend(site: Site): Promise<void> {
   say('   it reads the file, takes its time, and writes. Each entry has a token that only rises.\n')
   const counter = join(site.folder, 'counter')
   writeFileSync(counter, '0\n')
-  writeFileSync(`${counter}.order`, '')
-  await Promise.all(site.hosts.map(host => incrementRepeatedly(site, host, counter)))
+  await Promise.all(site.hosts.map(host => incrementRepeatedly(site, host)))
   const count = Number(readFileSync(counter, 'utf8'))
-  const order = readFileSync(`${counter}.order`, 'utf8').trim().split('\n')
+  const order = readFileSync(join(site.folder, 'order'), 'utf8').trim().split('\n')
   const tokens = order.map(line => Number(line.split(' ')[0]))
   const rises = tokens.every((token, i) => i === 0 || token > (tokens[i - 1] ?? Infinity))
   if (count !== total || tokens.length !== total) {
@@ -71,9 +73,9 @@ async function contend(site: Site): Promise<void> {
   say('   refuses a lower token than it has seen is safe even from a holder that was frozen.')
 }
 
-async function incrementRepeatedly(site: Site, host: DemoHost, counter: string): Promise<void> {
+async function incrementRepeatedly(site: Site, host: DemoHost): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
-    const run = site.lock(host, ['door', '--', '/bin/sh', '-c', INCREMENT, counter])
+    const run = site.lock(host, [...WAIT, 'door', '-c', INCREMENT])
     let wasTold = false
     run.onEvent = ({ event, position }) => {
       if (event !== 'queued' || wasTold) return
@@ -95,18 +97,17 @@ async function killClient(site: Site, [first, second]: readonly DemoHost[]): Pro
     `\n3. A client is killed (SIGKILL) while its command runs, for ${ORPHAN_SECONDS} s. The lock belongs to`,
   )
   say('   the command, not to the client: it stays until the command has ended.\n')
-  const finished = join(site.folder, 'finished')
-  const script = `echo $$; sleep ${ORPHAN_SECONDS}; : > "$0"`
-  const holder = site.lock(first, ['door', '--', '/bin/sh', '-c', script, finished])
+  const script = `echo $$; sleep ${ORPHAN_SECONDS}; touch finished`
+  const holder = site.lock(first, [...WAIT, 'door', '-c', script])
   const command = await new Promise<string>((resolve, reject) => {
     holder.onLine = resolve
     const early = (): void => reject(new DemoError(`lock on ${first.name}\n${holder.complaints}`))
     void holder.exited.then(early)
   })
   tell(first, `holds "door"; its command is process ${command}`)
-  holder.killClient(Number(command))
+  site.killClient(holder, Number(command))
   tell(first, 'its lamportctl is killed; the command runs on')
-  const next = site.lock(second, ['door', '--', '/bin/sh', '-c', 'test -e "$0"', finished])
+  const next = site.lock(second, [...WAIT, 'door', '-c', 'test -e finished'])
   const queued = new Promise<void>(resolve => (next.onEvent = () => resolve()))
   await Promise.race([queued, next.exited])
   tell(second, 'wants "door" and waits. What `lamportctl locks` says:\n')
@@ -126,7 +127,7 @@ function handOver(site: Site): void {
   const [first, second = first] = site.hosts
   if (first === undefined || second === undefined) return
   const ctl = (host: DemoHost, rest: string): string =>
-    `   node ${lamportctl} --socket ${site.socket(host)} ${rest}`
+    `   ${lamportctlHere} --socket ${site.socket(host)} ${rest}`
   say('\n4. Your turn: the hosts run on. In another terminal, in this folder:\n')
   say(ctl(first, 'lock door -- sleep 10'))
   say(ctl(second, 'lock -v door -- echo in'))

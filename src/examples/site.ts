@@ -18,9 +18,10 @@ export type LockEvent = { readonly event: string; readonly position?: number }
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const lamportd = join(root, 'dist/lamportd.js')
+const lamportctl = join(root, 'dist/lamportctl.js')
 
-/** `lamportctl`, as a person in the present folder calls it. */
-export const lamportctl: string = relative('', join(root, 'dist/lamportctl.js'))
+/** As a person in the present folder calls it. */
+export const lamportctlHere: string = `node ${relative('', lamportctl)}`
 
 /** How long the hosts may take to start and to find each other. */
 const START_SECONDS = 15
@@ -35,7 +36,7 @@ const DEFAULT_PORT = 7411
 
 /**
  * However we end, by SIGKILL too: our end of its stdin closes, and it takes away what we leave. It
- * is told the processes it answers for, one a line, and `done` when nothing is left.
+ * is told the process groups it answers for, one a line, and `done` when nothing is left.
  */
 const GUARD = `
 pids=
@@ -43,7 +44,7 @@ while read -r line; do
   [ "$line" = done ] && exit 0
   pids="$pids $line"
 done
-[ -n "$pids" ] && kill -KILL $pids 2>/dev/null
+[ -n "$pids" ] && kill -s KILL -- $pids 2>/dev/null
 rm -rf -- "$1"`
 
 /** Several hosts on this machine, in processes of their own, with a folder for what they write. */
@@ -53,6 +54,8 @@ export class Site {
   readonly #file: string
   readonly #guard: ChildProcess
   readonly #children = new Set<ChildProcess>()
+  /** Commands whose lamportctl was killed. */
+  readonly #orphans = new Set<number>()
   #isStopping = false
 
   constructor(file: string) {
@@ -120,7 +123,15 @@ export class Site {
       'lock',
       ...args,
     ])
-    return new LockRun(child, pid => this.#guardAlso(pid))
+    return new LockRun(child)
+  }
+
+  /** Kills lamportctl alone: its command runs on, and is ours to take away. */
+  killClient(run: LockRun, command: number): void {
+    this.#orphans.add(command)
+    this.#guardAlso(command)
+    void run.exited.then(() => this.#orphans.delete(command))
+    run.kill()
   }
 
   /** What `lamportctl` prints for people. */
@@ -143,6 +154,7 @@ export class Site {
     const late = setTimeout(() => children.forEach(child => child.kill('SIGKILL')), STOP_MS)
     await gone
     clearTimeout(late)
+    for (const pid of this.#orphans) killGroup(pid)
     rmSync(this.folder, { recursive: true, force: true })
     this.#guard.stdin?.end('done\n')
     await exitOf(this.#guard)
@@ -158,6 +170,7 @@ export class Site {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
       env,
+      cwd: this.folder,
     })
     this.#children.add(child)
     child.once('exit', () => this.#children.delete(child))
@@ -166,12 +179,13 @@ export class Site {
   }
 
   #guardAlso(pid: number): void {
-    this.#guard.stdin?.write(`${pid}\n`)
+    this.#guard.stdin?.write(`-${pid}\n`)
   }
 }
 
 /** One `lamportctl lock` under way. */
 export class LockRun {
+  /** When it has ended, and its output as well: a command that outlives it may still write. */
   readonly exited: Promise<number | NodeJS.Signals>
   /** Lines that lamportctl said which are no events. */
   complaints = ''
@@ -180,11 +194,9 @@ export class LockRun {
   /** Told each event of the lock. */
   onEvent: (event: LockEvent) => void = () => undefined
   readonly #child: ChildProcess
-  readonly #guardAlso: (pid: number) => void
 
-  constructor(child: ChildProcess, guardAlso: (pid: number) => void) {
+  constructor(child: ChildProcess) {
     this.#child = child
-    this.#guardAlso = guardAlso
     this.exited = exitOf(child)
     if (child.stdout !== null) {
       createInterface({ input: child.stdout }).on('line', line => this.onLine(line))
@@ -194,9 +206,8 @@ export class LockRun {
     }
   }
 
-  /** lamportctl alone, not its command, which is ours to take away from now on. */
-  killClient(command: number): void {
-    this.#guardAlso(command)
+  /** By SIGKILL. */
+  kill(): void {
     this.#child.kill('SIGKILL')
   }
 
@@ -234,6 +245,14 @@ function readHosts(file: string): readonly DemoHost[] {
   return hosts.map(({ name, address, port }) => {
     return { name, address: `${address}:${port ?? common ?? DEFAULT_PORT}` }
   })
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
 }
 
 /** The exit code, or the signal that ended it. */

@@ -78,9 +78,9 @@ test.serial(
     t.is(run.stderr, '')
     for (const name of ['one', 'two', 'three']) {
       t.regex(run.stdout, new RegExp(` s  ${name} +is up on 127\\.0\\.81\\.\\d:7711`))
-      }
+    }
     t.regex(run.stdout, / s  (one|two|three) +waits: [12] before it/)
-  const entries = [...run.stdout.matchAll(/holds "door", token (\d+): counter (\d+) → (\d+)/g)]
+    const entries = [...run.stdout.matchAll(/holds "door", token (\d+): counter (\d+) → (\d+)/g)]
     t.deepEqual(
       entries.map(([, , from, to]) => [Number(from), Number(to)]),
       Array.from({ length: 12 }, (_, n) => [n, n + 1]),

@@ -45,6 +45,7 @@ while read -r line; do
   pids="$pids $line"
 done
 [ -n "$pids" ] && kill -s KILL -- $pids 2>/dev/null
+sleep 0.2
 rm -rf -- "$1"`
 
 /** Several hosts on this machine, in processes of their own, with a folder for what they write. */

@@ -31,6 +31,9 @@ export type SeedResult = {
 /** Faults and requests go on for so long; then all must come to rest. */
 const FAULTY_MS = 2500
 
+/** Of all clients together: no seed takes much longer than the rest. */
+const ASKS_MAX = 600
+
 const EVENTS_MAX = 400_000
 
 /**
@@ -59,6 +62,7 @@ export function runSeed(options: SeedOptions): SeedResult {
     new RandomLoad(world, clients, drawHabits(random), {
       random: random.fork(),
       untilMs: FAULTY_MS,
+      asksMax: ASKS_MAX,
     })
     trouble(simulation, random.fork())
     world.run(FAULTY_MS)

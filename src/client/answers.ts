@@ -1,0 +1,145 @@
+import type {
+  AcquireResult,
+  CancelResult,
+  ErrorObject,
+  HelloParams,
+  HolderEntry,
+  LeaseParams,
+  LockEntry,
+  LockMode,
+  LocksResult,
+  LostParams,
+  QueuedParams,
+  RequestId,
+  StatusResult,
+} from '../control/protocol.ts'
+import {
+  arrayOf,
+  isBoolean,
+  isNumber,
+  isObject,
+  isString,
+  nullable,
+  objectOf,
+  oneOf,
+  optional,
+  recordOf,
+  type Shape,
+} from './shape.ts'
+
+/** One line of the daemon, as JSON-RPC 2.0 sorts them. */
+export type DaemonLine =
+  | { readonly type: 'result'; readonly id: RequestId; readonly result: unknown }
+  | { readonly type: 'error'; readonly id: RequestId | null; readonly error: ErrorObject }
+  | { readonly type: 'notification'; readonly method: string; readonly params: unknown }
+
+const isError: Shape<ErrorObject> = objectOf<ErrorObject>({
+  code: isNumber,
+  message: isString,
+  data: () => true,
+})
+
+/** The line, or `undefined` where it is not one that a daemon sends. */
+export function parseLine(text: string): DaemonLine | undefined {
+  const value = parseJson(text)
+  if (!isObject(value) || value.jsonrpc !== '2.0') return undefined
+  const { id, method } = value
+  if (isString(method)) return { type: 'notification', method, params: value.params }
+  if (id !== null && !isString(id) && !isNumber(id)) return undefined
+  if (isError(value.error)) return { type: 'error', id, error: value.error }
+  if (id === null || !('result' in value)) return undefined
+  return { type: 'result', id, result: value.result }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+export const isHello: Shape<HelloParams> = objectOf<HelloParams>({
+  protocol: isNumber,
+  version: isString,
+  host: objectOf<HelloParams['host']>({ id: isNumber, name: isString }),
+})
+
+export const isAcquireResult: Shape<AcquireResult> = objectOf<AcquireResult>({
+  token: isNumber,
+  until: nullable(isNumber),
+  leaseMs: nullable(isNumber),
+})
+
+export const isCancelResult: Shape<CancelResult> = objectOf<CancelResult>({ wasGranted: isBoolean })
+
+export const isLease: Shape<LeaseParams> = objectOf<LeaseParams>({
+  token: isNumber,
+  until: isNumber,
+  leaseMs: isNumber,
+})
+
+export const isLost: Shape<LostParams> = objectOf<LostParams>({ token: isNumber, reason: isString })
+
+export const isQueued: Shape<QueuedParams> = objectOf<QueuedParams>({
+  id: (value): value is RequestId => isString(value) || isNumber(value),
+  position: isNumber,
+})
+
+const HOLDER: { readonly [K in keyof HolderEntry]-?: Shape<HolderEntry[K]> } = {
+  host: isString,
+  hostId: isNumber,
+  token: isNumber,
+  mode: oneOf<LockMode>('exclusive', 'shared', 'count'),
+  limit: isNumber,
+  pid: optional(isNumber),
+  user: optional(isString),
+  command: optional(isString),
+  why: optional(isString),
+  sinceMs: isNumber,
+  unattended: optional(oneOf<true>(true)),
+}
+
+export const isLocksResult: Shape<LocksResult> = arrayOf(
+  objectOf<LockEntry>({
+    name: isString,
+    holders: arrayOf(objectOf<HolderEntry>(HOLDER)),
+    waiters: arrayOf(objectOf<LockEntry['waiters'][number]>({ ...HOLDER, position: isNumber })),
+  }),
+)
+
+type Host = StatusResult['hosts'][number]
+
+export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({
+  host: objectOf<StatusResult['host']>({ id: isNumber, name: isString }),
+  cluster: isString,
+  version: isString,
+  incarnation: isNumber,
+  uptimeMs: isNumber,
+  clock: isNumber,
+  complete: isBoolean,
+  grants: isNumber,
+  connections: isNumber,
+  hosts: arrayOf(
+    objectOf<Host>({
+      id: isNumber,
+      name: isString,
+      address: isString,
+      self: isBoolean,
+      state: oneOf<Host['state']>('self', 'up', 'down'),
+      rttMs: nullable(isNumber),
+      loss: isNumber,
+      silentMs: nullable(isNumber),
+    }),
+  ),
+  messages: objectOf<StatusResult['messages']>({
+    sent: recordOf(isNumber),
+    received: recordOf(isNumber),
+  }),
+  datagrams: objectOf<StatusResult['datagrams']>({
+    sent: isNumber,
+    received: isNumber,
+    retransmitted: isNumber,
+    dropped: recordOf(isNumber),
+  }),
+})

@@ -1,0 +1,58 @@
+import { ErrorCode, type ErrorObject } from '../control/protocol.ts'
+
+/** Codes of the daemon's answers, by name. */
+export type AnswerCode = keyof typeof ErrorCode
+
+/** Stable: what programs look at. The messages are for people and may change. */
+export type LamportErrorCode =
+  | AnswerCode
+  /** Nobody answers at the socket. */
+  | 'unreachable'
+  /** The socket is there and may not be opened by this user. */
+  | 'permission'
+  /** No socket could be chosen, or its path cannot be one. */
+  | 'socket'
+  /** The connection ended while something was waited for, or a lock was held. */
+  | 'disconnected'
+  /** `close()` was called. */
+  | 'closed'
+  /** The other end does not speak this protocol. */
+  | 'protocol'
+  /** No answer in the time that the daemon has for one. */
+  | 'timeout'
+  /** The daemon took the lock back. */
+  | 'lost'
+  /** The lock's deadline passed without a renewal. */
+  | 'expired'
+  /** A name, a mode or another argument that cannot be right. */
+  | 'argument'
+
+/** Everything that this library rejects with, but for the reasons of the caller's own signals. */
+export class LamportError extends Error {
+  override readonly name = 'LamportError'
+  readonly code: LamportErrorCode
+  /** What the daemon gave beside its message, such as `effect` or `current`. */
+  readonly data: unknown
+
+  constructor(code: LamportErrorCode, message: string, data?: unknown) {
+    super(message)
+    this.code = code
+    this.data = data
+  }
+}
+
+/** An error that the daemon answered. */
+export function answered(error: ErrorObject): LamportError {
+  return new LamportError(answerCode(error.code), error.message, error.data)
+}
+
+function answerCode(code: number): AnswerCode {
+  for (const [name, value] of Object.entries(ErrorCode)) {
+    if (value === code && isAnswerCode(name)) return name
+  }
+  return 'internal'
+}
+
+function isAnswerCode(name: string): name is AnswerCode {
+  return Object.hasOwn(ErrorCode, name)
+}

@@ -1,0 +1,262 @@
+import { userInfo } from 'node:os'
+import type { Socket } from 'node:net'
+import { connect, LamportError, type Client, type Lock } from '../../client/client.ts'
+import { monotonicNow } from '../../control/monotonic.ts'
+import type { CommandSpec, Options } from '../arguments.ts'
+import { command, usageError, type Command } from '../command.ts'
+import { errorExit, signalExit } from '../exit.ts'
+import { runCommand, type Setting } from '../lock/child.ts'
+import { inheritedDescriptors } from '../lock/descriptors.ts'
+import { holdUntilStdinEnds } from '../lock/hold.ts'
+import { commandLabel, planLock, type LockPlan } from '../lock/plan.ts'
+import { Interrupted, Signals } from '../lock/signals.ts'
+import { humanDuration, Notes } from '../output.ts'
+
+/** How long the daemon may take to confirm a release, and stderr to take what is said. */
+const FAREWELL_MS = 1000
+
+/** How often a daemon that is not there yet is looked for. */
+const CONNECT_AGAIN_MS = 200
+
+const SPEC: CommandSpec = {
+  name: 'lock',
+  usage: [
+    'lock [OPTION...] NAME [--] COMMAND [ARGUMENT...]',
+    "lock [OPTION...] NAME -c 'SHELL COMMAND'",
+    'lock [OPTION...] NAME',
+  ],
+  summary:
+    'Runs a command while holding a lock that all hosts respect; options as in flock(1).\n' +
+    'Without a command: prints "held NAME token=N" and holds until stdin ends or a signal.',
+  options: {
+    nonblock: { type: 'flag', alias: ['n', 'nb'], describe: 'do not wait: exit 1 if it is taken' },
+    wait: {
+      type: 'text',
+      alias: ['w', 'timeout'],
+      value: 'SECONDS',
+      describe: 'wait at most so long',
+    },
+    shared: { type: 'flag', alias: ['s'], describe: 'share it with others that share' },
+    exclusive: { type: 'flag', alias: ['x', 'e'], describe: 'alone (the default)' },
+    count: { type: 'text', value: 'N', describe: 'at most N holders at a time' },
+    and: { type: 'list', value: 'NAME', describe: 'this lock too, all or none (repeatable)' },
+    'conflict-exit-code': {
+      type: 'text',
+      alias: ['E'],
+      value: 'CODE',
+      describe: 'exit with this instead of 1 if it is not acquired',
+    },
+    close: {
+      type: 'flag',
+      alias: ['o'],
+      describe: 'if lamportctl is killed, let go at once and not when the command ends',
+    },
+    verbose: { type: 'flag', alias: ['v'], describe: 'say what happens, on stderr' },
+    grace: {
+      type: 'text',
+      value: 'SECONDS',
+      describe: 'from the signal to SIGKILL if the lock is lost (else a quarter of the lease)',
+    },
+    'kill-signal': { type: 'text', value: 'SIG', describe: 'that signal (else TERM)' },
+    'on-lost': {
+      type: 'text',
+      value: 'stop|warn',
+      describe: 'warn: let the command run on without the lock',
+    },
+    'lost-code': {
+      type: 'text',
+      value: 'CODE',
+      describe: 'exit with this if it is lost (else 75)',
+    },
+    'min-hold': { type: 'text', value: 'SECONDS', describe: 'keep it at least so long' },
+    why: { type: 'text', value: 'TEXT', describe: 'what it is for; shown by locks on every host' },
+    'connect-wait': {
+      type: 'text',
+      value: 'SECONDS',
+      describe: 'wait so long for lamportd to be there (cron @reboot)',
+    },
+  },
+  examples: [
+    ['lamportctl lock backup rsync -a /home nas:', 'one backup at a time'],
+    ['lamportctl lock -n report ./report || exit 0', 'only if nobody else is at it'],
+    ["lamportctl lock -w 10 door -c 'date >> log'", 'a line for the shell; at most 10 seconds'],
+    ['lamportctl lock --count 2 uplink ./upload', 'at most two at a time'],
+  ],
+  notes:
+    "Exit codes: the command's own (128+n if signal n ended it); 1 not acquired; 64 usage; 69 no " +
+    'lamportd, or no majority; 75 the lock was lost and the command was stopped; 77 permission; ' +
+    '126, 127 command not executable, not found. Like flock, -n and -w say nothing without -v.\n\n' +
+    'If the lock is lost the command is gone before anyone else can have it. A --grace longer than ' +
+    'a quarter of the lease gives that promise up, and so does --on-lost warn: the command then ' +
+    'runs on with a stale token, and lamportctl exits 75 at its end.\n\n' +
+    'The command finds LAMPORT_LOCK_NAME, LAMPORT_LOCK_TOKEN, LAMPORT_LOCK_MODE, LAMPORT_HOST and ' +
+    'LAMPORT_SOCKET in its environment. The token grows with every grant.',
+}
+
+/** Hold a lock, mostly while a command runs. */
+export const lock: Command = command(SPEC, async (options, operands) => {
+  const plan = planLock(options, operands)
+  if ('problem' in plan) return usageError('lock', plan.problem)
+  const notes = new Notes()
+  const code = await new Session(plan, options, notes).run()
+  await notes.flush(FAREWELL_MS)
+  return code
+})
+
+/** One run of `lamportctl lock`. */
+class Session {
+  readonly #plan: LockPlan
+  readonly #socket: string | undefined
+  readonly #notes: Notes
+  // Looked at before anything is opened.
+  readonly #inherited = inheritedDescriptors()
+  readonly #signals = new Signals()
+
+  constructor(plan: LockPlan, options: Options, notes: Notes) {
+    this.#plan = plan
+    this.#socket = options.text('socket')
+    this.#notes = notes
+  }
+
+  async run(): Promise<number> {
+    try {
+      const client = await this.#connect()
+      const started = monotonicNow()
+      const lock = await this.#acquire(client)
+      const grantedAt = monotonicNow()
+      this.#held(lock, grantedAt - started)
+      return await this.#hold(client, lock, grantedAt)
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
+  async #connect(): Promise<Client> {
+    const deadline = monotonicNow() + this.#plan.connectWaitMs
+    const signal = this.#signals.interrupted
+    for (;;) {
+      try {
+        return await connect({ socket: this.#socket, signal })
+      } catch (error) {
+        const mayCome = error instanceof LamportError && error.code === 'unreachable'
+        if (!mayCome || monotonicNow() >= deadline) throw error
+      }
+      await pause(CONNECT_AGAIN_MS, signal)
+    }
+  }
+
+  #acquire(client: Client): Promise<Lock> {
+    const plan = this.#plan
+    const user = userName()
+    this.#say(`waiting for ${plan.names.join(' ')}`)
+    return client.lock(plan.names, {
+      mode: plan.mode,
+      count: plan.count,
+      waitMs: plan.waitMs,
+      why: plan.why,
+      user,
+      command: commandLabel(plan, user),
+      signal: this.#signals.interrupted,
+      onQueued: position => this.#queued(position),
+    })
+  }
+
+  async #hold(client: Client, lock: Lock, grantedAt: number): Promise<number> {
+    const plan = this.#plan
+    try {
+      if (plan.command === undefined) {
+        const ended = await holdUntilStdinEnds(plan, lock, this.#signals, this.#notes)
+        if (!ended.wasLost) await this.#keep(lock, grantedAt)
+        return ended.code
+      }
+      const anchor = plan.hasAnchor ? await this.#anchor(lock) : undefined
+      this.#signals.interrupted.throwIfAborted()
+      lock.lost.throwIfAborted()
+      this.#say(`running ${plan.command.join(' ')}`)
+      const ended = await runCommand(plan.command, this.#setting(client, lock, anchor))
+      if (!ended.wasLost) await this.#keep(lock, grantedAt)
+      return ended.code
+    } finally {
+      await Promise.race([lock.release(), pause(FAREWELL_MS)])
+    }
+  }
+
+  #setting(client: Client, lock: Lock, anchor: Socket | undefined): Setting {
+    const [plan, signals, notes] = [this.#plan, this.#signals, this.#notes]
+    return { plan, client, lock, anchor, inherited: this.#inherited, signals, notes }
+  }
+
+  async #anchor(lock: Lock): Promise<Socket> {
+    try {
+      return await lock.anchor()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      const what = `the lock cannot be tied to the command: ${reason}`
+      throw new LamportError('disconnected', `${what} (-o does without)`)
+    }
+  }
+
+  /** A box whose cron fires later finds the lock taken. */
+  async #keep(lock: Lock, grantedAt: number): Promise<void> {
+    const rest = grantedAt + this.#plan.minHoldMs - monotonicNow()
+    if (rest <= 0) return
+    this.#say(`keeping ${this.#plan.names.join(' ')} for another ${humanDuration(rest)}`)
+    const enough = AbortSignal.any([lock.lost, this.#signals.interrupted])
+    await pause(rest, enough).catch(() => undefined)
+  }
+
+  #failed(error: unknown): number {
+    if (error instanceof Interrupted) return signalExit(error.signal)
+    if (!(error instanceof LamportError)) throw error
+    if (error.code !== 'notAcquired') {
+      this.#notes.complain(error.message)
+      return errorExit(error.code)
+    }
+    // Silent, as in flock(1): the code says it, and cron mails every word.
+    this.#say(`${this.#plan.names.join(' ')} not acquired: ${error.message}`)
+    if (this.#plan.isJson) this.#notes.json({ event: 'not-acquired', names: this.#plan.names })
+    return this.#plan.conflictCode
+  }
+
+  #queued(position: number): void {
+    const { names, isJson } = this.#plan
+    if (isJson) this.#notes.json({ event: 'queued', names, position })
+    else this.#say(`${names.join(' ')}: ${position} before us`)
+  }
+
+  #held(lock: Lock, waitedMs: number): void {
+    const { names, token, mode } = lock
+    this.#say(`got ${names.join(' ')} after ${(waitedMs / 1000).toFixed(3)} s, token ${token}`)
+    if (!this.#plan.isJson || this.#plan.command === undefined) return
+    this.#notes.json({ event: 'held', names, token, mode })
+  }
+
+  #say(message: string): void {
+    if (this.#plan.isVerbose && !this.#plan.isJson) this.#notes.complain(message)
+  }
+}
+
+function userName(): string | undefined {
+  try {
+    return userInfo().username
+  } catch {
+    // A user without an entry in the list of users.
+    return undefined
+  }
+}
+
+/** Resolves after a while, or rejects with the signal's reason. */
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => {
+      clearTimeout(timer)
+      reject(signal?.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', aborted)
+      resolve()
+    }, ms)
+    if (signal?.aborted === true) aborted()
+    else signal?.addEventListener('abort', aborted, { once: true })
+  })
+}

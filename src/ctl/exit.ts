@@ -1,0 +1,60 @@
+import { constants } from 'node:os'
+import type { LamportErrorCode } from '../client/client.ts'
+import { unreachable } from '../lib/assert.ts'
+
+/** What lamportctl ends with, beside the code of the command that it ran. */
+export const Exit = {
+  done: 0,
+  notAcquired: 1,
+  usage: 64,
+  unavailable: 69,
+  /** A fault of lamportctl itself; never 1, which says something about a lock. */
+  internal: 70,
+  /** stdout could not be written. */
+  output: 74,
+  lost: 75,
+  permission: 77,
+  notExecutable: 126,
+  notFound: 127,
+  /** What a shell says of a process that SIGPIPE ended. */
+  pipe: 141,
+} as const
+
+/** What a shell says of a process that signal `name` ended. */
+export function signalExit(name: NodeJS.Signals): number {
+  return 128 + constants.signals[name]
+}
+
+/** The exit code of an error that nobody further down knew what to do with. */
+export function errorExit(code: LamportErrorCode): number {
+  switch (code) {
+    case 'notAcquired':
+    case 'versionDiffers':
+      return Exit.notAcquired
+    case 'argument':
+    case 'invalidParams':
+    case 'socket':
+      return Exit.usage
+    case 'permission':
+      return Exit.permission
+    case 'unreachable':
+    case 'disconnected':
+    case 'closed':
+    case 'protocol':
+    case 'timeout':
+    case 'lost':
+    case 'expired':
+    case 'noMajority':
+    case 'limit':
+    case 'notHeld':
+    case 'busy':
+    case 'leaving':
+    case 'parse':
+    case 'invalidRequest':
+    case 'methodNotFound':
+    case 'internal':
+      return Exit.unavailable
+    default:
+      return unreachable(code)
+  }
+}

@@ -1,0 +1,148 @@
+import { randomInt } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { packageVersion } from '../control/version.ts'
+import { RULES } from '../core/rules.ts'
+import { Random } from '../lib/random.ts'
+import { Node } from '../node.ts'
+import type { NodeEvent } from '../node.ts'
+import { formatAddress, isLoopback, isLoopbackIp } from './address.ts'
+import type { HostLine, HostsFile } from './config.ts'
+import { nodeConfig } from './config.ts'
+import { Driver } from './driver.ts'
+import type { Log } from './log.ts'
+import { Names } from './names.ts'
+import { Network } from './network.ts'
+import type { Refusal } from './refusal.ts'
+import { Server } from './server.ts'
+import { createTrace } from './trace.ts'
+
+/** Clients of a small box: cron jobs and a few services, with one or two connections each. */
+const CONNECTIONS_MAX = 1024
+const REQUESTS_MAX = 10_000
+
+/** How long the last RELEASEs have to arrive, and to be sent again if one is lost. */
+const FAREWELL_MS = 200
+const CLOSE_MS = 500
+
+export type DaemonOptions = {
+  readonly file: HostsFile
+  readonly self: HostLine
+  readonly socket: string
+  /** Packets may leave this machine although they are not sealed. */
+  readonly insecure: boolean
+}
+
+/** One host at work: a node, its driver, the network and the control socket. */
+export class Daemon {
+  readonly #options: DaemonOptions
+  readonly #log: Log
+  readonly #driver: Driver
+  readonly #network: Network
+  readonly #server: Server
+  #names: Names | undefined
+  #refusal: Refusal | undefined
+  #isRunning = false
+
+  /** @param fail told when the address cannot be had, after the start */
+  constructor(options: DaemonOptions, log: Log, fail: (refusal: Refusal) => void) {
+    const { file, self } = options
+    this.#options = options
+    this.#log = log
+    this.#network = new Network(log, {
+      receive: (from, bytes) => this.#driver.drive({ type: 'datagram', from, bytes }),
+      failed: refusal => {
+        this.#refusal = refusal
+        if (this.#isRunning) fail(refusal)
+      },
+    })
+    const recovered = { incarnation: randomInt(1, 2 ** 32) }
+    const random = new Random(randomInt(2 ** 32))
+    const node = new Node(nodeConfig(file, self), recovered, random, createTrace(), RULES)
+    this.#driver = new Driver(node, {
+      transmit: (to, bytes) => this.#network.send(to, bytes),
+      respond: (id, response) => this.#server.respond(id, response),
+      notify: event => this.#notify(event),
+    })
+    this.#server = new Server(
+      {
+        hosts: file.hosts,
+        self: self.id,
+        version: packageVersion,
+        lease: file.timing.lease,
+        connectionsMax: CONNECTIONS_MAX,
+        requestsMax: REQUESTS_MAX,
+      },
+      this.#driver,
+    )
+  }
+
+  /** Done when the control socket answers; peers are not waited for. Throws a Refusal. */
+  async start(): Promise<void> {
+    const { file, self, socket, insecure } = this.#options
+    const own = self.bind ?? (self.place.type === 'literal' ? self.place.ip : undefined)
+    if (own !== undefined) this.#network.bind({ ip: own, port: self.port })
+    if (this.#refusal !== undefined) throw this.#refusal
+    this.#driver.drive({ type: 'tick' })
+    await this.#server.listen(socket)
+    this.#isRunning = true
+    const hosts = file.hosts.filter(({ id, bind }) => id !== self.id || bind === undefined)
+    this.#names = new Names({ hosts, family: familyOf(file), loopbackOnly: !insecure }, this.#log, {
+      isSilent: host => this.#isSilent(host),
+      resolved: (host, ip) => this.#resolved(host, ip),
+    })
+    const where = self.place.type === 'literal' ? self.place.ip : self.place.name
+    this.#log.info(
+      `ready: ${self.name} (${self.id}) of ${file.cluster}, one of ${file.hosts.length}, ` +
+        `on UDP ${formatAddress(own ?? where, self.port)}, control socket ${socket}`,
+    )
+  }
+
+  /** Holders are told and have a lease to stop; then the others hear of it, and all is closed. */
+  async leave(): Promise<void> {
+    this.#names?.close()
+    const hasTold = await this.#server.leave()
+    if (hasTold) await delay(FAREWELL_MS)
+    await Promise.race([this.#server.close(), delay(CLOSE_MS)])
+    this.#driver.stop()
+    this.#network.close()
+  }
+
+  #isSilent({ id }: HostLine): boolean {
+    return this.#driver.status().peers.some(peer => peer.id === id && peer.state === 'down')
+  }
+
+  #resolved(host: HostLine, ip: string): void {
+    const { self, file } = this.#options
+    if (host.id !== self.id) {
+      const address = { ip, port: host.port }
+      this.#driver.drive({ type: 'address', host: host.id, address })
+      return
+    }
+    const isAlone = file.hosts.every(({ place }) => isLoopback(place))
+    if (isAlone || !isLoopbackIp(ip)) {
+      this.#network.bind({ ip, port: host.port })
+      return
+    }
+    const advice = 'write bind: or the address itself in hosts.yml'
+    const reason = `this machine's own name for itself leads to ${ip}, where nobody else reaches it`
+    this.#log.warning(`${reason}: binding all its addresses instead (${advice})`)
+    this.#network.bind({ ip: ip.includes(':') ? '::' : '0.0.0.0', port: host.port })
+  }
+
+  #notify(event: NodeEvent): void {
+    if (event.type !== 'log') {
+      this.#server.notify(event)
+      return
+    }
+    this.#log[event.level](event.text)
+  }
+}
+
+/** All literals of a file are of one family; names alone are looked up as IPv4. */
+function familyOf({ hosts }: HostsFile): 4 | 6 {
+  for (const { place, bind } of hosts) {
+    if (bind?.includes(':') === true) return 6
+    if (place.type === 'literal') return place.family
+  }
+  return 4
+}

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { defaultSocketPath, defaultStatePath } from '../control/paths.ts'
+import type { HostLine, HostsFile } from './config.ts'
+import { formatMistake, parseHosts } from './config.ts'
+import { Daemon } from './daemon.ts'
+import { chooseHost, hostsBeyondLoopback, thisMachine } from './identity.ts'
+import { readKeys } from './key.ts'
+import { lockSocketPath, lockState } from './locks.ts'
+import { createLog, stderrIsJournal } from './log.ts'
+import { majorityWarnings } from './majority.ts'
+import type { Options } from './options.ts'
+import { readOptions } from './options.ts'
+import { ExitCode, reasonOf, Refusal } from './refusal.ts'
+
+/** Of a file that is wrong from top to bottom, enough to see it. */
+const MISTAKES_SHOWN_MAX = 100
+
+const log = createLog(line => process.stderr.write(line), stderrIsJournal())
+
+process.on('uncaughtException', error => {
+  log.error(`stopped by an error of its own (please report it): ${error.stack ?? error.message}`)
+  process.exit(ExitCode.internal)
+})
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof Refusal)) throw error
+  refuse(error)
+}
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2), process.env)
+  const file = readHosts(options.hosts)
+  if (options.check) {
+    report(options, file)
+    return
+  }
+  const self = chooseHost(file, options.id, thisMachine())
+  if ('problem' in self) {
+    throw new Refusal(ExitCode.configuration, `${options.hosts}: ${self.problem}`)
+  }
+  guard(options, file)
+  const socket = options.socket ?? defaultSocketPath(self.name)
+  const state = options.state ?? defaultStatePath(self.name)
+  const who = `lamportd (process ${process.pid}, host ${self.name} of ${file.cluster})`
+  await lockState(state, who)
+  await lockSocketPath(socket, who)
+  await run(file, self, { socket, insecure: options.insecure })
+}
+
+async function run(
+  file: HostsFile,
+  self: HostLine,
+  options: { readonly socket: string; readonly insecure: boolean },
+): Promise<void> {
+  const daemon = new Daemon({ file, self, ...options }, log, refuse)
+  let isLeaving = false
+  const leave = (signal: NodeJS.Signals): void => {
+    // The second one: at once.
+    if (isLeaving) process.exit(ExitCode.done)
+    isLeaving = true
+    log.info(`${signal}: leaving (a second one: at once)`)
+    void daemon.leave().then(() => process.exit(ExitCode.done))
+  }
+  process.on('SIGTERM', leave)
+  process.on('SIGINT', leave)
+  process.on('SIGHUP', () => log.info('SIGHUP: nothing is read again while running (restart it)'))
+  await daemon.start()
+}
+
+function readHosts(path: string): HostsFile {
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync(path)
+  } catch (error) {
+    const reason = `the hosts file ${path} cannot be read: ${reasonOf(error)}`
+    throw new Refusal(ExitCode.configuration, `${reason} (write it, or name another with --hosts)`)
+  }
+  const file = parseHosts(bytes)
+  if (!('mistakes' in file)) return file
+  const { mistakes } = file
+  for (const mistake of mistakes.slice(0, MISTAKES_SHOWN_MAX)) {
+    process.stderr.write(`${formatMistake(path, mistake)}\n`)
+  }
+  const count = mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`
+  throw new Refusal(ExitCode.configuration, `${count} in ${path} (lamportd --check looks again)`)
+}
+
+/** `--check`: what is right, and what can still go wrong. */
+function report(options: Options, file: HostsFile): void {
+  const votes = file.hosts.reduce((sum, host) => sum + host.votes, 0)
+  const majority = Math.floor(votes / 2) + 1
+  const counts = `hosts: ${file.hosts.length}, votes: ${votes}, of which ${majority} are a majority`
+  process.stdout.write(`${options.hosts}: no mistake (${counts})\n`)
+  for (const text of majorityWarnings(file)) log.warning(`${options.hosts}: ${text}`)
+  const unsealed = options.insecure ? undefined : beyondLoopback(file)
+  if (unsealed !== undefined) log.warning(`${options.hosts}: ${unsealed}`)
+}
+
+/** Who may read and write the packets: refused, or said loudly, where strangers may. */
+function guard(options: Options, file: HostsFile): void {
+  const key = options.key ?? (file.key && resolve(dirname(options.hosts), file.key))
+  if (key !== undefined) readKeys(key)
+  const problem = beyondLoopback(file)
+  if (problem === undefined) return
+  if (!options.insecure) {
+    throw new Refusal(ExitCode.configuration, `${options.hosts}: ${problem}`)
+  }
+  log.warning('packets are not sealed: whoever can send to this port can take part (as asked)')
+}
+
+function beyondLoopback(file: HostsFile): string | undefined {
+  const hosts = hostsBeyondLoopback(file).map(({ name }) => name)
+  if (hosts.length === 0) return undefined
+  const reason = `not on loopback: ${hosts.join(', ')}; and packets are not sealed`
+  return `${reason}: whoever is on the network could take part (LAMPORT_INSECURE=1 allows it)`
+}
+
+function refuse(refusal: Refusal): never {
+  log.error(refusal.message)
+  process.exit(refusal.exitCode)
+}

@@ -1,0 +1,82 @@
+import type { HolderEntry, LockMode, LocksResult, StatusResult } from '../control/protocol.ts'
+import type { HostId, Token } from '../core/clock.ts'
+import type { LockStatus, RequestStatus, Status } from '../node.ts'
+import { formatAddress } from './address.ts'
+import type { HostLine } from './config.ts'
+import { decodeInfo } from './info.ts'
+
+/** What the answers to `status` and `locks` rest on, beside the node. */
+export type ReportContext = {
+  /** In the order of their ids. */
+  readonly hosts: readonly HostLine[]
+  readonly self: HostId
+  readonly version: string
+}
+
+/** The answer to `locks`. */
+export function locksResult(
+  locks: readonly LockStatus[],
+  { hosts, self }: ReportContext,
+  isUnattended: (token: Token) => boolean,
+): LocksResult {
+  const entry = (request: RequestStatus): HolderEntry => ({
+    host: hosts.find(({ id }) => id === request.host)?.name ?? String(request.host),
+    hostId: request.host,
+    token: request.token,
+    mode: modeOf(request.limit),
+    limit: request.limit === Infinity ? 0 : request.limit,
+    ...decodeInfo(request.info),
+    sinceMs: Math.round(request.since),
+    ...(request.host === self && isUnattended(request.token) ? { unattended: true as const } : {}),
+  })
+  return locks.map(({ name, holders, waiters }) => ({
+    name,
+    holders: holders.map(entry),
+    waiters: waiters.map(waiter => ({ ...entry(waiter), position: waiter.position })),
+  }))
+}
+
+/** The answer to `status`. */
+export function statusResult(
+  status: Status,
+  { hosts, self, version }: ReportContext,
+  { uptimeMs, connections }: { readonly uptimeMs: number; readonly connections: number },
+): StatusResult {
+  const { host, cluster, incarnation, clock, complete, grants, messages, datagrams } = status
+  return {
+    host,
+    cluster,
+    version,
+    incarnation,
+    uptimeMs: Math.round(uptimeMs),
+    clock,
+    complete,
+    grants,
+    connections,
+    hosts: hosts.map(line => hostEntry(line, self, status)),
+    messages,
+    datagrams,
+  }
+}
+
+function hostEntry(line: HostLine, self: HostId, status: Status): StatusResult['hosts'][number] {
+  const peer = status.peers.find(({ id }) => id === line.id)
+  const place = line.place.type === 'literal' ? line.place.ip : line.place.name
+  const rounded = (ms: number | undefined): number | null =>
+    ms === undefined ? null : Math.round(ms * 1000) / 1000
+  return {
+    id: line.id,
+    name: line.name,
+    address: formatAddress(peer?.address?.ip ?? place, line.port),
+    self: line.id === self,
+    state: line.id === self ? 'self' : (peer?.state ?? 'down'),
+    rttMs: rounded(peer?.rtt),
+    loss: peer?.loss ?? 0,
+    silentMs: rounded(peer?.silent),
+  }
+}
+
+function modeOf(limit: number): LockMode {
+  if (limit === Infinity) return 'shared'
+  return limit === 1 ? 'exclusive' : 'count'
+}

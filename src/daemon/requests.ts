@@ -1,0 +1,199 @@
+import { checkName, checkNames } from '../control/names.ts'
+import { ErrorCode } from '../control/protocol.ts'
+import type { ErrorObject, RequestId } from '../control/protocol.ts'
+import type { Token } from '../core/clock.ts'
+import { milliseconds } from '../lib/time.ts'
+import type { Duration } from '../lib/time.ts'
+import { encodeInfo, printable } from './info.ts'
+import { nearest } from './nearest.ts'
+
+/** What a client may ask, checked. */
+export type Request =
+  | { readonly type: 'status' }
+  | { readonly type: 'locks'; readonly name: string | undefined }
+  | {
+      readonly type: 'acquire'
+      readonly names: readonly string[]
+      /** Infinity: shared. */
+      readonly limit: number
+      readonly wait: Duration | undefined
+      readonly info: string
+    }
+  | { readonly type: 'release'; readonly token: Token }
+  | { readonly type: 'anchor'; readonly token: Token }
+  | { readonly type: 'cancel'; readonly target: RequestId }
+
+export type ParsedLine =
+  | { readonly id: RequestId; readonly request: Request }
+  | { readonly id: RequestId | null; readonly error: ErrorObject }
+
+const HOLDERS_MAX = 1_000_000
+const PID_MAX = 2 ** 31 - 1
+const ID_LENGTH_MAX = 256
+
+type Params = Readonly<Record<string, unknown>>
+
+const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wrong>> = {
+  status: params => unknownParam(params, []) ?? { type: 'status' },
+  locks: parseLocks,
+  acquire: parseAcquire,
+  release: params => parseToken(params, 'release'),
+  anchor: params => parseToken(params, 'anchor'),
+  cancel: parseCancel,
+}
+
+/** In the form "what is wrong (what to write instead)". */
+type Wrong = { readonly wrong: string }
+
+/** Reads a line of a client: a request, or the error to answer with; it never throws. */
+export function parseLine(line: string): ParsedLine {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    return invalid(null, ErrorCode.parse, 'this line is not JSON (write one request a line)')
+  }
+  if (Array.isArray(value)) {
+    return invalidRequest(null, 'a batch is not taken (write one request a line)')
+  }
+  if (!isObject(value)) return invalidRequest(null, 'a request is an object')
+  const { jsonrpc, id, method, params = {} } = value
+  if (!isRequestId(id)) {
+    return invalidRequest(null, 'id is missing or wrong (write a number or a short text)')
+  }
+  if (jsonrpc !== '2.0') return invalidRequest(id, 'not JSON-RPC 2.0 (write "jsonrpc": "2.0")')
+  if (typeof method !== 'string') return invalidRequest(id, 'method is missing (write a text)')
+  if (!isMethod(method)) return invalid(id, ErrorCode.methodNotFound, adviseMethod(method))
+  if (!isObject(params)) {
+    return invalid(id, ErrorCode.invalidParams, 'params is not an object (write them by name)')
+  }
+  const request = METHODS[method](params)
+  if ('wrong' in request) return invalid(id, ErrorCode.invalidParams, request.wrong)
+  return { id, request }
+}
+
+function parseLocks(params: Params): Request | Wrong {
+  const { name } = params
+  const wrong = unknownParam(params, ['name']) ?? (name === undefined ? undefined : wrongName(name))
+  return wrong ?? { type: 'locks', name: name as string | undefined }
+}
+
+function parseAcquire(params: Params): Request | Wrong {
+  const known = ['names', 'limit', 'waitMs', 'why', 'command', 'pid', 'user']
+  const wrong = unknownParam(params, known) ?? wrongNames(params.names) ?? wrongInfo(params)
+  if (wrong !== undefined) return wrong
+  const { limit, waitMs } = params
+  if (!isInteger(limit, 0, HOLDERS_MAX)) {
+    const advice = `write 0 for shared, 1 for exclusive, or how many may hold it, to ${HOLDERS_MAX}`
+    return { wrong: `limit is ${show(limit)} (${advice})` }
+  }
+  if (waitMs !== undefined && !(typeof waitMs === 'number' && waitMs >= 0 && waitMs < Infinity)) {
+    return { wrong: `waitMs is ${show(waitMs)} (write milliseconds from 0, or leave it out)` }
+  }
+  const info = readInfo(params)
+  if (info === undefined) return { wrong: 'user and why are too long (together 400 bytes at most)' }
+  return {
+    type: 'acquire',
+    names: params.names as readonly string[],
+    limit: limit === 0 ? Infinity : limit,
+    wait: waitMs === undefined ? undefined : milliseconds(waitMs),
+    info,
+  }
+}
+
+function parseToken(params: Params, type: 'release' | 'anchor'): Request | Wrong {
+  const { token } = params
+  const wrong = unknownParam(params, ['token'])
+  if (wrong !== undefined) return wrong
+  if (isInteger(token, 0, Number.MAX_SAFE_INTEGER)) return { type, token }
+  return { wrong: `token is ${show(token)} (write the one that acquire answered)` }
+}
+
+function parseCancel(params: Params): Request | Wrong {
+  const wrong = unknownParam(params, ['id'])
+  if (wrong !== undefined) return wrong
+  if (isRequestId(params.id)) return { type: 'cancel', target: params.id }
+  return { wrong: `id is ${show(params.id)} (write that of the acquire)` }
+}
+
+function wrongNames(names: unknown): Wrong | undefined {
+  if (!Array.isArray(names) || !names.every(name => typeof name === 'string')) {
+    return { wrong: `names is ${show(names)} (write a list of names: ["door"])` }
+  }
+  const wrong = checkNames(names)
+  return wrong === undefined ? undefined : { wrong }
+}
+
+function wrongName(name: unknown): Wrong | undefined {
+  const wrong =
+    typeof name === 'string'
+      ? checkName(name)
+      : `name is ${show(name)} (write a name, such as door)`
+  return wrong === undefined ? undefined : { wrong }
+}
+
+function wrongInfo(params: Params): Wrong | undefined {
+  for (const key of ['why', 'command', 'user']) {
+    const said = params[key]
+    if (said === undefined || typeof said === 'string') continue
+    return { wrong: `${key} is ${show(said)} (write a text, or leave it out)` }
+  }
+  if (params.pid === undefined || isInteger(params.pid, 1, PID_MAX)) return undefined
+  return { wrong: `pid is ${show(params.pid)} (write a process id, or leave it out)` }
+}
+
+function readInfo({ pid, user = '', command = '', why = '' }: Params): string | undefined {
+  return encodeInfo({
+    ...(pid === undefined ? {} : { pid: pid as number }),
+    user: printable(user as string),
+    command: printable(command as string),
+    why: printable(why as string),
+  })
+}
+
+function unknownParam(params: Params, known: readonly string[]): Wrong | undefined {
+  const unknown = Object.keys(params).find(key => !known.includes(key))
+  if (unknown === undefined) return undefined
+  const meant = nearest(unknown, known)
+  const all = known.length === 0 ? 'this method takes none' : `known: ${known.join(', ')}`
+  return { wrong: `unknown parameter ${show(unknown)} (${meant ? `write ${meant}` : all})` }
+}
+
+function adviseMethod(method: string): string {
+  const known = Object.keys(METHODS)
+  const meant = nearest(method, known)
+  const advice = meant === undefined ? `there are ${known.join(', ')}` : `write ${meant}`
+  return `unknown method ${show(method)} (${advice})`
+}
+
+/** A value in a message: quoted, and short. */
+function show(value: unknown): string {
+  if (value === undefined) return 'missing'
+  const text = JSON.stringify(value)
+  return text.length > 100 ? Array.from(text).slice(0, 100).join('') + '…' : text
+}
+
+function isMethod(method: string): method is Request['type'] {
+  return Object.hasOwn(METHODS, method)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isInteger(value: unknown, low: number, high: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= low && (value as number) <= high
+}
+
+function isRequestId(id: unknown): id is RequestId {
+  if (typeof id === 'string') return id.length <= ID_LENGTH_MAX
+  return typeof id === 'number' && Number.isFinite(id)
+}
+
+function invalid(id: RequestId | null, code: number, message: string): ParsedLine {
+  return { id, error: { code, message } }
+}
+
+function invalidRequest(id: RequestId | null, message: string): ParsedLine {
+  return invalid(id, ErrorCode.invalidRequest, message)
+}

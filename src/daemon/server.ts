@@ -1,0 +1,202 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Server as SocketServer, Socket } from 'node:net'
+import type { Line } from '../control/framing.ts'
+import { ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION } from '../control/protocol.ts'
+import type { HelloParams, RequestId } from '../control/protocol.ts'
+import { unreachable } from '../lib/assert.ts'
+import type { Duration } from '../lib/time.ts'
+import type { CommandId, Input, LockStatus, NodeEvent, Response, Status } from '../node.ts'
+import { Connection } from './connection.ts'
+import { ExitCode, reasonOf, Refusal } from './refusal.ts'
+import type { ReportContext } from './report.ts'
+import { locksResult, statusResult } from './report.ts'
+import { parseLine } from './requests.ts'
+import type { Request } from './requests.ts'
+import { Sessions } from './sessions.ts'
+import type { Session } from './sessions.ts'
+
+/** What the control socket needs of a node: its driver, or what a test puts in its place. */
+export type ServedNode = {
+  drive(input: Input): void
+  status(): Status
+  locks(): readonly LockStatus[]
+}
+
+export type ServerOptions = ReportContext & {
+  readonly lease: Duration
+  readonly connectionsMax: number
+  /** Requests under way and locks held, of one connection. */
+  readonly requestsMax: number
+}
+
+/** Read and written by its owner and its group. */
+const SOCKET_UMASK = 0o117
+
+/** The control socket: clients' lines in, a node's answers out. */
+export class Server {
+  readonly #options: ServerOptions
+  readonly #node: ServedNode
+  readonly #sessions: Sessions
+  readonly #socketServer: SocketServer
+  readonly #connections = new Set<Connection>()
+  readonly #closed: Promise<void>
+  readonly #startedAt = performance.now()
+
+  constructor(options: ServerOptions, node: ServedNode) {
+    this.#options = options
+    this.#node = node
+    this.#sessions = new Sessions(options, input => node.drive(input))
+    this.#socketServer = createServer({ allowHalfOpen: true }, socket => this.#accept(socket))
+    this.#closed = new Promise(resolve => this.#socketServer.on('close', resolve))
+  }
+
+  /** The path is ours already: see lockSocketPath. Throws a Refusal. */
+  async listen(path: string): Promise<void> {
+    // Listening on a path is synchronous: nobody sees the socket with another mode.
+    const before = process.umask(SOCKET_UMASK)
+    try {
+      this.#socketServer.listen(path)
+    } finally {
+      process.umask(before)
+    }
+    try {
+      await once(this.#socketServer, 'listening')
+    } catch (error) {
+      const text = `the control socket ${path} cannot be made: ${reasonOf(error)}`
+      throw new Refusal(ExitCode.cannotCreate, `${text} (choose another path with --socket)`)
+    }
+  }
+
+  /** The node's answer to a command. */
+  respond(id: CommandId, response: Response): void {
+    this.#sessions.respond(id, response)
+  }
+
+  /** What a client should hear of, unasked. */
+  notify(event: Exclude<NodeEvent, { type: 'log' }>): void {
+    switch (event.type) {
+      case 'queued': {
+        this.#sessions.queued(event.id, event.position)
+        return
+      }
+      case 'lost': {
+        this.#sessions.lost(event.token, event.reason)
+        return
+      }
+      default:
+        return unreachable(event)
+    }
+  }
+
+  /**
+   * No new client, no new lock; those who wait are refused and those who hold are told. Ends when
+   * the last of them has let go, at the latest after a lease. True if the other hosts were told
+   * something by this.
+   */
+  async leave(): Promise<boolean> {
+    this.#socketServer.close()
+    return this.#sessions.leave(this.#options.lease)
+  }
+
+  /** Every connection ends; done when the last has, or has had its time. */
+  async close(): Promise<void> {
+    this.#socketServer.close()
+    for (const connection of this.#connections) connection.close()
+    await this.#closed
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connections.size >= this.#options.connectionsMax) {
+      const message = `lamportd has ${this.#connections.size} connections (close some, try again)`
+      const connection = new Connection(socket, { line: () => undefined, closed: () => undefined })
+      connection.error(null, { code: ErrorCode.busy, message })
+      connection.close()
+      return
+    }
+    const connection = new Connection(socket, {
+      line: line => this.#line(session, line),
+      closed: () => {
+        this.#connections.delete(connection)
+        this.#sessions.close(session)
+      },
+    })
+    const session = this.#sessions.open(connection)
+    this.#connections.add(connection)
+    const { self, version, hosts } = this.#options
+    const name = hosts.find(({ id }) => id === self)?.name ?? String(self)
+    const hello: HelloParams = { protocol: PROTOCOL_VERSION, version, host: { id: self, name } }
+    connection.notify('hello', hello)
+  }
+
+  #line(session: Session, line: Line): void {
+    const { connection } = session
+    switch (line.type) {
+      case 'not-utf8': {
+        const message = 'this line is not UTF-8 (write JSON in UTF-8)'
+        connection.error(null, { code: ErrorCode.parse, message })
+        return
+      }
+      case 'too-long': {
+        const message = `this line has more than ${LINE_BYTES_MAX} bytes (write shorter ones)`
+        connection.error(null, { code: ErrorCode.invalidRequest, message })
+        connection.close()
+        return
+      }
+      case 'line': {
+        const parsed = parseLine(line.text)
+        if ('error' in parsed) {
+          connection.error(parsed.id, parsed.error)
+          return
+        }
+        this.#request(session, parsed.id, parsed.request)
+        return
+      }
+      default:
+        return unreachable(line)
+    }
+  }
+
+  #request(session: Session, id: RequestId, request: Request): void {
+    const { connection } = session
+    switch (request.type) {
+      case 'status': {
+        connection.result(id, this.#status())
+        return
+      }
+      case 'locks': {
+        connection.result(id, this.#locks(request.name))
+        return
+      }
+      case 'acquire': {
+        this.#sessions.acquire(session, id, request)
+        return
+      }
+      case 'release': {
+        this.#sessions.release(session, id, request.token)
+        return
+      }
+      case 'cancel': {
+        this.#sessions.cancel(session, id, request.target)
+        return
+      }
+      case 'anchor': {
+        this.#sessions.anchor(session, id, request.token)
+        return
+      }
+      default:
+        return unreachable(request)
+    }
+  }
+
+  #status(): unknown {
+    const uptimeMs = performance.now() - this.#startedAt
+    const connections = this.#connections.size
+    return statusResult(this.#node.status(), this.#options, { uptimeMs, connections })
+  }
+
+  #locks(name: string | undefined): unknown {
+    const locks = this.#node.locks().filter(lock => name === undefined || lock.name === name)
+    return locksResult(locks, this.#options, token => this.#sessions.isUnattended(token))
+  }
+}

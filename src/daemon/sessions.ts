@@ -1,0 +1,317 @@
+import { ErrorCode } from '../control/protocol.ts'
+import type { AcquireResult, CancelResult, ErrorObject, RequestId } from '../control/protocol.ts'
+import type { Token } from '../core/clock.ts'
+import { assert, unreachable } from '../lib/assert.ts'
+import { NEVER } from '../lib/time.ts'
+import type { Duration, Instant } from '../lib/time.ts'
+import type { CommandId, Input, Refusal, Response } from '../node.ts'
+import type { Connection } from './connection.ts'
+import type { Request } from './requests.ts'
+
+/** A connection, and what would be withdrawn or released if it closed. */
+export type Session = {
+  readonly connection: Connection
+  /** Acquires under way. */
+  readonly waiting: Map<RequestId, CommandId>
+  readonly held: Set<Token>
+  /** The lock that this connection is an anchor of. */
+  anchored: Token | undefined
+}
+
+/** A lock that was granted and not yet given back. */
+type Grant = {
+  /** The acquire that it answered. */
+  readonly requestId: RequestId
+  /** `undefined`: unattended, the anchors alone keep it. */
+  owner: Session | undefined
+  readonly anchors: Set<Session>
+}
+
+/** A command that the node has not answered yet, and who waits for the answer. */
+type Pending =
+  | {
+      readonly type: 'acquire'
+      readonly session: Session
+      readonly requestId: RequestId
+      /** Cancels that wait for it to be withdrawn. */
+      readonly cancels: RequestId[]
+    }
+  | { readonly type: 'release'; readonly session: Session; readonly requestId: RequestId }
+  | { readonly type: 'cancel'; readonly session: Session; readonly requestId: RequestId }
+  /** Of a lock whose connection is gone. */
+  | { readonly type: 'abandon' }
+
+export type SessionsOptions = { readonly requestsMax: number; readonly lease: Duration }
+
+/** Whose request and whose lock is whose: a connection that closes takes its own with it. */
+export class Sessions {
+  readonly #options: SessionsOptions
+  readonly #drive: (input: Input) => void
+  readonly #pending = new Map<CommandId, Pending>()
+  readonly #grants = new Map<Token, Grant>()
+  #lastCommand: CommandId = 0
+  /** Told when the last lock is given back, from the moment this host leaves. */
+  #left: (() => void) | undefined
+
+  constructor(options: SessionsOptions, drive: (input: Input) => void) {
+    this.#options = options
+    this.#drive = drive
+  }
+
+  open(connection: Connection): Session {
+    return { connection, waiting: new Map(), held: new Set(), anchored: undefined }
+  }
+
+  /** Withdraws what waits; releases what is held, unless an anchor holds it still. */
+  close(session: Session): void {
+    for (const id of session.waiting.values()) this.#drive({ type: 'cancel', id })
+    for (const token of session.held) {
+      const grant = this.#grants.get(token)
+      if (grant === undefined) continue
+      grant.owner = undefined
+      if (grant.anchors.size === 0) this.#giveBack(token, { type: 'abandon' })
+    }
+    const { anchored } = session
+    const grant = anchored === undefined ? undefined : this.#grants.get(anchored)
+    if (anchored === undefined || grant === undefined) return
+    grant.anchors.delete(session)
+    const isLast = grant.owner === undefined && grant.anchors.size === 0
+    if (isLast) this.#giveBack(anchored, { type: 'abandon' })
+  }
+
+  acquire(session: Session, requestId: RequestId, request: Request & { type: 'acquire' }): void {
+    const { connection, waiting, held } = session
+    if (this.#left !== undefined) {
+      connection.error(requestId, LEAVING)
+      return
+    }
+    if (waiting.has(requestId)) {
+      const message = 'an acquire with this id is under way (give each request an id of its own)'
+      connection.error(requestId, { code: ErrorCode.invalidRequest, message })
+      return
+    }
+    if (waiting.size + held.size >= this.#options.requestsMax) {
+      const message = `this connection waits for or holds ${waiting.size + held.size} locks already`
+      const advice = '(release some, or open another connection)'
+      connection.error(requestId, { code: ErrorCode.limit, message: `${message} ${advice}` })
+      return
+    }
+    const { names, limit, wait, info } = request
+    const id = this.#await({ type: 'acquire', session, requestId, cancels: [] })
+    waiting.set(requestId, id)
+    this.#drive({ type: 'command', id, command: { type: 'acquire', names, limit, wait, info } })
+  }
+
+  release(session: Session, requestId: RequestId, token: Token): void {
+    if (!session.held.has(token)) {
+      const message = 'this connection does not hold that lock (it may have been lost or released)'
+      session.connection.error(requestId, { code: ErrorCode.notHeld, message })
+      return
+    }
+    this.#giveBack(token, { type: 'release', session, requestId })
+  }
+
+  cancel(session: Session, requestId: RequestId, target: RequestId): void {
+    const id = session.waiting.get(target)
+    const pending = id === undefined ? undefined : this.#pending.get(id)
+    if (id !== undefined && pending?.type === 'acquire') {
+      pending.cancels.push(requestId)
+      this.#drive({ type: 'cancel', id })
+      return
+    }
+    for (const token of session.held) {
+      if (this.#grants.get(token)?.requestId !== target) continue
+      this.#giveBack(token, { type: 'cancel', session, requestId })
+      return
+    }
+    // It has been answered already, or was never asked: there is nothing to take back.
+    const result: CancelResult = { wasGranted: false }
+    session.connection.result(requestId, result)
+  }
+
+  anchor(session: Session, requestId: RequestId, token: Token): void {
+    const { connection } = session
+    const grant = this.#grants.get(token)
+    if (session.waiting.size + session.held.size > 0) {
+      const message = 'this connection waits for or holds locks (anchor from one of its own)'
+      connection.error(requestId, { code: ErrorCode.invalidRequest, message })
+      return
+    }
+    if (grant === undefined) {
+      const message = 'no client of this lamportd holds that lock (it may have been lost)'
+      connection.error(requestId, { code: ErrorCode.notHeld, message })
+      return
+    }
+    grant.anchors.add(session)
+    session.anchored = token
+    connection.result(requestId, {})
+    connection.mute()
+  }
+
+  /** The client is gone, and what it started still runs. */
+  isUnattended(token: Token): boolean {
+    const grant = this.#grants.get(token)
+    return grant !== undefined && grant.owner === undefined
+  }
+
+  respond(id: CommandId, response: Response): void {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    // A cancel may cross the grant that it would have prevented: that was answered already.
+    if (pending === undefined) return
+    switch (pending.type) {
+      case 'acquire':
+        pending.session.waiting.delete(pending.requestId)
+        {
+          this.#acquired(pending, response)
+          return
+        }
+      case 'release': {
+        const { connection } = pending.session
+        if (response.type === 'refused') {
+          connection.error(pending.requestId, errorOf(response.reason, response.detail))
+          return
+        }
+        connection.result(pending.requestId, {})
+        return
+      }
+      case 'cancel': {
+        const result: CancelResult = { wasGranted: true }
+        pending.session.connection.result(pending.requestId, result)
+        return
+      }
+      case 'abandon':
+        return
+      default:
+        return unreachable(pending)
+    }
+  }
+
+  queued(id: CommandId, position: number): void {
+    const pending = this.#pending.get(id)
+    if (pending?.type !== 'acquire' || pending.session.connection.isSlow) return
+    pending.session.connection.notify('queued', { id: pending.requestId, position })
+  }
+
+  lost(token: Token, reason: string): void {
+    this.#grants.get(token)?.owner?.connection.notify('lost', { token, reason })
+    this.#forget(token)
+  }
+
+  /** See Server.leave. */
+  async leave(wait: Duration): Promise<boolean> {
+    const left = new Promise<void>(resolve => (this.#left = resolve))
+    const { size } = this.#grants
+    let hasTold = size > 0
+    for (const [id, pending] of this.#pending) {
+      if (pending.type !== 'acquire') continue
+      hasTold = true
+      this.#drive({ type: 'cancel', id })
+    }
+    for (const [token, { owner }] of this.#grants) {
+      owner?.connection.notify('lost', { token, reason: 'lamportd is leaving' })
+    }
+    if (this.#grants.size > 0) {
+      const timer = setTimeout(() => this.#left?.(), wait)
+      await left
+      clearTimeout(timer)
+    }
+    for (const token of [...this.#grants.keys()]) this.#giveBack(token, { type: 'abandon' })
+    return hasTold
+  }
+
+  #acquired(pending: Pending & { type: 'acquire' }, response: Response): void {
+    const { session, requestId, cancels } = pending
+    const { connection } = session
+    assert(response.type !== 'released', 'an acquire is not answered like a release')
+    switch (response.type) {
+      case 'granted': {
+        this.#granted(pending, response)
+        return
+      }
+      case 'refused':
+        connection.error(requestId, errorOf(response.reason, response.detail))
+        break
+      case 'cancelled': {
+        const isLeaving = this.#left !== undefined && cancels.length === 0
+        connection.error(requestId, isLeaving ? LEAVING : CANCELLED)
+        break
+      }
+      default:
+        unreachable(response)
+    }
+    const wasGranted = response.type === 'cancelled' && response.wasGranted
+    for (const cancel of cancels) connection.result(cancel, { wasGranted })
+  }
+
+  #granted(
+    { session, requestId, cancels }: Pending & { type: 'acquire' },
+    { token, until }: { readonly token: Token; readonly until: Instant },
+  ): void {
+    const { connection } = session
+    const grant: Grant = { requestId, owner: session, anchors: new Set() }
+    this.#grants.set(token, grant)
+    session.held.add(token)
+    // Nobody is there to use it, or wants to.
+    if (connection.isClosed || cancels.length > 0 || this.#left !== undefined) {
+      const error = this.#left === undefined ? CANCELLED : LEAVING
+      connection.error(requestId, error)
+      for (const cancel of cancels) connection.result(cancel, { wasGranted: true })
+      this.#giveBack(token, { type: 'abandon' })
+      return
+    }
+    const result: AcquireResult =
+      until === NEVER
+        ? { token, until: null, leaseMs: null }
+        : { token, until, leaseMs: this.#options.lease }
+    connection.result(requestId, result)
+  }
+
+  #giveBack(token: Token, pending: Pending): void {
+    this.#forget(token)
+    const id = this.#await(pending)
+    this.#drive({ type: 'command', id, command: { type: 'release', token } })
+  }
+
+  #forget(token: Token): void {
+    const grant = this.#grants.get(token)
+    if (grant === undefined) return
+    grant.owner?.held.delete(token)
+    this.#grants.delete(token)
+    if (this.#grants.size === 0) this.#left?.()
+  }
+
+  #await(pending: Pending): CommandId {
+    this.#lastCommand += 1
+    this.#pending.set(this.#lastCommand, pending)
+    return this.#lastCommand
+  }
+}
+
+const CANCELLED: ErrorObject = { code: ErrorCode.notAcquired, message: 'cancelled' }
+const LEAVING: ErrorObject = {
+  code: ErrorCode.leaving,
+  message: 'this lamportd is stopping (try again when it runs)',
+}
+
+function errorOf(reason: Refusal, detail: string): ErrorObject {
+  const say = (message: string): string => (detail === '' ? message : `${message}: ${detail}`)
+  switch (reason) {
+    case 'not-acquired':
+      return { code: ErrorCode.notAcquired, message: say('not acquired, others precede') }
+    case 'no-majority': {
+      const message = say('no majority of hosts answers (see lamportctl status; nothing was done)')
+      return { code: ErrorCode.noMajority, message, data: { effect: 'none' } }
+    }
+    case 'not-held':
+      return { code: ErrorCode.notHeld, message: say('that lock is not held (was it lost?)') }
+    case 'busy':
+      return { code: ErrorCode.busy, message: say('this lamportd is busy (try again)') }
+    case 'limit':
+      return { code: ErrorCode.limit, message: say('too much is asked (release something)') }
+    case 'leaving':
+      return LEAVING
+    default:
+      return unreachable(reason)
+  }
+}

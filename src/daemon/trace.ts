@@ -1,0 +1,20 @@
+import debug from 'debug'
+import type { Trace, TraceEvent } from '../node.ts'
+
+const scopes = {
+  send: debug('lamport:send'),
+  deliver: debug('lamport:deliver'),
+  request: debug('lamport:mutex'),
+  enter: debug('lamport:mutex'),
+  leave: debug('lamport:mutex'),
+  'session-up': debug('lamport:session'),
+  'session-lost': debug('lamport:session'),
+} as const
+
+/** Everything that happens inside a node, for `DEBUG=lamport:*`. */
+export function createTrace(): Trace {
+  return (event: TraceEvent) => {
+    const scope = scopes[event.type]
+    if (scope.enabled) scope('%s', JSON.stringify(event))
+  }
+}

@@ -1,0 +1,155 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { ErrorCode } from '../../src/control/protocol.ts'
+import { decodeInfo, encodeInfo } from '../../src/daemon/info.ts'
+import { parseLine } from '../../src/daemon/requests.ts'
+import type { Request } from '../../src/daemon/requests.ts'
+
+function ask(method: string, params?: unknown): Request | string {
+  const parsed = parseLine(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))
+  if ('request' in parsed) return parsed.request
+  if (parsed.error.code !== ErrorCode.invalidParams) throw new Error(parsed.error.message)
+  return parsed.error.message
+}
+
+const limits = 'write 0 for shared, 1 for exclusive, or how many may hold it, to 1000000'
+
+test('an acquire is taken with all it may have', t => {
+  t.deepEqual(
+    ask('acquire', {
+      names: ['a', 'ü'],
+      limit: 0,
+      waitMs: 1.5,
+      why: 'w',
+      command: 'c',
+      pid: 7,
+      user: 'u',
+    }),
+    {
+      type: 'acquire',
+      names: ['a', 'ü'],
+      limit: Infinity,
+      wait: 1.5,
+      info: '{"p":7,"u":"u","c":"c","w":"w"}',
+    } as unknown as Request,
+  )
+  t.deepEqual(ask('acquire', { names: ['x'.repeat(255)], limit: 1_000_000 }), {
+    type: 'acquire',
+    names: ['x'.repeat(255)],
+    limit: 1_000_000,
+    wait: undefined,
+    info: '{}',
+  })
+})
+
+const wrong: readonly (readonly [method: string, params: unknown, message: string])[] = [
+  ['acquire', undefined, 'names is missing (write a list of names: ["door"])'],
+  ['acquire', { names: 'door', limit: 1 }, 'names is "door" (write a list of names: ["door"])'],
+  ['acquire', { names: [1], limit: 1 }, 'names is [1] (write a list of names: ["door"])'],
+  ['acquire', { names: [], limit: 1 }, 'no name is given (name at least one lock)'],
+  ['acquire', { names: ['a', 'b', 'a'], limit: 1 }, 'the name a is given twice (give it once)'],
+  ['acquire', { names: [''], limit: 1 }, 'the name is empty (give one of 1 to 255 bytes)'],
+  ['acquire', { names: ['a'] }, `limit is missing (${limits})`],
+  ['acquire', { names: ['a'], limit: -1 }, `limit is -1 (${limits})`],
+  ['acquire', { names: ['a'], limit: 1.5 }, `limit is 1.5 (${limits})`],
+  ['acquire', { names: ['a'], limit: '1' }, `limit is "1" (${limits})`],
+  ['acquire', { names: ['a'], limit: 1_000_001 }, `limit is 1000001 (${limits})`],
+  [
+    'acquire',
+    { names: ['a'], limit: 1, waitMs: -1 },
+    'waitMs is -1 (write milliseconds from 0, or leave it out)',
+  ],
+  [
+    'acquire',
+    { names: ['a'], limit: 1, waitMs: null },
+    'waitMs is null (write milliseconds from 0, or leave it out)',
+  ],
+  ['acquire', { names: ['a'], limit: 1, wait: 5 }, 'unknown parameter "wait" (write waitMs)'],
+  ['acquire', { names: ['a'], limit: 1, why: 5 }, 'why is 5 (write a text, or leave it out)'],
+  ['acquire', { names: ['a'], limit: 1, pid: 0 }, 'pid is 0 (write a process id, or leave it out)'],
+  [
+    'acquire',
+    { names: ['a'], limit: 1, why: 'w'.repeat(600) },
+    'user and why are too long (together 400 bytes at most)',
+  ],
+  ['release', {}, 'token is missing (write the one that acquire answered)'],
+  ['release', { token: 1.5 }, 'token is 1.5 (write the one that acquire answered)'],
+  ['anchor', { token: '7' }, 'token is "7" (write the one that acquire answered)'],
+  ['cancel', { id: null }, 'id is null (write that of the acquire)'],
+  ['status', { all: true }, 'unknown parameter "all" (this method takes none)'],
+  ['locks', { name: 5 }, 'name is 5 (write a name, such as door)'],
+  ['locks', { nmae: 'a' }, 'unknown parameter "nmae" (write name)'],
+]
+
+for (const [method, params, message] of wrong) {
+  test(`${method} ${JSON.stringify({ params }).slice(0, 60)} is refused with a reason`, t => {
+    t.is(ask(method, params), message)
+  })
+}
+
+test('names of 256 bytes, with control characters or halves of characters are refused', t => {
+  for (const name of ['x'.repeat(256), 'ü'.repeat(128), 'a\nb', 'a\u0085', '\u007f', '\ud800']) {
+    t.is(typeof ask('acquire', { names: [name], limit: 1 }), 'string', JSON.stringify(name))
+  }
+  const many = Array.from({ length: 65 }, (_, index) => `n${index}`)
+  t.is(typeof ask('acquire', { names: many, limit: 1 }), 'string')
+  t.is(typeof ask('acquire', { names: many.slice(1), limit: 1 }), 'object')
+})
+
+test('whatever a line holds, it is a request or an error', t => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), line => {
+      const parsed = parseLine(line)
+      t.true('request' in parsed || parsed.error.message.length > 0)
+    }),
+  )
+  fc.assert(
+    fc.property(
+      fc.constantFrom('acquire', 'release', 'cancel', 'anchor', 'locks', 'status'),
+      fc.dictionary(
+        fc.constantFrom('names', 'limit', 'waitMs', 'token', 'id', 'name', 'why', 'pid'),
+        fc.jsonValue(),
+      ),
+      (method, params) => {
+        t.true(ask(method, params) !== '')
+      },
+    ),
+  )
+})
+
+test('what clients say of themselves fits in 512 bytes: a long command is cut, in whole letters', t => {
+  const info = fc.record({
+    pid: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+    user: fc.string({ maxLength: 32 }),
+    command: fc.string({ maxLength: 2000, unit: 'binary' }),
+    why: fc.string({ maxLength: 32 }),
+  })
+  fc.assert(
+    fc.property(info, said => {
+      const encoded = encodeInfo(said)
+      if (encoded === undefined) return
+      t.true(Buffer.byteLength(encoded) <= 512)
+      const command = (JSON.parse(encoded) as { c?: string }).c ?? ''
+      if (command !== said.command) {
+        t.true(said.command.startsWith(command.slice(0, -1)))
+        t.true(command === '' || command.endsWith('…'))
+      }
+    }),
+  )
+  const cut = encodeInfo({ pid: 1, command: 'x'.repeat(9000) }) ?? ''
+  t.is(Buffer.byteLength(cut), 512)
+  t.is(encodeInfo({ why: 'w'.repeat(505) }), undefined)
+})
+
+test('whatever another host sends as info, what cannot be shown is left out', t => {
+  t.deepEqual(decodeInfo('{"p":1,"u":"a","c":"b","w":"c"}'), {
+    pid: 1,
+    user: 'a',
+    command: 'b',
+    why: 'c',
+  })
+  for (const text of ['', '[]', 'null', '7', '{"p":1.5,"u":[],"c":{},"w":""}']) {
+    t.deepEqual(decodeInfo(text), {}, text)
+  }
+  t.is(decodeInfo('{"w":"a\\u0000\\u2028b"}').why, 'a  b')
+})

@@ -1,0 +1,136 @@
+import { milliseconds, NEVER } from '../../src/lib/time.ts'
+import type { CommandId, Input, LockStatus, Response, Status } from '../../src/node.ts'
+import type { Server, ServedNode } from '../../src/daemon/server.ts'
+
+type Wait = { readonly id: CommandId; readonly names: readonly string[]; readonly info: string }
+
+/** In a node's place: exclusive locks of one host, first come first served. */
+export class StandInNode implements ServedNode {
+  readonly inputs: Input[] = []
+  /** Set once both exist. */
+  server: Server | undefined
+  /** Cancels are kept back until the grant that they cross has been given. */
+  grantsBeforeCancels = false
+  /** What `locks` says of other hosts. */
+  foreign: readonly LockStatus[] = []
+  readonly #held = new Map<number, Wait>()
+  #waiting: Wait[] = []
+  #lastToken = 0
+
+  get held(): readonly string[] {
+    return [...this.#held.values()].flatMap(({ names }) => names)
+  }
+
+  get tokens(): readonly number[] {
+    return [...this.#held.keys()]
+  }
+
+  drive(input: Input): void {
+    this.inputs.push(input)
+    if (input.type === 'cancel') this.#cancel(input.id)
+    if (input.type !== 'command') return
+    const { id, command } = input
+    if (command.type === 'release') {
+      const isHeld = this.#held.delete(command.token)
+      this.respond(
+        id,
+        isHeld
+          ? { type: 'released' }
+          : { type: 'refused', reason: 'not-held', detail: 'no such token' },
+      )
+      this.#proceed()
+      return
+    }
+    const { names, info, wait } = command
+    this.#waiting.push({ id, names, info })
+    if (!this.#proceed() && wait === 0) {
+      this.#waiting.pop()
+      this.respond(id, { type: 'refused', reason: 'not-acquired', detail: 'it is held' })
+    } else if (this.#waiting.some(each => each.id === id)) {
+      this.server?.notify({ type: 'queued', id, position: this.#waiting.length })
+    }
+  }
+
+  respond(id: CommandId, response: Response): void {
+    this.server?.respond(id, response)
+  }
+
+  /** As a node whose lease has ended says it. */
+  lose(token: number, reason: string): void {
+    this.#held.delete(token)
+    this.server?.notify({ type: 'lost', token, reason })
+    this.#proceed()
+  }
+
+  locks(): readonly LockStatus[] {
+    const own = [...this.#held].map(([token, { names, info }]) => ({
+      name: names[0] ?? '',
+      holders: [{ host: 2, token, limit: 1, info, since: milliseconds(5), position: 0 }],
+      waiters: this.#waiting.map((each, index) => ({
+        host: 2,
+        token: 10_000 + index,
+        limit: Infinity,
+        info: each.info,
+        since: milliseconds(5),
+        position: index + 1,
+      })),
+    }))
+    return [...own, ...this.foreign]
+  }
+
+  status(): Status {
+    const messages = { request: 0, reply: 0, release: 0, sync: 0 }
+    const peer = { id: 1, name: 'kitchen', address: { ip: '127.0.0.1', port: 7411 } }
+    return {
+      host: { id: 2, name: 'garage' },
+      cluster: 'demo',
+      incarnation: 7,
+      clock: 42,
+      complete: true,
+      peers: [
+        {
+          ...peer,
+          state: 'up',
+          incarnation: 3,
+          rtt: milliseconds(0.12345),
+          loss: 0.5,
+          silent: milliseconds(12.3456),
+        },
+      ],
+      messages: { sent: messages, received: messages },
+      datagrams: { sent: 1, received: 2, retransmitted: 3, dropped: { malformed: 4 } },
+      grants: this.#lastToken,
+    }
+  }
+
+  #cancel(id: CommandId): void {
+    const index = this.#waiting.findIndex(each => each.id === id)
+    if (index < 0) return
+    if (this.grantsBeforeCancels) {
+      this.#grant(index)
+      return
+    }
+    this.#waiting.splice(index, 1)
+    this.respond(id, { type: 'cancelled', wasGranted: false })
+  }
+
+  #proceed(): boolean {
+    const before = this.#waiting.length
+    for (let index = 0; index < this.#waiting.length;) {
+      const { names } = this.#waiting[index] as Wait
+      const ahead = [...this.#held.values(), ...this.#waiting.slice(0, index)]
+      const isFree = names.every(name => !ahead.some(each => each.names.includes(name)))
+      if (isFree) this.#grant(index)
+      else index += 1
+    }
+    return this.#waiting.length < before
+  }
+
+  #grant(index: number): void {
+    const [wait] = this.#waiting.splice(index, 1)
+    if (wait === undefined) return
+    this.#lastToken += 1024
+    this.#held.set(this.#lastToken, wait)
+    this.respond(wait.id, { type: 'granted', token: this.#lastToken, until: NEVER })
+  }
+}

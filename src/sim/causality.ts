@@ -277,6 +277,18 @@ function stampOf(message: Message): Stamp {
   return { time: message.time, event: message.type }
 }
 
+/** Enough to tell any two messages of one channel apart, whatever their codec made of the rest. */
 function textOf(message: Message): string {
-  return JSON.stringify(message)
+  const { type, time } = message
+  switch (message.type) {
+    case 'request':
+      return `${type} ${time} for ${message.limit} ${message.names.join(' ')}`
+    case 'reply':
+    case 'release':
+      return `${type} ${time} of ${message.request}`
+    case 'sync':
+      return `${type} ${time} of ${message.requests.map(request => request.time).join(' ')}`
+    default:
+      return unreachable(message)
+  }
 }

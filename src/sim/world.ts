@@ -13,6 +13,7 @@ import type {
   Recovered,
   Response,
   Trace,
+  TraceEvent,
 } from '../node.ts'
 import type { Address } from '../transport/endpoint.ts'
 import { Agenda } from './agenda.ts'
@@ -246,11 +247,37 @@ export class World {
     const { self } = config
     this.#output.observe({ type: 'booted', at: this.#now, host: self, incarnation })
     return this.#options.createNode(config, { incarnation }, this.random.fork(), event => {
-      this.#digest.number(this.#now)
-      this.#digest.number(self)
-      this.#digest.text(JSON.stringify(event))
+      this.#note(self, event)
       this.#output.observe({ type: 'trace', at: this.#now, host: self, event })
     })
+  }
+
+  /** A trace event goes into the fingerprint; what messages hold is in that by their datagrams. */
+  #note(host: HostId, event: TraceEvent): void {
+    const digest = this.#digest
+    digest.number(this.#now)
+    digest.number(host)
+    digest.text(event.type)
+    switch (event.type) {
+      case 'send':
+      case 'deliver':
+        digest.number(event.type === 'send' ? event.to : event.from)
+        digest.text(event.message.type)
+        digest.number(event.message.time)
+        return
+      case 'request':
+      case 'enter':
+      case 'leave':
+        digest.number(event.token)
+        return
+      case 'session-up':
+      case 'session-lost':
+        digest.number(event.peer)
+        digest.number(event.incarnation)
+        return
+      default:
+        unreachable(event)
+    }
   }
 
   #host(id: HostId): Host {

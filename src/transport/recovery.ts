@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import { after, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
+import { after, before as earlier, elapsed, milliseconds, NEVER } from '../lib/time.ts'
 import { isAcknowledged } from './packet.ts'
 import { Received } from './received.ts'
 import { CongestionWindow } from './window.ts'
@@ -15,12 +15,12 @@ import type { Keys } from './seal.ts'
 const PACKET_THRESHOLD = 3
 /** A packet taken for lost is remembered so long, in case it was only late. */
 const LOST_KEPT: Duration = milliseconds(1000)
-/** Packets that are waited for at a time, apart from what channels 0 and 1 and a probe may add. */
-const IN_FLIGHT_MAX = 64
 /** Packets remembered under one set of keys. */
 const SENT_MAX = 256
 /** From this consecutive probe timeout on, one datagram is sent instead of two. */
 const TIMEOUTS_UNTIL_SINGLE = 3
+/** Without an acknowledgement for so long, the peer is not probed for each new payload. */
+const ABSENT_AFTER: Duration = milliseconds(500)
 /** After so many nothing is expected of the path. */
 const TIMEOUTS_UNTIL_COLLAPSE = 2
 /** How fast the smoothed loss follows. */
@@ -59,7 +59,11 @@ export type SentPacket = {
   readonly segments: readonly Segment[]
   /** What the ACK in it said. */
   readonly report: Report | undefined
+  /** The first later packet that carried something of it again. */
+  again: number | undefined
   isLost: boolean
+  /** It counts against the window. */
+  isInFlight: boolean
 }
 
 /** What all sessions of one endpoint have in flight together. */
@@ -81,8 +85,13 @@ export class Recovery {
   #inFlight = 0
   #order = 0
   #largestOrder = -1
-  #lastSent: Instant = toInstant(0)
+  /** The probe timeout runs from here: the oldest packet in flight, or the last probe. If it
+   * ran from the last transmission, chat would put it off. */
+  #probeFrom: Instant = NEVER
+  /** Probe timeouts since something was acknowledged. */
   #timeouts = 0
+  /** Probe timeouts since something was acknowledged or something new was sent. */
+  #backoff = 0
   #lossDeadline: Instant = NEVER
   #waitingSince: Instant = NEVER
   #loss = 0
@@ -95,7 +104,7 @@ export class Recovery {
     this.#output = output
   }
 
-  /** Packets that asked for an ACK and are neither acknowledged nor taken for lost. */
+  /** Packets that asked for an ACK and are neither acknowledged nor given up. */
   get inFlight(): number {
     return this.#inFlight
   }
@@ -119,17 +128,28 @@ export class Recovery {
     const { segments, report } = content
     const number = epoch.next
     const packet = { epoch, number, order: this.#order++, sentAt: now, segments, report }
-    const sent: SentPacket = { ...packet, isLost: false }
+    const sent: SentPacket = { ...packet, again: undefined, isLost: false, isInFlight: true }
     epoch.sent.set(number, sent)
+    // What is fresh and only rides along with a probe does not say whether the probe was needed.
+    const late = earlier(now, this.#rtt.overdue)
     for (const segment of segments) {
+      const before = segment.carrier
+      // What is new is worth as quick a probe as any, while the peer may still be there.
+      if (before === undefined && this.#backoff > 0 && !this.#isAbsent(now)) {
+        this.#backoff = 0
+        this.#probeFrom = now
+      }
+      if (before !== undefined && before.epoch === epoch && before.sentAt <= late) {
+        before.again ??= number
+      }
       segment.copies++
       segment.sentAt = now
       segment.carrier = sent
       segment.isLost = false
     }
-    if (this.#inFlight === 0) this.#waitingSince = now
+    if (this.#waitingSince === NEVER) this.#waitingSince = now
+    if (this.#inFlight === 0) this.#probeFrom = now
     this.#count(1)
-    this.#lastSent = now
     if (epoch.sent.size > SENT_MAX) this.#forgetOldest(epoch)
   }
 
@@ -140,21 +160,24 @@ export class Recovery {
     if (largest !== undefined) this.#rtt.sample(now, elapsed(largest.sentAt, now), ack.delay)
     const isFull = this.#inFlight >= this.window.size
     let progress = false
-    let isSpurious = false
     for (const packet of epoch.sent.values()) {
       if (packet.number > ack.largest) break
       if (!isAcknowledged(ack, packet.number)) continue
       progress = true
       this.#largestOrder = Math.max(this.#largestOrder, packet.order)
       if (isFull) this.window.grow()
-      if (this.#arrived(packet, ack)) isSpurious = true
+      this.#arrived(packet)
     }
     if (!progress) return true
-    if (isSpurious) this.#rtt.spurious()
+    // It was sent again and only then comes its ACK, which does not know of the second time. Of
+    // packets before the largest an earlier ACK may have been lost: they prove nothing.
+    if (largest?.again !== undefined) this.#rtt.spurious()
     else this.#rtt.clean()
     this.#setTimeouts(0)
-    this.#waitingSince = this.#inFlight > 0 ? now : NEVER
+    this.#backoff = 0
     this.#detectLost(now)
+    this.#waitingSince = this.#inFlight > 0 ? now : NEVER
+    this.#probeFrom = this.#oldestSentAt
     return true
   }
 
@@ -166,9 +189,11 @@ export class Recovery {
   tick(now: Instant): number {
     if (now >= this.#lossDeadline) this.#detectLost(now)
     if (now < this.#probeDeadline) return 0
-    const isSingle = this.#timeouts >= TIMEOUTS_UNTIL_SINGLE
+    const isSingle = this.#backoff >= TIMEOUTS_UNTIL_SINGLE
+    this.#backoff++
+    this.#probeFrom = now
     this.#setTimeouts(this.#timeouts + 1)
-    if (this.#isSilent) this.#trim()
+    if (this.#isSilent) this.#writeOff()
     return isSingle ? 1 : 2
   }
 
@@ -184,24 +209,25 @@ export class Recovery {
   }
 
   get #probeDeadline(): Instant {
-    return this.#inFlight === 0 ? NEVER : after(this.#lastSent, this.#rtt.pto(this.#timeouts))
+    return this.#inFlight === 0 ? NEVER : after(this.#probeFrom, this.#rtt.pto(this.#backoff))
   }
 
-  /** True: what it carried was sent again without need. */
-  #arrived(packet: SentPacket, ack: AckFrame): boolean {
+  get #oldestSentAt(): Instant {
+    for (const epoch of this.#epochs) {
+      for (const packet of epoch.sent.values()) if (packet.isInFlight) return packet.sentAt
+    }
+    return NEVER
+  }
+
+  #arrived(packet: SentPacket): void {
     packet.epoch.sent.delete(packet.number)
-    if (!packet.isLost) this.#count(-1)
+    if (packet.isInFlight) this.#count(-1)
     this.#loss -= this.#loss * LOSS_WEIGHT
     if (packet.report !== undefined) packet.epoch.received.confirm(packet.report)
-    let isSpurious = false
     for (const segment of packet.segments) {
       if (!packet.isLost) segment.copies--
-      // Sent again, and only then comes an ACK that cannot know of the second transmission yet.
-      const again = segment.carrier
-      isSpurious ||= again?.epoch === packet.epoch && again.number > ack.largest
       if (!segment.isAcknowledged) this.#output.acknowledged(segment)
     }
-    return isSpurious
   }
 
   #detectLost(now: Instant): void {
@@ -227,7 +253,8 @@ export class Recovery {
 
   #giveUp(packet: SentPacket): void {
     packet.isLost = true
-    this.#count(-1)
+    if (packet.isInFlight) this.#count(-1)
+    packet.isInFlight = false
     this.#loss += (1 - this.#loss) * LOSS_WEIGHT
     for (const segment of packet.segments) {
       segment.copies--
@@ -243,12 +270,13 @@ export class Recovery {
     }
   }
 
-  /** Probes of a long silence do not pile up. */
-  #trim(): void {
+  /** A long silence: new data shall not wait until what was sent before is known to be lost. */
+  #writeOff(): void {
     for (const epoch of this.#epochs) {
       for (const packet of epoch.sent.values()) {
-        if (this.#inFlight <= IN_FLIGHT_MAX) return
-        if (!packet.isLost) this.#giveUp(packet)
+        if (!packet.isInFlight) continue
+        packet.isInFlight = false
+        this.#count(-1)
       }
     }
   }
@@ -264,6 +292,10 @@ export class Recovery {
   /** A peer from which nothing comes back shall not use up what the others may send. */
   get #isSilent(): boolean {
     return this.#timeouts >= TIMEOUTS_UNTIL_COLLAPSE
+  }
+
+  #isAbsent(now: Instant): boolean {
+    return elapsed(this.#waitingSince, now) > ABSENT_AFTER
   }
 
   #count(change: 1 | -1): void {

@@ -150,6 +150,54 @@ function describe(payload: Uint8Array): string {
   return `${payload.length} bytes, ${hash}`
 }
 
+type Happening = { readonly at: number; readonly order: number; readonly run: () => void }
+
+/** What is to happen, the earliest first: a binary heap. */
+class Queue {
+  readonly #heap: Happening[] = []
+
+  get first(): Happening | undefined {
+    return this.#heap[0]
+  }
+
+  push(happening: Happening): void {
+    let i = this.#heap.push(happening) - 1
+    while (i > 0) {
+      const parent = (i - 1) >> 1
+      if (!isBefore(this.#heap[i]!, this.#heap[parent]!)) return
+      this.#swap(i, parent)
+      i = parent
+    }
+  }
+
+  shift(): void {
+    const last = this.#heap.pop()
+    if (last === undefined || this.#heap.length === 0) return
+    this.#heap[0] = last
+    for (let i = 0; ;) {
+      let least = i
+      for (const child of [2 * i + 1, 2 * i + 2]) {
+        if (child < this.#heap.length && isBefore(this.#heap[child]!, this.#heap[least]!)) {
+          least = child
+        }
+      }
+      if (least === i) return
+      this.#swap(i, least)
+      i = least
+    }
+  }
+
+  #swap(i: number, j: number): void {
+    const item = this.#heap[i]!
+    this.#heap[i] = this.#heap[j]!
+    this.#heap[j] = item
+  }
+}
+
+function isBefore(a: Happening, b: Happening): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}
+
 /** Endpoints, a network with faults between them, and a clock that jumps. One seed decides all. */
 export class World {
   readonly random: Random
@@ -165,7 +213,7 @@ export class World {
   datagrams = 0
   #now = 0
   #order = 0
-  readonly #queue: { at: number; order: number; run: () => void }[] = []
+  readonly #queue = new Queue()
   readonly #sent = new Map<string, string[]>()
   readonly #delivered = new Map<string, number>()
   readonly #lives = new Map<PeerId, number>()
@@ -217,14 +265,6 @@ export class World {
 
   at(delay: number, run: () => void): void {
     this.#queue.push({ at: this.#now + delay, order: this.#order++, run })
-    let i = this.#queue.length - 1
-    for (; i > 0; i--) {
-      const a = this.#queue[i]!
-      const b = this.#queue[i - 1]!
-      if (b.at < a.at || (b.at === a.at && b.order < a.order)) break
-      this.#queue[i] = b
-      this.#queue[i - 1] = a
-    }
   }
 
   transmit(from: PeerId, address: Address, bytes: Uint8Array): void {
@@ -260,7 +300,7 @@ export class World {
     const end = this.#now + duration
     let idle = 0
     while (!until()) {
-      const next = this.#queue[0]
+      const next = this.#queue.first
       let at = next?.at ?? Infinity
       for (const host of this.hosts.values()) {
         if (host.isRunning) at = Math.min(at, Math.max(this.#now, host.endpoint.deadline))

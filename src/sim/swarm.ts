@@ -1,4 +1,5 @@
 import type { HostId } from '../core/clock.ts'
+import { FAST_DISK } from './disk.ts'
 import { AssertionError } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
 import type { Violation } from './findings.ts'
@@ -52,6 +53,9 @@ export function runSeed(options: SeedOptions): SeedResult {
     seed,
     hosts,
     rules,
+    votes: new Map(),
+    disk: FAST_DISK,
+    stopMsMax: 0,
     link: drawLink(random),
     timing: TIMING,
     skewMaxMs: random.pick([0, 1000, 1_000_000]),

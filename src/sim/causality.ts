@@ -28,6 +28,8 @@ type Request = {
   readonly vector: Vector
   readonly names: readonly string[]
   readonly limit: number
+  /** A view has excluded its host, which may not know yet and enter all the same. */
+  isRetired: boolean
 }
 
 /** Whether a host still has a request of its own in its queue: a withdrawal need not be told. */
@@ -94,6 +96,7 @@ export class CausalityChecker implements Checker {
           vector: new Map(this.#vector(host)),
           names: event.names,
           limit: event.limit,
+          isRetired: false,
         })
         return
       case 'enter':
@@ -119,7 +122,8 @@ export class CausalityChecker implements Checker {
 
   /** Requests of an excluded incarnation lose their timestamps with it. */
   #retire({ retired }: View): void {
-    this.#drop(({ host, incarnation }) => (retired.get(host) ?? 0) >= incarnation)
+    for (const request of this.#waiting.values())
+      if ((retired.get(request.host) ?? 0) >= request.incarnation) request.isRetired = true
   }
 
   #drop(isOver: (request: Request) => boolean): void {
@@ -156,7 +160,7 @@ export class CausalityChecker implements Checker {
       return
     }
     for (const [token, other] of this.#waiting) {
-      if (entering.limit !== 1 && other.limit !== 1) continue
+      if (other.isRetired || (entering.limit !== 1 && other.limit !== 1)) continue
       if (!other.names.some(name => entering.names.includes(name))) continue
       if ((entering.vector.get(other.host) ?? 0) < other.count) continue
       if (this.#isQueued(other.host, token))

@@ -264,11 +264,12 @@ export class Peer {
   /** We have another incarnation from now on, so every peer's is a new pair. */
   reincarnate(now: Instant): void {
     this.#now = now
-    this.#ended.clear()
     this.#handshake.reset()
+    // First: it remembers a pair that has ended, and that is one of the incarnation before.
+    this.#lose(now, 'this host began another incarnation', undefined)
+    this.#ended.clear()
     while (this.#endedEpochs.length > 0) this.#forgetEnded()
     if (this.#address !== undefined) this.#handshake.start(now, 'no-session')
-    this.#lose(now, 'this host began another incarnation', undefined)
   }
 
   #receiveFrames(

@@ -212,6 +212,7 @@ function stampedEvents(seed: number): Stamped[] {
   new RandomLoad(simulation.world, simulation.clients, BUSY, {
     random: new Random(seed),
     untilMs: 150,
+    asksMax: 1000,
   })
   simulation.world.run(300)
   return stamped

@@ -247,7 +247,8 @@ export class Membership {
       this.hearing.excluded(now, host)
     }
     this.#view = view
-    this.#stale = true
+    // What a round under way wants was made for the view before: it would exclude who has just come in.
+    this.#abandon()
     this.#output.decided(view)
     // Whoever came in waits for our echo.
     for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)

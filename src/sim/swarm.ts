@@ -1,8 +1,9 @@
 import type { HostId } from '../core/clock.ts'
+import { FAST_DISK } from './disk.ts'
 import { AssertionError } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
 import type { Violation } from './findings.ts'
-import type { LinkOptions } from './network.ts'
+import type { LinkOptions, NetworkCounters } from './network.ts'
 import { Simulation, TIMING, type SimulationRules } from './simulation.ts'
 import { RandomLoad, type Habits } from './workload.ts'
 import type { World } from './world.ts'
@@ -14,6 +15,9 @@ export type SeedOptions = {
   readonly rules: SimulationRules
 }
 
+/** What was done to a run, to show that it was put to the test. */
+export type Faults = Readonly<NetworkCounters> & { readonly reboots: number }
+
 export type SeedResult = {
   readonly seed: number
   readonly hash: string
@@ -21,7 +25,7 @@ export type SeedResult = {
   readonly asked: number
   readonly grants: number
   readonly messages: number
-  readonly datagrams: number
+  readonly faults: Faults
   readonly events: number
   readonly simulatedMs: number
   readonly violations: readonly Violation[]
@@ -30,6 +34,9 @@ export type SeedResult = {
 
 /** Faults and requests go on for so long; then all must come to rest. */
 const FAULTY_MS = 2500
+
+/** Of all clients together: no seed takes much longer than the rest. */
+const ASKS_MAX = 600
 
 const EVENTS_MAX = 400_000
 
@@ -46,6 +53,9 @@ export function runSeed(options: SeedOptions): SeedResult {
     seed,
     hosts,
     rules,
+    votes: new Map(),
+    disk: FAST_DISK,
+    stopMsMax: 0,
     link: drawLink(random),
     timing: TIMING,
     skewMaxMs: random.pick([0, 1000, 1_000_000]),
@@ -54,11 +64,16 @@ export function runSeed(options: SeedOptions): SeedResult {
     eventsMax: EVENTS_MAX,
   })
   const { world, clients } = simulation
+  let reboots = 0
+  simulation.watch(observation => {
+    if (observation.type === 'booted') reboots += 1
+  })
   const crash: Violation[] = []
   try {
     new RandomLoad(world, clients, drawHabits(random), {
       random: random.fork(),
       untilMs: FAULTY_MS,
+      asksMax: ASKS_MAX,
     })
     trouble(simulation, random.fork())
     world.run(FAULTY_MS)
@@ -75,7 +90,7 @@ export function runSeed(options: SeedOptions): SeedResult {
     asked: clients.asked,
     grants: clients.granted,
     messages: simulation.mutexMessages,
-    datagrams: world.network.counters.sent,
+    faults: { ...world.network.counters, reboots },
     events: world.events,
     simulatedMs: world.now,
     violations: [...crash, ...simulation.violations],
@@ -101,7 +116,7 @@ function drawLink(random: Random): LinkOptions {
     loss: random.pick([0, 0, 0.01, 0.1, 0.3]),
     duplicate: random.pick([0, 0, 0.05, 0.5]),
     duplicatesMax: 1 + random.below(5),
-    corrupt: 0,
+    corrupt: random.pick([0, 0, 0.02, 0.2]),
   }
 }
 

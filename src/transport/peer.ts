@@ -9,7 +9,14 @@ import { EPOCH_KEPT, Session, WINDOW_BYTES } from './session.ts'
 
 import type { Random } from '../lib/random.ts'
 import type { Duration, Instant } from '../lib/time.ts'
-import type { Address, ChannelId, EndpointOutput, PeerId, PeerState } from './endpoint.ts'
+import type {
+  Address,
+  ChannelId,
+  EndpointOutput,
+  PeerId,
+  PeerState,
+  SessionEnd,
+} from './endpoint.ts'
 import type { EndedEpoch } from './ended.ts'
 import type { Agreement, Slot } from './handshake.ts'
 import type { CloseFrame } from './packet.ts'
@@ -252,7 +259,7 @@ export class Peer {
     this.#handshake.reset()
     this.#ended.clear()
     if (this.#address !== undefined) this.#handshake.start(now, 'no-session')
-    this.#lose(now, 'this host began another incarnation', undefined)
+    this.#lose(now, 'own-incarnation', 'this host began another incarnation', undefined)
   }
 
   #receiveFrames(
@@ -284,7 +291,7 @@ export class Peer {
     }
     const why = CLOSE_TEXTS[ending.code] ?? `its reason is ${ending.code}`
     this.#handshake.start(now, 'no-session', true)
-    this.#lose(now, `host ${this.id} closed it: ${why}`, undefined)
+    this.#lose(now, 'broken', `host ${this.id} closed it: ${why}`, undefined)
   }
 
   /** Ends the session from our side and tells the peer. */
@@ -294,7 +301,7 @@ export class Peer {
     const close = session.closeFrame(code)
     this.#transmitClose(session.epoch, close)
     this.#handshake.start(now, 'no-session', true)
-    this.#lose(now, reason, close)
+    this.#lose(now, 'broken', reason, close)
   }
 
   /** A handshake is complete. False: it leads to no session. */
@@ -321,7 +328,7 @@ export class Peer {
     const { incarnation: ours, tools } = this.#local
     if (current !== undefined) {
       const reason = `host ${this.id} began incarnation ${incarnation.counter}`
-      this.#lose(now, reason, current.closeFrame(CloseCode.replaced))
+      this.#lose(now, 'peer-incarnation', reason, current.closeFrame(CloseCode.replaced))
       // The owner may have answered with an incarnation of its own: then this pair is out of date.
       if (this.#local.incarnation !== ours) return false
     }
@@ -346,14 +353,14 @@ export class Peer {
   }
 
   /** The session, if there is one, has ended for ever. */
-  #lose(now: Instant, reason: string, close: CloseFrame | undefined): void {
+  #lose(now: Instant, end: SessionEnd, reason: string, close: CloseFrame | undefined): void {
     const session = this.#session
     if (session === undefined) return
     this.#session = undefined
     session.end()
     this.#ended.add(this.#pair)
     for (const epoch of session.epochs) this.#retire(now, epoch, close)
-    this.#local.output.sessionLost(this.id, session.incarnation.counter, reason)
+    this.#local.output.sessionLost(this.id, end, reason)
   }
 
   #retire(now: Instant, epoch: Epoch, close: CloseFrame | undefined): void {

@@ -491,7 +491,7 @@ export class Host {
   #becomeReady(record: ReadyRecord, recovery: Recovery | undefined): void {
     if (recovery !== undefined) {
       const { acceptor, knownIncarnation } = recovery
-      this.#membership.acceptor.recover(acceptor)
+      this.#membership.recover(acceptor)
       if (knownIncarnation >= this.#incarnation) {
         this.#beginLife(knownIncarnation + 1, 'recovered from the other hosts')
       }

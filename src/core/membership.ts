@@ -29,6 +29,8 @@ export type MembershipOutput = {
   save(record: AcceptorRecord<View>): void
 }
 
+const LONG_AGO = toInstant(-Infinity)
+
 export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect: Duration }
 
 /**
@@ -83,6 +85,7 @@ export class Membership {
     this.#output = output
     this.#acceptor = new Acceptor(recovered, record => output.save(record))
     this.hearing = new Hearing(self.id, timing.suspect)
+    this.#echoSelf(LONG_AGO)
   }
 
   get view(): View | undefined {
@@ -91,6 +94,12 @@ export class Membership {
 
   get acceptor(): Acceptor<View> {
     return this.#acceptor
+  }
+
+  /** What a host with a lost disk copied from the others. */
+  recover(record: AcceptorRecord<View>): void {
+    this.#acceptor.recover(record)
+    this.#echoSelf(LONG_AGO)
   }
 
   /** Whether a majority of votes is heard, this host included: then there can be a view. */
@@ -102,6 +111,7 @@ export class Membership {
   reincarnate(incarnation: number): void {
     this.#incarnation = incarnation
     this.#lease.forget()
+    this.#echoSelf(LONG_AGO)
     this.#abandon()
     this.#stale = true
   }
@@ -144,8 +154,10 @@ export class Membership {
       }
       case 'accept': {
         const { ballot, value } = message
-        if (this.#acceptor.accept(ballot, value)) this.#send([from], { type: 'accepted', ballot })
-        else {
+        if (this.#acceptor.accept(ballot, value)) {
+          this.#echoSelf(now)
+          this.#send([from], { type: 'accepted', ballot })
+        } else {
           const { promised } = this.#acceptor.record
           this.#send([from], { type: 'conflict', ballot, promised })
         }
@@ -295,15 +307,25 @@ export class Membership {
     })
   }
 
+  /** The same rule for our own heartbeats, which need no network to be echoed. */
+  #echoSelf(now: Instant): void {
+    if (this.#refuses(this.#self, this.#incarnation)) this.#lease.refuseSelf(now)
+    else this.#lease.allowSelf()
+  }
+
   /**
    * An incarnation that the newest view we accepted leaves out gets no lease from us: any majority
    * that decided that view contains one who refuses.
    */
   #echoFor(host: HostId, incarnation: number): number | undefined {
-    const accepted = this.#acceptor.record.value
-    const isRefused = accepted !== undefined && !includes(accepted, host, incarnation)
-    if (isRefused && this.#rules.echoMembersOnly) return undefined
+    if (this.#refuses(host, incarnation)) return undefined
     return this.hearing.stampOf(host, incarnation)
+  }
+
+  #refuses(host: HostId, incarnation: number): boolean {
+    const accepted = this.#acceptor.record.value
+    if (accepted === undefined || !this.#rules.echoMembersOnly) return false
+    return !includes(accepted, host, incarnation)
   }
 
   #roundOf(ballot: { readonly counter: number; readonly host: HostId }): Round<View> | undefined {

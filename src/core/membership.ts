@@ -33,6 +33,9 @@ const LONG_AGO = toInstant(-Infinity)
 
 export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect: Duration }
 
+/** Rounds that fail make the next wait up to this power of two longer. */
+const FAILURES_MAX = 4
+
 /**
  * Which hosts make up the view: heartbeats tell who hears whom, and the register of views, changed
  * by CASPaxos only, turns what one host wants into what all have agreed on.
@@ -58,6 +61,10 @@ export class Membership {
   #roundEnd: Instant = NEVER
   /** When to propose; `undefined` while the view is as wanted. */
   #nextProposal: Instant | undefined
+  /** Until when the round of another host, in which we have a part, is left alone. */
+  #yieldUntil: Instant = LONG_AGO
+  /** Rounds of ours in a row that came to nothing: where a disk is slow, a round needs longer. */
+  #failures = 0
   /** Whether anything that the wanted view rests on may have changed. */
   #stale = true
 
@@ -147,6 +154,7 @@ export class Membership {
       case 'prepare': {
         const { ballot } = message
         const isPromised = this.#acceptor.prepare(ballot)
+        if (isPromised) this.#yieldTo(now, from)
         const { promised, accepted, value } = this.#acceptor.record
         if (!isPromised) this.#send([from], { type: 'conflict', ballot, promised })
         else this.#send([from], { type: 'promise', ballot, accepted, value })
@@ -156,6 +164,7 @@ export class Membership {
         const { ballot, value } = message
         if (this.#acceptor.accept(ballot, value)) {
           this.#echoSelf(now)
+          this.#yieldTo(now, from)
           this.#send([from], { type: 'accepted', ballot })
         } else {
           const { promised } = this.#acceptor.record
@@ -183,7 +192,7 @@ export class Membership {
       }
       case 'conflict':
         this.#clock.witness(message.promised.counter)
-        if (this.#roundOf(message.ballot) !== undefined) this.#abandon()
+        if (this.#roundOf(message.ballot) !== undefined) this.#fail(now)
         return
       case 'learn':
         this.#learn(now, message.value)
@@ -207,34 +216,57 @@ export class Membership {
   consider(now: Instant): void {
     if (this.#round !== undefined) {
       if (now < this.#roundEnd) return
-      this.#abandon()
+      this.#fail(now)
     }
-    if (!this.#stale && (this.#nextProposal === undefined || now < this.#nextProposal)) return
+    if (!this.#stale && now < this.#due()) return
     const wanted = this.#wanted(now)
     this.#stale = false
     if (!this.#isUnlearned() && !this.#differs(wanted)) {
       this.#nextProposal = undefined
+      this.#failures = 0
       return
     }
     // At random, so that two who notice together do not duel for ever (Paxos promises no progress).
     this.#nextProposal ??= after(now, scaled(this.#timing.heartbeat, this.#random.fraction() / 3))
-    if (now < this.#nextProposal) return
-    this.#nextProposal = after(now, scaled(this.#timing.heartbeat, 1 + 3 * this.#random.fraction()))
+    if (now < this.#due()) return
+    this.#nextProposal = after(now, this.#backoff())
     this.#propose(now, wanted)
   }
 
   deadline(now: Instant): Instant {
     let deadline = earliest(this.#nextHeartbeat, this.hearing.deadline(now))
     if (this.#round !== undefined) deadline = earliest(deadline, this.#roundEnd)
-    else deadline = earliest(deadline, this.#nextProposal ?? NEVER)
+    else deadline = earliest(deadline, this.#due())
     return deadline
+  }
+
+  #due(): Instant {
+    if (this.#nextProposal === undefined) return NEVER
+    return toInstant(Math.max(this.#nextProposal, this.#yieldUntil))
+  }
+
+  /** Another host is at work on the same: to outbid it at once would only throw its work away. */
+  #yieldTo(now: Instant, host: HostId): void {
+    if (host !== this.#self) this.#yieldUntil = after(now, this.#backoff())
+  }
+
+  #fail(now: Instant): void {
+    this.#failures = Math.min(this.#failures + 1, FAILURES_MAX)
+    this.#abandon()
+    this.#nextProposal = after(now, this.#backoff())
+  }
+
+  /** At random, and longer with each failure. */
+  #backoff(): Duration {
+    const factor = (1 + 3 * this.#random.fraction()) * 2 ** this.#failures
+    return scaled(this.#timing.heartbeat, factor)
   }
 
   #propose(now: Instant, wanted: ReadonlyMap<HostId, number> | undefined): void {
     const { promised } = this.#acceptor.record
     if (promised.counter > this.#clock.time) this.#clock.witness(promised.counter)
     const ballot = { counter: this.#clock.tick(), host: this.#self }
-    this.#roundEnd = after(now, this.#timing.suspect)
+    this.#roundEnd = after(now, scaled(this.#timing.suspect, 2 ** this.#failures))
     this.#round = new Round<View>(ballot, this.#votes, current => this.#change(current, wanted))
     this.#send(this.#hosts, { type: 'prepare', ballot })
   }
@@ -259,6 +291,7 @@ export class Membership {
       this.hearing.excluded(now, host)
     }
     this.#view = view
+    this.#failures = 0
     this.#stale = true
     this.#output.decided(view)
     // Whoever came in waits for our echo.

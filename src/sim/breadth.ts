@@ -1,4 +1,5 @@
 import type { HostId } from '../core/clock.ts'
+import type { HostConfig } from '../core/host.ts'
 import type { Rules } from '../core/rules.ts'
 import { Random } from '../lib/random.ts'
 import { milliseconds } from '../lib/time.ts'
@@ -20,12 +21,12 @@ export type BreadthResult = FaultCounts & {
 }
 
 /** Faster than the defaults by four, so that a run of seconds holds many views. */
-export const BREADTH_TIMING = {
+export const BREADTH_TIMING: HostConfig['timing'] = {
   heartbeat: milliseconds(50),
   suspect: milliseconds(250),
   lease: milliseconds(300),
   drift: 0.02,
-} as const
+}
 
 const FAULTS_MS = 16_000
 

@@ -12,6 +12,7 @@ import type {
   QueuedParams,
   RequestId,
   StatusResult,
+  WhyResult,
 } from '../control/protocol.ts'
 import {
   arrayOf,
@@ -98,6 +99,7 @@ const HOLDER: { readonly [K in keyof HolderEntry]-?: Shape<HolderEntry[K]> } = {
   why: optional(isString),
   sinceMs: isNumber,
   unattended: optional(oneOf<true>(true)),
+  ghostMs: optional(isNumber),
 }
 
 export const isLocksResult: Shape<LocksResult> = arrayOf(
@@ -110,6 +112,13 @@ export const isLocksResult: Shape<LocksResult> = arrayOf(
 
 type Host = StatusResult['hosts'][number]
 
+export const isWhyResult: Shape<WhyResult> = objectOf<WhyResult>({
+  name: isString,
+  reasons: arrayOf(isString),
+  holders: arrayOf(objectOf<HolderEntry>(HOLDER)),
+  waiters: arrayOf(objectOf<LockEntry['waiters'][number]>({ ...HOLDER, position: isNumber })),
+})
+
 export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({
   host: objectOf<StatusResult['host']>({ id: isNumber, name: isString }),
   cluster: isString,
@@ -117,7 +126,13 @@ export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({
   incarnation: isNumber,
   uptimeMs: isNumber,
   clock: isNumber,
+  view: nullable(
+    objectOf<NonNullable<StatusResult['view']>>({ number: isNumber, members: arrayOf(isString) }),
+  ),
+  majority: isBoolean,
+  leaseMs: isNumber,
   complete: isBoolean,
+  blank: nullable(isString),
   grants: isNumber,
   connections: isNumber,
   hosts: arrayOf(
@@ -126,7 +141,8 @@ export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({
       name: isString,
       address: isString,
       self: isBoolean,
-      state: oneOf<Host['state']>('self', 'up', 'down'),
+      votes: isNumber,
+      state: oneOf<Host['state']>('member', 'heard', 'connected', 'silent'),
       rttMs: nullable(isNumber),
       loss: isNumber,
       silentMs: nullable(isNumber),

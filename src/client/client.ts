@@ -10,6 +10,7 @@ import type {
   LostParams,
   RequestId,
   StatusResult,
+  WhyResult,
 } from '../control/protocol.ts'
 import {
   isAcquireResult,
@@ -19,6 +20,7 @@ import {
   isLost,
   isQueued,
   isStatusResult,
+  isWhyResult,
 } from './answers.ts'
 import { Connection } from './connection.ts'
 import { LamportError } from './error.ts'
@@ -208,6 +210,16 @@ export class Client {
   async locks(name?: string): Promise<LocksResult> {
     const locks = await this.#ask('locks', {}, isLocksResult)
     return name === undefined ? locks : locks.filter(entry => entry.name === name)
+  }
+
+  /** Why a lock is not to be had, as this host sees it. */
+  why(name: string): Promise<WhyResult> {
+    return this.#ask('why', { name }, isWhyResult)
+  }
+
+  /** The operator's word, on the administrator's socket: blank hosts may found the cluster. */
+  async found(): Promise<void> {
+    await this.#ask('found', {}, isAnswer)
   }
 
   /** How this host and its view of the others are. */

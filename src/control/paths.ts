@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 
 /** Where hosts.yml is unless `--hosts` or `$LAMPORT_HOSTS` says otherwise. */
 export const defaultHostsPath: string = '/etc/lamportd/hosts.yml'
@@ -26,6 +26,12 @@ export function defaultSocketPath(hostName: string): string {
   const given = firstOf(process.env.RUNTIME_DIRECTORY)
   if (given !== undefined) return join(given, 'control.sock')
   return isRoot() ? SYSTEM_SOCKET : join(userSocketFolder(), `${hostName}.sock`)
+}
+
+/** The administrator's socket beside the control socket of the same daemon. */
+export function adminSocketPath(socket: string): string {
+  const name = basename(socket, '.sock')
+  return join(dirname(socket), name === 'control' ? 'admin.sock' : `${name}.admin.sock`)
 }
 
 /** What is wrong with a path for a socket and what to do, or `undefined`. */

@@ -26,6 +26,7 @@ export const ErrorCode = {
   notHeld: -32005,
   busy: -32006,
   leaving: -32007,
+  notBlank: -32008,
 } as const
 
 export type RequestId = number | string
@@ -116,6 +117,19 @@ export type HolderEntry = {
   readonly sinceMs: number
   /** Known only of the asked host's own clients: the client is gone, its child still runs. */
   readonly unattended?: true
+  /** Its host was excluded while it may have held the lock: it counts for so long. */
+  readonly ghostMs?: number
+}
+
+export type HostState = 'member' | 'heard' | 'connected' | 'silent'
+
+export type WhyParams = { readonly name: string }
+export type WhyResult = {
+  readonly name: string
+  /** One sentence a reason, with what to do. */
+  readonly reasons: readonly string[]
+  readonly holders: LockEntry['holders']
+  readonly waiters: LockEntry['waiters']
 }
 
 export type StatusResult = {
@@ -126,7 +140,16 @@ export type StatusResult = {
   readonly uptimeMs: number
   /** The Lamport time. */
   readonly clock: number
+  /** The numbered, agreed set of hosts that runs the mutex; null before the first. */
+  readonly view: { readonly number: number; readonly members: readonly string[] } | null
+  /** Whether this host is a member, and its lease is renewed by a majority: then it can grant. */
+  readonly majority: boolean
+  /** What is left of the lease; 0 where there is none. */
+  readonly leaseMs: number
+  /** Whether this host knows all requests of the others: it grants nothing before. */
   readonly complete: boolean
+  /** What a blank host waits for (first start, or a new disk); null once it may vote. */
+  readonly blank: string | null
   readonly grants: number
   readonly connections: number
   readonly hosts: readonly {
@@ -134,7 +157,9 @@ export type StatusResult = {
     readonly name: string
     readonly address: string
     readonly self: boolean
-    readonly state: 'self' | 'up' | 'down'
+    readonly votes: number
+    /** In the view; heard, but not in it; connected, but not heard; or silent. */
+    readonly state: HostState
     readonly rttMs: number | null
     readonly loss: number
     readonly silentMs: number | null

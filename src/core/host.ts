@@ -512,6 +512,8 @@ export class Host {
   #granted(request: LockRequest): void {
     assert(this.#ceiling.allows(request.time), 'no token is given above the durable ceiling')
     this.#tally.grants += 1
+    // The grant tells its own client; others that hold something must not miss a renewal.
+    if (this.#mutex.heldCount === 1) this.#toldUntil = this.#until()
     this.#traceRequest('enter', request)
     this.#claims.entered(tokenOf(request))
   }

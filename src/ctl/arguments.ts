@@ -1,5 +1,3 @@
-import yargs from 'yargs'
-
 /** An option of a command. A `list` may be given several times; of the others the last counts. */
 export type OptionSpec = {
   readonly type: 'flag' | 'text' | 'list'
@@ -73,8 +71,10 @@ export class Options {
 export async function parseArguments(spec: CommandSpec, args: readonly string[]): Promise<Parsed> {
   const changed = changedArgument(args)
   if (changed !== undefined) return { type: 'usage', problem: changed }
+  // Not before: it opens stdout as it loads, and `lock` must look at what is open first.
+  const { default: yargs } = await import('yargs')
   let problem: string | undefined
-  const parser = yargs([...args])
+  const parser = yargs(undotted(spec, args))
     .parserConfiguration({
       'halt-at-non-option': true,
       'parse-positional-numbers': false,
@@ -112,8 +112,27 @@ function changedArgument(args: readonly string[]): string | undefined {
   return `the argument ${JSON.stringify(changed)} is not valid UTF-8 (write it in UTF-8)`
 }
 
+/**
+ * yargs takes `-w.5` for a path into an object. Only options are looked at: what follows the first
+ * operand is not ours.
+ */
+function undotted(spec: CommandSpec, args: readonly string[]): string[] {
+  const valued = new Set<string>()
+  for (const [name, { type, alias = [] }] of Object.entries({ ...spec.options, ...GLOBAL })) {
+    if (type !== 'flag') for (const letters of [name, ...alias]) valued.add(dashed(letters))
+  }
+  const changed = [...args]
+  for (let at = 0; at < changed.length; at++) {
+    const arg = changed[at] ?? ''
+    if (!arg.startsWith('-') || arg === '-' || arg === '--') break
+    if (valued.has(arg)) at++
+    else if (/^-\w\./.test(arg)) changed[at] = `${arg.slice(0, 2)}=${arg.slice(2)}`
+  }
+  return changed
+}
+
 function usageText(spec: CommandSpec): string {
-  const lines = spec.usage.map((line, at) => `${at === 0 ? 'Usage:' : '      '} lamportctl ${line}`)
+  const lines = spec.usage.map((line, at) => `${at === 0 ? 'Usage:' : '   or:'} lamportctl ${line}`)
   return `${lines.join('\n')}\n\n${spec.summary}`
 }
 

@@ -49,6 +49,7 @@ export function errorExit(code: LamportErrorCode): number {
     case 'notHeld':
     case 'busy':
     case 'leaving':
+    case 'notBlank':
     case 'parse':
     case 'invalidRequest':
     case 'methodNotFound':

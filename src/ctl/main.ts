@@ -25,9 +25,19 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/locks.ts')).locks,
   },
   {
+    name: 'why',
+    summary: 'say why one waits for a lock, and what to do',
+    load: async () => (await import('./commands/why.ts')).why,
+  },
+  {
     name: 'status',
     summary: 'show this host and how it sees the others',
     load: async () => (await import('./commands/status.ts')).status,
+  },
+  {
+    name: 'found',
+    summary: 'found the cluster though not all hosts have been started yet',
+    load: async () => (await import('./commands/found.ts')).found,
   },
   {
     name: 'keygen',

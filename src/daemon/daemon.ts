@@ -14,20 +14,22 @@ import { Names } from './names.ts'
 import { Network } from './network.ts'
 import type { Refusal } from './refusal.ts'
 import { Server } from './server.ts'
+import type { Store } from './store.ts'
 import { createTrace } from './trace.ts'
 
 /** Clients of a small box: cron jobs and a few services, with one or two connections each. */
 const CONNECTIONS_MAX = 1024
 const REQUESTS_MAX = 10_000
 
-/** How long the last RELEASEs have to arrive, and to be sent again if one is lost. */
-const FAREWELL_MS = 200
+/** How long the last words to clients have to be read. */
 const CLOSE_MS = 500
 
 export type DaemonOptions = {
   readonly file: HostsFile
   readonly self: HostLine
   readonly socket: string
+  /** What this host must not forget. */
+  readonly store: Store
   /** Packets may leave this machine although they are not sealed. */
   readonly insecure: boolean
 }
@@ -45,7 +47,7 @@ export class Daemon {
 
   /** @param fail told when the address cannot be had, after the start */
   constructor(options: DaemonOptions, log: Log, fail: (refusal: Refusal) => void) {
-    const { file, self } = options
+    const { file, self, store } = options
     this.#options = options
     this.#log = log
     this.#network = new Network(log, {
@@ -55,11 +57,13 @@ export class Daemon {
         if (this.#isRunning) fail(refusal)
       },
     })
-    const recovered = { incarnation: randomInt(1, 2 ** 32) }
     const random = new Random(randomInt(2 ** 32))
-    const node = new Node(nodeConfig(file, self), recovered, random, createTrace(), RULES)
+    const node = new Node(nodeConfig(file, self), store.durable, random, createTrace(), RULES)
     this.#driver = new Driver(node, {
       transmit: (to, bytes) => this.#network.send(to, bytes),
+      append: (lsn, entries) => {
+        store.append(lsn, entries, synced => this.#driver.drive({ type: 'synced', lsn: synced }))
+      },
       respond: (id, response) => this.#server.respond(id, response),
       notify: event => this.#notify(event),
     })
@@ -100,15 +104,15 @@ export class Daemon {
   /** Holders are told and have a lease to stop; then the others hear of it, and all is closed. */
   async leave(): Promise<void> {
     this.#names?.close()
-    const hasTold = await this.#server.leave()
-    if (hasTold) await delay(FAREWELL_MS)
+    await this.#server.leave()
     await Promise.race([this.#server.close(), delay(CLOSE_MS)])
     this.#driver.stop()
     this.#network.close()
+    await this.#options.store.close()
   }
 
   #isSilent({ id }: HostLine): boolean {
-    return this.#driver.status().peers.some(peer => peer.id === id && peer.state === 'down')
+    return this.#driver.status().peers.some(peer => peer.id === id && peer.state === 'silent')
   }
 
   #resolved(host: HostLine, ip: string): void {

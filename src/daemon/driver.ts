@@ -7,19 +7,25 @@ import type {
   Effect,
   Input,
   LockStatus,
+  Lsn,
   Node,
   NodeEvent,
   Response,
   Status,
+  StoreEntry,
+  WhyStatus,
 } from '../node.ts'
 import type { Address } from '../transport/endpoint.ts'
+import { bootTime, SleepDetector } from './sleep.ts'
 
 /** What is driven: a `Node`, or what a test puts in its place. */
-export type Driven = Pick<Node, 'step' | 'deadline' | 'status' | 'locks'>
+export type Driven = Pick<Node, 'step' | 'deadline' | 'status' | 'locks' | 'why'>
 
 /** Where the effects of a node go. */
 export type DriverOutput = {
   transmit(to: Address, bytes: Uint8Array): void
+  /** Make it durable; the driver is given `synced` when it is. */
+  append(lsn: Lsn, entries: readonly StoreEntry[]): void
   respond(id: CommandId, response: Response): void
   notify(event: NodeEvent): void
 }
@@ -32,6 +38,7 @@ export class Driver {
   readonly #node: Driven
   readonly #output: DriverOutput
   readonly #inputs: Input[] = []
+  readonly #sleep = new SleepDetector(bootTime)
   #isStepping = false
   #isStopped = false
   #immediate: NodeJS.Immediate | undefined
@@ -52,6 +59,7 @@ export class Driver {
     this.#inputs.push(input)
     if (this.#isStepping) return
     this.#isStepping = true
+    if (this.#sleep.wasAsleep(monotonicNow())) this.#inputs.unshift({ type: 'suspended' })
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
       for (const effect of this.#node.step(monotonicNow(), next)) this.#perform(effect)
     }
@@ -61,6 +69,10 @@ export class Driver {
 
   status(): Status {
     return this.#node.status(monotonicNow())
+  }
+
+  why(name: string): WhyStatus {
+    return this.#node.why(monotonicNow(), name)
   }
 
   locks(): readonly LockStatus[] {
@@ -78,6 +90,10 @@ export class Driver {
     switch (effect.type) {
       case 'datagram': {
         this.#output.transmit(effect.to, effect.bytes)
+        return
+      }
+      case 'append': {
+        this.#output.append(effect.lsn, effect.entries)
         return
       }
       case 'response': {

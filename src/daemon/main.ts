@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { defaultSocketPath, defaultStatePath } from '../control/paths.ts'
+import { adminSocketPath, defaultSocketPath, defaultStatePath } from '../control/paths.ts'
 import type { HostLine, HostsFile } from './config.ts'
 import { formatMistake, parseHosts } from './config.ts'
 import { Daemon } from './daemon.ts'
@@ -12,12 +12,15 @@ import { majorityWarnings } from './majority.ts'
 import type { Options } from './options.ts'
 import { readOptions } from './options.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
+import { Store } from './store.ts'
 
 /** Of a file that is wrong from top to bottom, enough to see it. */
 const MISTAKES_SHOWN_MAX = 100
 
 const log = createLog(line => process.stderr.write(line), stderrIsJournal())
 
+// Whoever read the log has gone: that is no reason to stop.
+process.stderr.on('error', () => undefined)
 process.on('uncaughtException', error => {
   log.error(`stopped by an error of its own (please report it): ${error.stack ?? error.message}`)
   process.exit(ExitCode.internal)
@@ -47,16 +50,26 @@ async function main(): Promise<void> {
   const who = `lamportd (process ${process.pid}, host ${self.name} of ${file.cluster})`
   await lockState(state, who)
   await lockSocketPath(socket, who)
-  await run(file, self, { socket, insecure: options.insecure })
+  await lockSocketPath(adminSocketPath(socket), who)
+  await run(file, self, { socket, state, insecure: options.insecure })
 }
 
 async function run(
   file: HostsFile,
   self: HostLine,
-  options: { readonly socket: string; readonly insecure: boolean },
+  options: { readonly socket: string; readonly state: string; readonly insecure: boolean },
 ): Promise<void> {
-  const daemon = new Daemon({ file, self, ...options }, log, refuse)
   let isLeaving = false
+  const owner = { cluster: file.cluster, host: self.id, name: self.name }
+  const store = await Store.open(options.state, owner, reason => {
+    // What was promised after the last good write has not left this host.
+    log.error(`the disk failed (${options.state}: ${reason}): leaving (free space, or replace it)`)
+    if (isLeaving) return
+    isLeaving = true
+    void daemon.leave().then(() => process.exit(ExitCode.io))
+  })
+  const { socket, insecure } = options
+  const daemon = new Daemon({ file, self, socket, store, insecure }, log, refuse)
   const leave = (signal: NodeJS.Signals): void => {
     // The second one: at once.
     if (isLeaving) process.exit(ExitCode.done)

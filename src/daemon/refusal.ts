@@ -5,6 +5,8 @@ export const ExitCode = {
   internal: 70,
   /** A socket, folder or address that is in use or cannot be made. */
   cannotCreate: 73,
+  /** The disk failed while running. */
+  io: 74,
   configuration: 78,
 } as const
 

@@ -1,6 +1,13 @@
-import type { HolderEntry, LockMode, LocksResult, StatusResult } from '../control/protocol.ts'
+import type {
+  HolderEntry,
+  HostState,
+  LockMode,
+  LocksResult,
+  StatusResult,
+  WhyResult,
+} from '../control/protocol.ts'
 import type { HostId, Token } from '../core/clock.ts'
-import type { LockStatus, RequestStatus, Status } from '../node.ts'
+import type { LockStatus, RequestStatus, Status, WhyStatus } from '../node.ts'
 import { formatAddress } from './address.ts'
 import type { HostLine } from './config.ts'
 import { decodeInfo } from './info.ts'
@@ -20,7 +27,7 @@ export function locksResult(
   isUnattended: (token: Token) => boolean,
 ): LocksResult {
   const entry = (request: RequestStatus): HolderEntry => ({
-    host: hosts.find(({ id }) => id === request.host)?.name ?? String(request.host),
+    host: nameOf(hosts, request.host),
     hostId: request.host,
     token: request.token,
     mode: modeOf(request.limit),
@@ -28,6 +35,7 @@ export function locksResult(
     ...decodeInfo(request.info),
     sinceMs: Math.round(request.since),
     ...(request.host === self && isUnattended(request.token) ? { unattended: true as const } : {}),
+    ...(request.ghostFor === undefined ? {} : { ghostMs: Math.round(request.ghostFor) }),
   })
   return locks.map(({ name, holders, waiters }) => ({
     name,
@@ -36,21 +44,37 @@ export function locksResult(
   }))
 }
 
+/** The answer to `why`. */
+export function whyResult(
+  why: WhyStatus,
+  context: ReportContext,
+  isUnattended: (token: Token) => boolean,
+): WhyResult {
+  const [lock] = locksResult([why.lock], context, isUnattended)
+  const { holders = [], waiters = [] } = lock ?? {}
+  return { name: why.lock.name, reasons: why.reasons, holders, waiters }
+}
+
 /** The answer to `status`. */
 export function statusResult(
   status: Status,
   { hosts, self, version }: ReportContext,
   { uptimeMs, connections }: { readonly uptimeMs: number; readonly connections: number },
 ): StatusResult {
-  const { host, cluster, incarnation, clock, complete, grants, messages, datagrams } = status
+  const { cluster, incarnation, clock, view, complete, grants, messages, datagrams } = status
   return {
-    host,
+    host: { id: self, name: nameOf(hosts, self) },
     cluster,
     version,
     incarnation,
     uptimeMs: Math.round(uptimeMs),
     clock,
+    view:
+      view === undefined ? null : { ...view, members: view.members.map(id => nameOf(hosts, id)) },
+    majority: status.majority,
+    leaseMs: Math.round(status.lease),
     complete,
+    blank: status.blank ?? null,
     grants,
     connections,
     hosts: hosts.map(line => hostEntry(line, self, status)),
@@ -69,11 +93,22 @@ function hostEntry(line: HostLine, self: HostId, status: Status): StatusResult['
     name: line.name,
     address: formatAddress(peer?.address?.ip ?? place, line.port),
     self: line.id === self,
-    state: line.id === self ? 'self' : (peer?.state ?? 'down'),
+    votes: line.votes,
+    state: peer?.state ?? ownState(line, self, status),
     rttMs: rounded(peer?.rtt),
     loss: peer?.loss ?? 0,
     silentMs: rounded(peer?.silent),
   }
+}
+
+function ownState(line: HostLine, self: HostId, { isMember }: Status): HostState {
+  if (line.id !== self) return 'silent'
+  return isMember ? 'member' : 'connected'
+}
+
+/** Its name, or its number where hosts.yml does not know it. */
+export function nameOf(hosts: readonly HostLine[], host: HostId): string {
+  return hosts.find(({ id }) => id === host)?.name ?? String(host)
 }
 
 function modeOf(limit: number): LockMode {

@@ -11,6 +11,9 @@ import { nearest } from './nearest.ts'
 export type Request =
   | { readonly type: 'status' }
   | { readonly type: 'locks'; readonly name: string | undefined }
+  | { readonly type: 'why'; readonly name: string }
+  /** On the administrator's socket only. */
+  | { readonly type: 'found' }
   | {
       readonly type: 'acquire'
       readonly names: readonly string[]
@@ -36,6 +39,8 @@ type Params = Readonly<Record<string, unknown>>
 const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wrong>> = {
   status: params => unknownParam(params, []) ?? { type: 'status' },
   locks: parseLocks,
+  why: parseWhy,
+  found: params => unknownParam(params, []) ?? { type: 'found' },
   acquire: parseAcquire,
   release: params => parseToken(params, 'release'),
   anchor: params => parseToken(params, 'anchor'),
@@ -76,6 +81,11 @@ function parseLocks(params: Params): Request | Wrong {
   const { name } = params
   const wrong = unknownParam(params, ['name']) ?? (name === undefined ? undefined : wrongName(name))
   return wrong ?? { type: 'locks', name: name as string | undefined }
+}
+
+function parseWhy(params: Params): Request | Wrong {
+  const { name } = params
+  return unknownParam(params, ['name']) ?? wrongName(name) ?? { type: 'why', name: name as string }
 }
 
 function parseAcquire(params: Params): Request | Wrong {

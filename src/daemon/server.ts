@@ -3,14 +3,24 @@ import { createServer } from 'node:net'
 import type { Server as SocketServer, Socket } from 'node:net'
 import type { Line } from '../control/framing.ts'
 import { ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION } from '../control/protocol.ts'
-import type { HelloParams, RequestId } from '../control/protocol.ts'
+import type { ErrorObject, HelloParams, RequestId } from '../control/protocol.ts'
+import { adminSocketPath } from '../control/paths.ts'
+import type { Token } from '../core/clock.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { Duration } from '../lib/time.ts'
-import type { CommandId, Input, LockStatus, NodeEvent, Response, Status } from '../node.ts'
+import type {
+  CommandId,
+  Input,
+  LockStatus,
+  NodeEvent,
+  Response,
+  Status,
+  WhyStatus,
+} from '../node.ts'
 import { Connection } from './connection.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
 import type { ReportContext } from './report.ts'
-import { locksResult, statusResult } from './report.ts'
+import { locksResult, nameOf, statusResult, whyResult } from './report.ts'
 import { parseLine } from './requests.ts'
 import type { Request } from './requests.ts'
 import { Sessions } from './sessions.ts'
@@ -21,6 +31,7 @@ export type ServedNode = {
   drive(input: Input): void
   status(): Status
   locks(): readonly LockStatus[]
+  why(name: string): WhyStatus
 }
 
 export type ServerOptions = ReportContext & {
@@ -33,39 +44,43 @@ export type ServerOptions = ReportContext & {
 /** Read and written by its owner and its group. */
 const SOCKET_UMASK = 0o117
 
+/** By its owner alone. */
+const ADMIN_UMASK = 0o177
+
+const NOT_HERE: ErrorObject = {
+  code: ErrorCode.invalidRequest,
+  message: 'only an administrator may ask this (on the socket admin.sock, as root)',
+}
+
 /** The control socket: clients' lines in, a node's answers out. */
 export class Server {
   readonly #options: ServerOptions
   readonly #node: ServedNode
   readonly #sessions: Sessions
-  readonly #socketServer: SocketServer
+  /** The control socket, and the administrator's. */
+  readonly #socketServers: readonly [SocketServer, SocketServer]
+  #left: (() => void) | undefined
   readonly #connections = new Set<Connection>()
-  readonly #closed: Promise<void>
+  readonly #closed: Promise<unknown>
   readonly #startedAt = performance.now()
 
   constructor(options: ServerOptions, node: ServedNode) {
     this.#options = options
     this.#node = node
     this.#sessions = new Sessions(options, input => node.drive(input))
-    this.#socketServer = createServer({ allowHalfOpen: true }, socket => this.#accept(socket))
-    this.#closed = new Promise(resolve => this.#socketServer.on('close', resolve))
+    const half = { allowHalfOpen: true }
+    this.#socketServers = [
+      createServer(half, socket => this.#accept(socket, false)),
+      createServer(half, socket => this.#accept(socket, true)),
+    ]
+    this.#closed = Promise.all(this.#socketServers.map(server => once(server, 'close')))
   }
 
-  /** The path is ours already: see lockSocketPath. Throws a Refusal. */
+  /** The paths are ours already: see lockSocketPath. Throws a Refusal. */
   async listen(path: string): Promise<void> {
-    // Listening on a path is synchronous: nobody sees the socket with another mode.
-    const before = process.umask(SOCKET_UMASK)
-    try {
-      this.#socketServer.listen(path)
-    } finally {
-      process.umask(before)
-    }
-    try {
-      await once(this.#socketServer, 'listening')
-    } catch (error) {
-      const text = `the control socket ${path} cannot be made: ${reasonOf(error)}`
-      throw new Refusal(ExitCode.cannotCreate, `${text} (choose another path with --socket)`)
-    }
+    const [everyone, administrator] = this.#socketServers
+    await listenOn(everyone, path, SOCKET_UMASK)
+    await listenOn(administrator, adminSocketPath(path), ADMIN_UMASK)
   }
 
   /** The node's answer to a command. */
@@ -84,6 +99,14 @@ export class Server {
         this.#sessions.lost(event.token, event.reason)
         return
       }
+      case 'lease': {
+        this.#sessions.renewed(event.until)
+        return
+      }
+      case 'left': {
+        this.#left?.()
+        return
+      }
       default:
         return unreachable(event)
     }
@@ -91,22 +114,23 @@ export class Server {
 
   /**
    * No new client, no new lock; those who wait are refused and those who hold are told. Ends when
-   * the last of them has let go, at the latest after a lease. True if the other hosts were told
-   * something by this.
+   * the last of them has let go, at the latest with its lease, and the other hosts have been told.
    */
-  async leave(): Promise<boolean> {
-    this.#socketServer.close()
-    return this.#sessions.leave(this.#options.lease)
+  async leave(): Promise<void> {
+    for (const server of this.#socketServers) server.close()
+    const left = new Promise<void>(resolve => (this.#left = resolve))
+    this.#node.drive({ type: 'leave' })
+    await left
   }
 
   /** Every connection ends; done when the last has, or has had its time. */
   async close(): Promise<void> {
-    this.#socketServer.close()
+    for (const server of this.#socketServers) server.close()
     for (const connection of this.#connections) connection.close()
     await this.#closed
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, isAdministrator: boolean): void {
     if (this.#connections.size >= this.#options.connectionsMax) {
       const message = `lamportd has ${this.#connections.size} connections (close some, try again)`
       const connection = new Connection(socket, { line: () => undefined, closed: () => undefined })
@@ -121,11 +145,11 @@ export class Server {
         this.#sessions.close(session)
       },
     })
-    const session = this.#sessions.open(connection)
+    const session = this.#sessions.open(connection, isAdministrator)
     this.#connections.add(connection)
     const { self, version, hosts } = this.#options
-    const name = hosts.find(({ id }) => id === self)?.name ?? String(self)
-    const hello: HelloParams = { protocol: PROTOCOL_VERSION, version, host: { id: self, name } }
+    const host = { id: self, name: nameOf(hosts, self) }
+    const hello: HelloParams = { protocol: PROTOCOL_VERSION, version, host }
     connection.notify('hello', hello)
   }
 
@@ -168,6 +192,17 @@ export class Server {
         connection.result(id, this.#locks(request.name))
         return
       }
+      case 'why': {
+        const why = this.#node.why(request.name)
+        const isUnattended = (token: Token): boolean => this.#sessions.isUnattended(token)
+        connection.result(id, whyResult(why, this.#options, isUnattended))
+        return
+      }
+      case 'found': {
+        if (session.isAdministrator) this.#sessions.found(session, id)
+        else connection.error(id, NOT_HERE)
+        return
+      }
       case 'acquire': {
         this.#sessions.acquire(session, id, request)
         return
@@ -198,5 +233,21 @@ export class Server {
   #locks(name: string | undefined): unknown {
     const locks = this.#node.locks().filter(lock => name === undefined || lock.name === name)
     return locksResult(locks, this.#options, token => this.#sessions.isUnattended(token))
+  }
+}
+
+/** Listening on a path is synchronous: nobody sees the socket with another mode. */
+async function listenOn(server: SocketServer, path: string, umask: number): Promise<void> {
+  const before = process.umask(umask)
+  try {
+    server.listen(path)
+  } finally {
+    process.umask(before)
+  }
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const text = `the control socket ${path} cannot be made: ${reasonOf(error)}`
+    throw new Refusal(ExitCode.cannotCreate, `${text} (choose another path with --socket)`)
   }
 }

@@ -16,6 +16,8 @@ export type Session = {
   readonly held: Set<Token>
   /** The lock that this connection is an anchor of. */
   anchored: Token | undefined
+  /** It came in by the administrator's socket. */
+  readonly isAdministrator: boolean
 }
 
 /** A lock that was granted and not yet given back. */
@@ -25,6 +27,8 @@ type Grant = {
   /** `undefined`: unattended, the anchors alone keep it. */
   owner: Session | undefined
   readonly anchors: Set<Session>
+  /** Its client has been told. */
+  isLost: boolean
 }
 
 /** A command that the node has not answered yet, and who waits for the answer. */
@@ -38,6 +42,7 @@ type Pending =
     }
   | { readonly type: 'release'; readonly session: Session; readonly requestId: RequestId }
   | { readonly type: 'cancel'; readonly session: Session; readonly requestId: RequestId }
+  | { readonly type: 'found'; readonly session: Session; readonly requestId: RequestId }
   /** Of a lock whose connection is gone. */
   | { readonly type: 'abandon' }
 
@@ -50,16 +55,20 @@ export class Sessions {
   readonly #pending = new Map<CommandId, Pending>()
   readonly #grants = new Map<Token, Grant>()
   #lastCommand: CommandId = 0
-  /** Told when the last lock is given back, from the moment this host leaves. */
-  #left: (() => void) | undefined
 
   constructor(options: SessionsOptions, drive: (input: Input) => void) {
     this.#options = options
     this.#drive = drive
   }
 
-  open(connection: Connection): Session {
-    return { connection, waiting: new Map(), held: new Set(), anchored: undefined }
+  open(connection: Connection, isAdministrator: boolean): Session {
+    const [waiting, held] = [new Map<RequestId, CommandId>(), new Set<Token>()]
+    return { connection, waiting, held, anchored: undefined, isAdministrator }
+  }
+
+  found(session: Session, requestId: RequestId): void {
+    const id = this.#await({ type: 'found', session, requestId })
+    this.#drive({ type: 'command', id, command: { type: 'found' } })
   }
 
   /** Withdraws what waits; releases what is held, unless an anchor holds it still. */
@@ -81,10 +90,6 @@ export class Sessions {
 
   acquire(session: Session, requestId: RequestId, request: Request & { type: 'acquire' }): void {
     const { connection, waiting, held } = session
-    if (this.#left !== undefined) {
-      connection.error(requestId, LEAVING)
-      return
-    }
     if (waiting.has(requestId)) {
       const message = 'an acquire with this id is under way (give each request an id of its own)'
       connection.error(requestId, { code: ErrorCode.invalidRequest, message })
@@ -180,6 +185,13 @@ export class Sessions {
         pending.session.connection.result(pending.requestId, result)
         return
       }
+      case 'found': {
+        const { connection } = pending.session
+        if (response.type === 'refused') {
+          connection.error(pending.requestId, errorOf(response.reason, response.detail))
+        } else connection.result(pending.requestId, {})
+        return
+      }
       case 'abandon':
         return
       default:
@@ -193,37 +205,33 @@ export class Sessions {
     pending.session.connection.notify('queued', { id: pending.requestId, position })
   }
 
+  /**
+   * Its client is told. It stays on our books until its connection closes: where this host leaves,
+   * the lock is let go only when the client has.
+   */
   lost(token: Token, reason: string): void {
-    this.#grants.get(token)?.owner?.connection.notify('lost', { token, reason })
-    this.#forget(token)
+    const grant = this.#grants.get(token)
+    if (grant === undefined || grant.isLost) return
+    grant.isLost = true
+    grant.owner?.connection.notify('lost', { token, reason })
   }
 
-  /** See Server.leave. */
-  async leave(wait: Duration): Promise<boolean> {
-    const left = new Promise<void>(resolve => (this.#left = resolve))
-    const { size } = this.#grants
-    let hasTold = size > 0
-    for (const [id, pending] of this.#pending) {
-      if (pending.type !== 'acquire') continue
-      hasTold = true
-      this.#drive({ type: 'cancel', id })
+  /** The lease is the host's: one line speaks for every lock of a connection. */
+  renewed(until: Instant): void {
+    const told = new Set<Session>()
+    for (const [token, { owner, isLost }] of this.#grants) {
+      if (owner === undefined || isLost || told.has(owner)) continue
+      told.add(owner)
+      if (owner.connection.isSlow) continue
+      owner.connection.notify('lease', { token, until, leaseMs: this.#options.lease })
     }
-    for (const [token, { owner }] of this.#grants) {
-      owner?.connection.notify('lost', { token, reason: 'lamportd is leaving' })
-    }
-    if (this.#grants.size > 0) {
-      const timer = setTimeout(() => this.#left?.(), wait)
-      await left
-      clearTimeout(timer)
-    }
-    for (const token of [...this.#grants.keys()]) this.#giveBack(token, { type: 'abandon' })
-    return hasTold
   }
 
   #acquired(pending: Pending & { type: 'acquire' }, response: Response): void {
     const { session, requestId, cancels } = pending
     const { connection } = session
     assert(response.type !== 'released', 'an acquire is not answered like a release')
+    assert(response.type !== 'founding', 'an acquire is not answered like a founding')
     switch (response.type) {
       case 'granted': {
         this.#granted(pending, response)
@@ -233,8 +241,7 @@ export class Sessions {
         connection.error(requestId, errorOf(response.reason, response.detail))
         break
       case 'cancelled': {
-        const isLeaving = this.#left !== undefined && cancels.length === 0
-        connection.error(requestId, isLeaving ? LEAVING : CANCELLED)
+        connection.error(requestId, CANCELLED)
         break
       }
       default:
@@ -249,13 +256,12 @@ export class Sessions {
     { token, until }: { readonly token: Token; readonly until: Instant },
   ): void {
     const { connection } = session
-    const grant: Grant = { requestId, owner: session, anchors: new Set() }
+    const grant: Grant = { requestId, owner: session, anchors: new Set(), isLost: false }
     this.#grants.set(token, grant)
     session.held.add(token)
     // Nobody is there to use it, or wants to.
-    if (connection.isClosed || cancels.length > 0 || this.#left !== undefined) {
-      const error = this.#left === undefined ? CANCELLED : LEAVING
-      connection.error(requestId, error)
+    if (connection.isClosed || cancels.length > 0) {
+      connection.error(requestId, CANCELLED)
       for (const cancel of cancels) connection.result(cancel, { wasGranted: true })
       this.#giveBack(token, { type: 'abandon' })
       return
@@ -278,7 +284,6 @@ export class Sessions {
     if (grant === undefined) return
     grant.owner?.held.delete(token)
     this.#grants.delete(token)
-    if (this.#grants.size === 0) this.#left?.()
   }
 
   #await(pending: Pending): CommandId {
@@ -309,6 +314,8 @@ function errorOf(reason: Refusal, detail: string): ErrorObject {
       return { code: ErrorCode.busy, message: say('this lamportd is busy (try again)') }
     case 'limit':
       return { code: ErrorCode.limit, message: say('too much is asked (release something)') }
+    case 'not-blank':
+      return { code: ErrorCode.notBlank, message: detail }
     case 'leaving':
       return LEAVING
     default:

@@ -7,6 +7,9 @@ const scopes = {
   request: debug('lamport:mutex'),
   enter: debug('lamport:mutex'),
   leave: debug('lamport:mutex'),
+  install: debug('lamport:view'),
+  complete: debug('lamport:view'),
+  reincarnate: debug('lamport:view'),
   'session-up': debug('lamport:session'),
   'session-lost': debug('lamport:session'),
 } as const

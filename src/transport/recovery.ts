@@ -19,10 +19,12 @@ const LOST_KEPT: Duration = milliseconds(1000)
 const SENT_MAX = 256
 /** From this consecutive probe timeout on, one datagram is sent instead of two. */
 const TIMEOUTS_UNTIL_SINGLE = 3
-/** Without an acknowledgement for so long, the peer is not probed for each new payload. */
+/** Without an acknowledgement for so long, nothing new is sent, only probes. */
 const ABSENT_AFTER: Duration = milliseconds(500)
 /** After so many nothing is expected of the path. */
 const TIMEOUTS_UNTIL_COLLAPSE = 2
+/** So often something new is probed for as if nothing were wrong. */
+const FRESH_STARTS_MAX = 8
 /** How fast the smoothed loss follows. */
 const LOSS_WEIGHT = 1 / 64
 
@@ -92,6 +94,10 @@ export class Recovery {
   #timeouts = 0
   /** Probe timeouts since something was acknowledged or something new was sent. */
   #backoff = 0
+  /** How often something new has begun the backoff anew since something was acknowledged. */
+  #freshStarts = 0
+  /** Nothing has come back for so long that only probes are sent. */
+  #isAbsent = false
   #lossDeadline: Instant = NEVER
   #waitingSince: Instant = NEVER
   #loss = 0
@@ -127,15 +133,25 @@ export class Recovery {
   ): void {
     const { segments, report } = content
     const number = epoch.next
-    const packet = { epoch, number, order: this.#order++, sentAt: now, segments, report }
-    const sent: SentPacket = { ...packet, again: undefined, isLost: false, isInFlight: true }
+    const sent: SentPacket = {
+      epoch,
+      number,
+      order: this.#order++,
+      sentAt: now,
+      segments,
+      report,
+      again: undefined,
+      isLost: false,
+      isInFlight: true,
+    }
     epoch.sent.set(number, sent)
     // What is fresh and only rides along with a probe does not say whether the probe was needed.
     const late = earlier(now, this.#rtt.overdue)
     for (const segment of segments) {
       const before = segment.carrier
-      // What is new is worth as quick a probe as any, while the peer may still be there.
-      if (before === undefined && this.#backoff > 0 && !this.#isAbsent(now)) {
+      // What is new is worth as quick a probe as any, while there is some hope.
+      if (before === undefined && this.#backoff > 0 && this.#freshStarts < FRESH_STARTS_MAX) {
+        this.#freshStarts++
         this.#backoff = 0
         this.#probeFrom = now
       }
@@ -173,12 +189,24 @@ export class Recovery {
     // packets before the largest an earlier ACK may have been lost: they prove nothing.
     if (largest?.again !== undefined) this.#rtt.spurious()
     else this.#rtt.clean()
-    this.#setTimeouts(0)
-    this.#backoff = 0
+    this.revive()
     this.#detectLost(now)
     this.#waitingSince = this.#inFlight > 0 ? now : NEVER
     this.#probeFrom = this.#oldestSentAt
     return true
+  }
+
+  /** Whether one more packet may be in flight, or up to `extra` more for what is urgent. */
+  mayAdd(extra: number): boolean {
+    return this.#inFlight < (this.#isAbsent ? 1 : this.window.size + extra)
+  }
+
+  /** The peer is there: what is unacknowledged is probed for as if it had just been sent. */
+  revive(): void {
+    this.#setTimeouts(0)
+    this.#backoff = 0
+    this.#freshStarts = 0
+    this.#isAbsent = false
   }
 
   get deadline(): Instant {
@@ -194,6 +222,7 @@ export class Recovery {
     this.#probeFrom = now
     this.#setTimeouts(this.#timeouts + 1)
     if (this.#isSilent) this.#writeOff()
+    this.#isAbsent = elapsed(this.#waitingSince, now) > ABSENT_AFTER
     return isSingle ? 1 : 2
   }
 
@@ -292,10 +321,6 @@ export class Recovery {
   /** A peer from which nothing comes back shall not use up what the others may send. */
   get #isSilent(): boolean {
     return this.#timeouts >= TIMEOUTS_UNTIL_COLLAPSE
-  }
-
-  #isAbsent(now: Instant): boolean {
-    return elapsed(this.#waitingSince, now) > ABSENT_AFTER
   }
 
   #count(change: 1 | -1): void {

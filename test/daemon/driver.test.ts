@@ -4,7 +4,7 @@ import { Driver } from '../../src/daemon/driver.ts'
 import type { Driven, DriverOutput } from '../../src/daemon/driver.ts'
 import { after, milliseconds, NEVER } from '../../src/lib/time.ts'
 import type { Instant } from '../../src/lib/time.ts'
-import type { Effect, Input, Status } from '../../src/node.ts'
+import type { Effect, Input, Status, WhyStatus } from '../../src/node.ts'
 import { until } from '../helpers/daemon-folder.ts'
 
 /** A node that does what the test says. */
@@ -22,6 +22,10 @@ class ScriptedNode implements Driven {
     throw new Error('nobody asks')
   }
 
+  why(): WhyStatus {
+    throw new Error('nobody asks')
+  }
+
   locks(): [] {
     return []
   }
@@ -29,6 +33,7 @@ class ScriptedNode implements Driven {
 
 const nowhere: DriverOutput = {
   transmit: () => undefined,
+  append: () => undefined,
   respond: () => undefined,
   notify: () => undefined,
 }
@@ -42,6 +47,7 @@ test('effects are performed in order, and inputs they give come after all of the
   const done: string[] = []
   const driver: Driver = new Driver(node, {
     transmit: ({ port }) => done.push(`datagram ${port}`),
+    append: lsn => done.push(`append ${lsn}`),
     respond: id => {
       done.push(`response ${id}`)
       if (id === 1) driver.drive(command(2))

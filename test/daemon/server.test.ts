@@ -4,11 +4,13 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
+import { adminSocketPath } from '../../src/control/paths.ts'
 import { ErrorCode, LINE_BYTES_MAX } from '../../src/control/protocol.ts'
+import { MESSAGE_TYPES } from '../../src/core/message.ts'
 import { parseHosts } from '../../src/daemon/config.ts'
 import { Server } from '../../src/daemon/server.ts'
 import type { ServerOptions } from '../../src/daemon/server.ts'
-import { milliseconds } from '../../src/lib/time.ts'
+import { milliseconds, toInstant } from '../../src/lib/time.ts'
 import { RawClient } from '../helpers/daemon-client.ts'
 import { folderOf, until } from '../helpers/daemon-folder.ts'
 import { StandInNode } from '../helpers/daemon-node.ts'
@@ -121,7 +123,7 @@ test('what is not a request gets an error, and changes nothing', async t => {
       '{"jsonrpc":"2.0","id":1,"method":"__proto__"}',
       methodNotFound,
       1,
-      'unknown method "__proto__" (there are status, locks, acquire, release, anchor, cancel)',
+      'unknown method "__proto__" (there are status, locks, why, found, acquire, release, anchor, cancel)',
     ],
     [
       '{"jsonrpc":"2.0","id":1,"method":"status","params":[1]}',
@@ -413,7 +415,17 @@ test('a client that reads nothing is asked to wait, loses nothing, and keeps its
   const big = JSON.stringify({ w: 'w'.repeat(400) })
   node.foreign = Array.from({ length: 100 }, (_, index) => ({
     name: `lock ${index}`,
-    holders: [{ host: 1, token: 5, limit: 1, info: big, since: milliseconds(1), position: 0 }],
+    holders: [
+      {
+        host: 1,
+        token: 5,
+        limit: 1,
+        info: big,
+        since: milliseconds(1),
+        position: 0,
+        ghostFor: undefined,
+      },
+    ],
     waiters: [],
   }))
   slow.write(JSON.stringify(acquire) + '\n' + (request + '\n').repeat(500))
@@ -434,7 +446,17 @@ test('an answer that is longer than a line may be is an error', async t => {
   const info = JSON.stringify({ w: 'w'.repeat(500) })
   node.foreign = Array.from({ length: 3000 }, (_, index) => ({
     name: `lock ${index}`,
-    holders: [{ host: 1, token: 5, limit: 1, info, since: milliseconds(1), position: 0 }],
+    holders: [
+      {
+        host: 1,
+        token: 5,
+        limit: 1,
+        info,
+        since: milliseconds(1),
+        position: 0,
+        ghostFor: undefined,
+      },
+    ],
     waiters: [],
   }))
   const client = await RawClient.greeted(path)
@@ -454,7 +476,7 @@ test('locks names hosts and tells what clients said, whatever the bytes of other
     why: 'spring',
   })
   await client.call(2, 'acquire', { names: ['door'], limit: 0 })
-  const base = { host: 10, token: 9, since: milliseconds(1.6), position: 0 }
+  const base = { host: 10, token: 9, since: milliseconds(1.6), position: 0, ghostFor: undefined }
   node.foreign = [
     {
       name: 'gate',
@@ -519,14 +541,18 @@ test('status tells of every host of the file, in the order of ids', async t => {
   const client = await RawClient.greeted(path)
   const { uptimeMs, ...result } = (await client.call(1, 'status')).result as { uptimeMs: number }
   t.true(Number.isSafeInteger(uptimeMs) && uptimeMs >= 0)
-  const messages = { request: 0, reply: 0, release: 0, sync: 0 }
+  const messages = Object.fromEntries(MESSAGE_TYPES.map(type => [type, 0]))
   t.deepEqual(result, {
     host: { id: 2, name: 'garage' },
     cluster: 'demo',
     version: '1.2.3',
     incarnation: 7,
     clock: 42,
+    view: { number: 3, members: ['kitchen', 'garage'] },
+    majority: true,
+    leaseMs: 1900,
     complete: true,
+    blank: null,
     grants: 0,
     connections: 1,
     hosts: [
@@ -535,7 +561,8 @@ test('status tells of every host of the file, in the order of ids', async t => {
         name: 'kitchen',
         address: '127.0.0.1:7411',
         self: false,
-        state: 'up',
+        votes: 1,
+        state: 'member',
         rttMs: 0.123,
         loss: 0.5,
         silentMs: 12.346,
@@ -545,7 +572,8 @@ test('status tells of every host of the file, in the order of ids', async t => {
         name: 'garage',
         address: '127.0.0.1:7412',
         self: true,
-        state: 'self',
+        votes: 1,
+        state: 'member',
         rttMs: null,
         loss: 0,
         silentMs: null,
@@ -555,7 +583,8 @@ test('status tells of every host of the file, in the order of ids', async t => {
         name: 'attic',
         address: 'attic.local:7413',
         self: false,
-        state: 'down',
+        votes: 1,
+        state: 'silent',
         rttMs: null,
         loss: 0,
         silentMs: null,
@@ -566,39 +595,58 @@ test('status tells of every host of the file, in the order of ids', async t => {
   })
 })
 
-test('leaving: who waits is refused, who holds is told and has a lease to let go', async t => {
-  const { path, node, server } = await start(t, { lease: milliseconds(60_000) })
+test('leaving: no new client, and what the node says is passed on until it has left', async t => {
+  const { path, node, server } = await start(t)
+  const holder = await RawClient.greeted(path)
+  const token = await holder.acquire('door')
+  node.leaves = false
+  const left = server.leave()
+  t.is(node.inputs.at(-1)?.type, 'leave')
+  node.tellLost(token, 'this host is leaving')
+  t.is((await holder.next()).method, 'lost')
+  await t.throwsAsync(RawClient.open(path))
+  // The lock is the client's until it goes: only then may another have it.
+  t.deepEqual(node.held, ['door'])
+  holder.close()
+  await until(() => node.held.length === 0)
+  server.notify({ type: 'left' })
+  await left
+  await server.close()
+})
+
+test('a renewal is told once to each connection that holds something', async t => {
+  const { path, server } = await start(t)
   const holder = await RawClient.greeted(path)
   const waiter = await RawClient.greeted(path)
   const token = await holder.acquire('door')
+  await holder.acquire('gate')
   waiter.ask(1, 'acquire', { names: ['door'], limit: 1 })
-  await waiter.next()
-  const left = server.leave()
-  t.is((await waiter.next()).error?.code, ErrorCode.leaving)
-  t.deepEqual(await holder.next().then(({ method, params }) => [method, params?.token]), [
-    'lost',
-    token,
-  ])
-  t.is((await holder.call(2, 'acquire', { names: ['gate'], limit: 1 })).error?.code, -32007)
-  t.deepEqual(node.held, ['door'])
-  await t.throwsAsync(RawClient.open(path))
-  holder.close()
-  t.true(await left)
-  t.deepEqual(node.held, [])
-  await server.close()
-  t.deepEqual(await waiter.untilClosed(), [])
+  t.is((await waiter.next()).method, 'queued')
+  server.notify({ type: 'lease', until: toInstant(1234.5) })
+  const { method, params } = await holder.next()
+  t.deepEqual([method, params?.token, params?.until], ['lease', token, 1234.5])
+  t.is((await holder.call(9, 'locks', { name: 'none' })).id, 9)
+  t.is((await waiter.call(9, 'locks', { name: 'none' })).id, 9)
 })
 
-test('leaving: a holder that does not let go is released after a lease', async t => {
-  const { path, node, server } = await start(t, { lease: milliseconds(20) })
-  const holder = await RawClient.greeted(path)
-  await holder.acquire('door')
-  t.true(await server.leave())
-  t.deepEqual(node.held, [])
+test('why is answered with reasons, holders and waiters', async t => {
+  const { path } = await start(t)
+  const client = await RawClient.greeted(path)
+  t.deepEqual((await client.call(1, 'why', { name: 'door' })).result, {
+    name: 'door',
+    reasons: ['door is scripted'],
+    holders: [],
+    waiters: [],
+  })
+  t.is((await client.call(2, 'why', {})).error?.code, ErrorCode.invalidParams)
 })
 
-test('leaving: where nobody waits or holds, there is nothing to wait for', async t => {
-  const { path, server } = await start(t, { lease: milliseconds(60_000) })
-  await RawClient.greeted(path)
-  t.false(await server.leave())
+test('only the administrator founds a cluster, on a socket of its owner alone', async t => {
+  const { path } = await start(t)
+  const client = await RawClient.greeted(path)
+  t.is((await client.call(1, 'found')).error?.code, ErrorCode.invalidRequest)
+  const admin = adminSocketPath(path)
+  t.is(statSync(admin).mode & 0o777, 0o600)
+  const administrator = await RawClient.greeted(admin)
+  t.deepEqual((await administrator.call(1, 'found')).result, {})
 })

@@ -1,6 +1,9 @@
 import { milliseconds, NEVER } from '../../src/lib/time.ts'
-import type { CommandId, Input, LockStatus, Response, Status } from '../../src/node.ts'
+import { MESSAGE_TYPES } from '../../src/core/message.ts'
+import type { CommandId, Input, LockStatus, Response, Status, WhyStatus } from '../../src/node.ts'
 import type { Server, ServedNode } from '../../src/daemon/server.ts'
+
+type Counts = Status['messages']['sent']
 
 type Wait = { readonly id: CommandId; readonly names: readonly string[]; readonly info: string }
 
@@ -11,6 +14,8 @@ export class StandInNode implements ServedNode {
   server: Server | undefined
   /** Cancels are kept back until the grant that they cross has been given. */
   grantsBeforeCancels = false
+  /** Whether it has left as soon as it is asked to. */
+  leaves = true
   /** What `locks` says of other hosts. */
   foreign: readonly LockStatus[] = []
   readonly #held = new Map<number, Wait>()
@@ -28,6 +33,7 @@ export class StandInNode implements ServedNode {
   drive(input: Input): void {
     this.inputs.push(input)
     if (input.type === 'cancel') this.#cancel(input.id)
+    if (input.type === 'leave' && this.leaves) this.server?.notify({ type: 'left' })
     if (input.type !== 'command') return
     const { id, command } = input
     if (command.type === 'release') {
@@ -39,6 +45,10 @@ export class StandInNode implements ServedNode {
           : { type: 'refused', reason: 'not-held', detail: 'no such token' },
       )
       this.#proceed()
+      return
+    }
+    if (command.type === 'found') {
+      this.respond(id, { type: 'founding' })
       return
     }
     const { names, info, wait } = command
@@ -62,10 +72,25 @@ export class StandInNode implements ServedNode {
     this.#proceed()
   }
 
+  /** As a node that leaves says it: the lock stays until its client has gone. */
+  tellLost(token: number, reason: string): void {
+    this.server?.notify({ type: 'lost', token, reason })
+  }
+
   locks(): readonly LockStatus[] {
     const own = [...this.#held].map(([token, { names, info }]) => ({
       name: names[0] ?? '',
-      holders: [{ host: 2, token, limit: 1, info, since: milliseconds(5), position: 0 }],
+      holders: [
+        {
+          host: 2,
+          token,
+          limit: 1,
+          info,
+          since: milliseconds(5),
+          position: 0,
+          ghostFor: undefined,
+        },
+      ],
       waiters: this.#waiting.map((each, index) => ({
         host: 2,
         token: 10_000 + index,
@@ -73,24 +98,37 @@ export class StandInNode implements ServedNode {
         info: each.info,
         since: milliseconds(5),
         position: index + 1,
+        ghostFor: undefined,
       })),
     }))
     return [...own, ...this.foreign]
   }
 
+  why(name: string): WhyStatus {
+    const lock = { name, holders: [], waiters: [] }
+    return { lock, awaited: [], reasons: [`${name} is scripted`] }
+  }
+
   status(): Status {
-    const messages = { request: 0, reply: 0, release: 0, sync: 0 }
+    const messages = Object.fromEntries(MESSAGE_TYPES.map(type => [type, 0])) as Counts
     const peer = { id: 1, name: 'kitchen', address: { ip: '127.0.0.1', port: 7411 } }
     return {
-      host: { id: 2, name: 'garage' },
+      host: { id: 2, name: 'garage', votes: 1 },
       cluster: 'demo',
       incarnation: 7,
       clock: 42,
+      view: { number: 3, members: [1, 2] },
+      isMember: true,
+      majority: true,
+      lease: milliseconds(1900),
+      blank: undefined,
+      views: 3,
       complete: true,
       peers: [
         {
           ...peer,
-          state: 'up',
+          state: 'member',
+          votes: 1,
           incarnation: 3,
           rtt: milliseconds(0.12345),
           loss: 0.5,

@@ -6,7 +6,7 @@ import type { CommandSpec, Options } from '../arguments.ts'
 import { command, usageError, type Command } from '../command.ts'
 import { errorExit, signalExit } from '../exit.ts'
 import { runCommand, type Setting } from '../lock/child.ts'
-import { inheritedDescriptors } from '../lock/descriptors.ts'
+import { inheritedDescriptors, type Inherited } from '../lock/descriptors.ts'
 import { holdUntilStdinEnds } from '../lock/hold.ts'
 import { commandLabel, planLock, type LockPlan } from '../lock/plan.ts'
 import { Interrupted, Signals } from '../lock/signals.ts'
@@ -94,27 +94,33 @@ const SPEC: CommandSpec = {
 }
 
 /** Hold a lock, mostly while a command runs. */
-export const lock: Command = command(SPEC, async (options, operands) => {
-  const plan = planLock(options, operands)
-  if ('problem' in plan) return usageError('lock', plan.problem)
-  const notes = new Notes()
-  const code = await new Session(plan, options, notes).run()
-  await notes.flush(FAREWELL_MS)
-  return code
-})
+export const lock: Command = {
+  run: args => {
+    // Looked at before anything is opened, even to read the line.
+    const inherited = inheritedDescriptors()
+    return command(SPEC, async (options, operands) => {
+      const plan = planLock(options, operands)
+      if ('problem' in plan) return usageError('lock', plan.problem)
+      const notes = new Notes()
+      const code = await new Session(plan, options, inherited, notes).run()
+      await notes.flush(FAREWELL_MS)
+      return code
+    }).run(args)
+  },
+}
 
 /** One run of `lamportctl lock`. */
 class Session {
   readonly #plan: LockPlan
   readonly #socket: string | undefined
+  readonly #inherited: Inherited
   readonly #notes: Notes
-  // Looked at before anything is opened.
-  readonly #inherited = inheritedDescriptors()
   readonly #signals = new Signals()
 
-  constructor(plan: LockPlan, options: Options, notes: Notes) {
+  constructor(plan: LockPlan, options: Options, inherited: Inherited, notes: Notes) {
     this.#plan = plan
     this.#socket = options.text('socket')
+    this.#inherited = inherited
     this.#notes = notes
   }
 

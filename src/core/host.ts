@@ -360,12 +360,7 @@ export class Host {
     }
   }
 
-  #makeFounding(
-    others: readonly HostId[],
-    durable: Durable,
-    life: number,
-    rules: Rules,
-  ): Founding {
+  #makeFounding(others: readonly HostId[], durable: Durable, life: number, rules: Rules): Founding {
     const ready = rules.blankHosts ? durable.ready : (durable.ready ?? { founders: new Map() })
     return new Founding(
       { id: this.#config.self, life },

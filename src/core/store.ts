@@ -28,7 +28,13 @@ export const NOTHING_DURABLE: Durable = {
   life: 0,
 }
 
-const KEY = { incarnation: 'incarnation', ceiling: 'ceiling', view: 'view', ready: 'ready', life: 'life' }
+const KEY = {
+  incarnation: 'incarnation',
+  ceiling: 'ceiling',
+  view: 'view',
+  ready: 'ready',
+  life: 'life',
+}
 
 export function incarnationEntry(incarnation: number): StoreEntry {
   return { key: KEY.incarnation, value: encode(incarnation) }

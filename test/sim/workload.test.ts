@@ -27,11 +27,12 @@ function run(habits: Partial<Habits>, asksMax = 200): { asked: Asked[]; granted:
   simulation.watch(observation => {
     if (observation.type === 'asked') asked.push(observation)
   })
-  const options = { random: new Random(4), untilMs: 2000, asksMax }
-  new RandomLoad(simulation.world, simulation.clients, { ...PLAIN, ...habits }, options)
-  simulation.world.run(2000)
-  simulation.finish()
-  return { asked, granted: simulation.clients.granted }
+  simulation.connect(5000)
+  const { world, clients } = simulation
+  const options = { random: new Random(4), untilMs: world.now + 2000, asksMax }
+  new RandomLoad(world, clients, { ...PLAIN, ...habits }, options)
+  world.run(3000)
+  return { asked, granted: clients.granted }
 }
 
 test('a plain load is exclusive, one name at a time, and all of it is granted', t => {
@@ -67,6 +68,7 @@ test('whoever tries, is impatient, cancels or dies is not always granted, and go
 test('entries are counted down, also over a reboot', t => {
   const simulation = new Simulation({ ...CALM, seed: 4, hosts: [1, 2] })
   const { world, clients } = simulation
+  simulation.connect(5000)
   const load = new EntriesLoad(world, clients, { hosts: [1, 2], entries: 20, name: 'A', holdMs: 5 })
   t.is(load.left, 40)
   world.after(150, () => world.crash(2))

@@ -36,6 +36,7 @@ const packages: Record<string, RegExp> = {
   'yargs/yargs': /^src\/(ctl|daemon)\//,
   'yargs/helpers': /^src\/(ctl|daemon)\//,
   debug: /^src\/daemon\//,
+  lmdb: /^src\/daemon\/store\.ts$/,
   yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 

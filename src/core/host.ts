@@ -272,6 +272,7 @@ export class Host {
     const incarnation = this.#sessions.get(peer) ?? 0
     this.#output.trace({ type: 'session-lost', peer, incarnation })
     this.#sessions.delete(peer)
+    for (const outbox of this.#outboxes) outbox.forget(peer)
     this.#founding.close(peer)
     this.#membership.close(peer)
     this.#mutex.close(peer)

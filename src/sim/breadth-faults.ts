@@ -82,7 +82,7 @@ export class BreadthFaults {
   #loseDisk(id: HostId): void {
     const others = this.#world.ids.filter(other => other !== id)
     if (!this.#world.isRunning(id) || this.#neverStarted.size > 0) return
-    if (others.some(other => this.#world.machine(other).host.isBlank)) return
+    if (others.some(other => !this.#world.hasVoteOnDisk(other))) return
     if (!this.#canRecover(others)) return
     this.counts.diskLosses += 1
     this.#world.crash(id)

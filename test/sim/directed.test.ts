@@ -1,26 +1,28 @@
 import test from 'ava'
-import { timestampOf } from '../../src/core/clock.ts'
 import type { Rules } from '../../src/core/rules.ts'
 import { Schedule } from '../helpers/schedule.ts'
 
-test('a calm world stays in the view that founded it', t => {
+test('a calm world stays in one view', t => {
   for (const votes of [[1, 1], [1, 1, 1], [2, 1], [1, 1, 1, 1, 1], [1]]) {
     const s = new Schedule({ votes }).start()
-    const all = `1: ${s.world.ids.join(' ')}`
+    const { views } = s.world.counts
+    // A majority may have found each other before the last one came.
+    t.true(views <= 2)
     s.run(20_000)
-    for (const id of s.world.ids) t.is(s.view(id), all)
-    t.is(s.installs.length, votes.length)
+    for (const id of s.world.ids) t.is(s.view(id), `${views}: ${s.world.ids.join(' ')}`)
   }
 })
 
-test('a crash and the restart cost two views', t => {
-  for (const downMs of [30, 2000]) {
+test('a crash and the restart cost at most two views', t => {
+  for (const downMs of [1, 30, 100, 240, 300, 2000]) {
     const s = new Schedule().start()
+    const { views } = s.world.counts
     s.world.crash(3)
     s.run(downMs)
     s.world.boot(3)
     s.run(3000)
-    for (const id of s.world.ids) t.is(s.view(id), '3: 1 2 3')
+    for (const id of s.world.ids) t.is(s.members(id), '1 2 3')
+    t.true(s.world.counts.views <= views + 2)
     t.deepEqual(s.violations, [])
   }
 })
@@ -40,7 +42,7 @@ function stampEarly(rules: Partial<Rules>): Schedule {
     s.run(1500)
   }
   // Of the round that lets host 3 in, the proposer hears nothing more; host 3 drives it to its end.
-  s.block(1, 0, 'prepare').block(0, 2, 'accepted', 'learn').block(3, 1, 'learn')
+  s.block(0, 2, 'accepted', 'learn').block(3, 1, 'learn')
   s.world.boot(3)
   s.until(() => s.members(3) === '1 2 3')
   s.cycle(2, 30)
@@ -65,19 +67,25 @@ test('a host stamps nothing before it has heard from all: its clock may be behin
  */
 function ceilingLost(rules: Partial<Rules>): Schedule {
   let isSlow = false
-  const s = new Schedule({ rules, syncMs: () => (isSlow ? Infinity : 1) }).start()
+  const s = new Schedule({
+    rules,
+    syncMs: host => (isSlow && host !== 1 ? Infinity : 1),
+  }).start()
   for (const other of [2, 3]) s.world.cut(1, other)
   for (let i = 0; i < 5; i++) {
     s.world.crash(1, 'all')
     s.world.boot(1)
     s.run(200)
   }
-  isSlow = true
+  s.watch = (host, event) => {
+    if (host !== 1 && event.type === 'deliver' && event.from === 1) isSlow = true
+  }
   for (const other of [2, 3]) s.world.heal(1, other)
-  s.run(1000)
+  s.until(() => isSlow).run(300)
   const first = s.acquire(2)
   s.run(1000)
   for (const id of [1, 2, 3]) s.world.crash(id, 'all')
+  s.watch = () => undefined
   isSlow = false
   s.run(1000)
   for (const id of [2, 3]) s.world.boot(id)
@@ -110,9 +118,9 @@ function strangerExcluded(rules: Partial<Rules>): Schedule {
   s.run(500)
   s.world.crash(2, 'all')
   s.world.boot(2)
-  s.until(() => s.members(3) === '1 3').until(() => s.members(3) === '1 2 3')
-  s.run(700)
-  s.block(0, 3, 'prepare', 'accept', 'learn')
+  s.run(1500)
+  if (s.members(3) !== '1 2 3') throw new Error('host 2 is not back')
+  s.block(0, 3, 'prepare', 'accept', 'learn').block(3, 0, 'prepare')
   s.acquire(1)
   s.world.cut(1, 3)
   s.until(() => s.members(1) === '1 2')
@@ -138,6 +146,8 @@ function repliesImplied(rules: Partial<Rules>): Schedule {
   s.block(1, 3, 'request')
   s.acquire(1)
   s.run(5)
+  s.acquire(2, 'roof')
+  s.run(5)
   s.acquire(3, 'window')
   s.run(10)
   for (const other of [2, 3]) s.world.cut(1, other)
@@ -154,28 +164,20 @@ test('a REPLY is for one request: a later message of its sender proves nothing',
 })
 
 /**
- * Host 3 holds a lock and has accepted the view that excludes it, and that rests on its vote; host 2
- * has learned the view and not accepted it. Neither may go on echoing host 3 together.
+ * Host 5 holds a lock, and has accepted the view that excludes it: it is decided by 1, 4 and 5. Hosts
+ * 2 and 3 learn it and have not accepted it, so they echo host 5; it must not make up a majority with
+ * them by itself.
  */
 function ownVote(rules: Partial<Rules>): Schedule {
-  const s = new Schedule({ rules }).start()
-  s.hold(3)
+  const s = new Schedule({ rules, votes: [1, 1, 1, 1, 1] }).start()
+  s.hold(5)
   const waiting = s.acquire(1)
-  s.block(2, 0, 'prepare').block(3, 0, 'prepare').block(1, 2, 'accept').block(0, 3, 'learn')
-  s.world.cut(2, 3)
-  let hasAccepted = false
-  let hasPromised = false
-  s.watch = (host, event) => {
-    if (event.type === 'deliver' && event.message.type === 'accept' && host === 3) hasAccepted = true
-    if (event.type === 'send' && event.message.type === 'prepare' && host === 2) hasPromised = true
-  }
-  s.until(() => hasAccepted)
-  s.world.heal(2, 3)
-  hasPromised = false
-  s.until(() => hasPromised)
-  s.unblock().block(2, 0, 'prepare').block(3, 0, 'prepare').block(0, 3, 'learn')
-  s.until(() => s.members(2) === '1 2')
-  s.run(800)
+  for (const id of [2, 3]) s.block(1, id, 'prepare')
+  for (const id of [2, 3, 4, 5]) s.block(id, 0, 'prepare')
+  s.block(0, 5, 'learn')
+  s.world.cut(4, 5)
+  s.until(() => s.members(2) === '1 2 3 4' && s.members(3) === '1 2 3 4')
+  s.run(900)
   if (s.token(waiting) === undefined) throw new Error('host 1 is never granted')
   return s
 }
@@ -197,12 +199,11 @@ test('a host that crashes again and again keeps neither a running cluster nor a 
     for (let i = 0; i < 150; i++) {
       s.world.crash(3)
       s.world.boot(3)
-      const ids = [s.acquire(1), s.acquire(2)]
+      const ids = [s.acquire(1, 'door'), s.acquire(2, 'window')]
       s.run(60 + ((i * 37) % 190))
-      for (const id of ids) {
-        const token = s.token(id)
-        if (token !== undefined) grants += 1
-        s.world.cancel(timestampOf(token ?? 0).host || (id === ids[0] ? 1 : 2), id)
+      for (const [j, id] of ids.entries()) {
+        if (s.token(id) !== undefined) grants += 1
+        s.world.cancel(j + 1, id)
       }
     }
     const views = s.world.counts.views
@@ -279,12 +280,14 @@ test('a lasting cut of one link among three: two go on in one view', t => {
   const s = new Schedule().start()
   s.world.cut(1, 2)
   s.run(2000)
-  t.is(s.members(1), '1 3')
-  t.is(s.members(2), '-')
+  // Each end of the cut would go on with host 3: the first one does.
+  const inside = s.members(1) === '1 3' ? 1 : 2
+  t.is(s.members(3), `${inside} 3`)
+  t.is(s.members(3 - inside), '-')
   const { views } = s.world.counts
   s.run(20_000)
   t.is(s.world.counts.views, views)
-  s.hold(1)
+  s.hold(inside)
 })
 
 test('two lasting cuts among five: the best connected majority goes on in one view', t => {

@@ -7,15 +7,13 @@ import type { Client } from '../../src/client/client.ts'
 import type { StatusResult } from '../../src/control/protocol.ts'
 import { eventually, program, Program, Reaper } from './processes.ts'
 
-/** Hosts of one test file get addresses that no other test of the file has. */
-const HOSTS_MAX = 16
-
 /** A machine that is busy may keep a daemon from running for a second: that is no failure here. */
 const PATIENT_TIMING = '{ heartbeat: 150ms, suspect: 5s, lease: 6s }'
 
 const PORT = 7411
 
-const begun = new Map<string, number>()
+/** How many addresses of each network are used: no two clusters of a file share one. */
+const used = new Map<string, number>()
 
 export type ClusterOptions = {
   /** The loopback network of this test file, such as `127.77.1`. */
@@ -56,6 +54,11 @@ export class Host {
   get daemon(): Program {
     if (this.#daemon === undefined) throw new Error(`${this.name} was never started`)
     return this.#daemon
+  }
+
+  /** What its daemon has said. */
+  get log(): string {
+    return this.#daemon?.stderr ?? ''
   }
 
   /** Done when its control socket answers. */
@@ -132,8 +135,8 @@ export class Cluster {
     this.folder = mkdtempSync(join(tmpdir(), 'lamport-'))
     this.hostsFile = join(this.folder, 'hosts.yml')
     this.#reaper = new Reaper(t, this.folder)
-    const first = (begun.get(net) ?? 0) + 1
-    begun.set(net, first - 1 + HOSTS_MAX)
+    const first = (used.get(net) ?? 0) + 1
+    used.set(net, first - 1 + ids.length)
     this.hosts = ids.map((id, index) => new Host(this, id, `${net}.${first + index}`))
     const lines = this.hosts.map(
       host => `  - { id: ${host.id}, name: ${host.name}, address: ${host.address} }`,
@@ -142,7 +145,7 @@ export class Cluster {
     writeFileSync(this.hostsFile, [...head, 'hosts:', ...lines, ''].join('\n'))
     t.teardown(() => {
       if (t.passed) return
-      for (const host of this.hosts) t.log(`${host.name}:\n${host.daemon.stderr}`)
+      for (const host of this.hosts) t.log(`${host.name}:\n${host.log}`)
     })
   }
 

@@ -269,7 +269,6 @@ test.serial('lamportctl is killed: its command keeps the lock to its end', async
   t.log(`free ${ms.toFixed(1)} ms after the command was told to end`)
   t.true(ms < FREED_MS_MAX, `${ms} ms`)
   t.is(await ctl.closed, 'SIGKILL')
-  t.false(isAlive(pid))
   await (await next).release()
   await cluster.idle()
 })

@@ -22,6 +22,8 @@ export type ClusterOptions = {
   /** As in hosts.yml. */
   readonly timing?: string
   readonly name?: string
+  /** The address of the first host, where it is not one of its own. */
+  readonly first?: string
 }
 
 /** Protocol messages that lock and unlock. */
@@ -130,14 +132,18 @@ export class Cluster {
   }
 
   /** Nothing runs yet. */
-  constructor(t: ExecutionContext, { net, ids, timing, name = 'workshop' }: ClusterOptions) {
+  constructor(t: ExecutionContext, options: ClusterOptions) {
+    const { net, ids, timing, name = 'workshop' } = options
     this.t = t
     this.folder = mkdtempSync(join(tmpdir(), 'lamport-'))
     this.hostsFile = join(this.folder, 'hosts.yml')
     this.#reaper = new Reaper(t, this.folder)
-    const first = (used.get(net) ?? 0) + 1
-    used.set(net, first - 1 + ids.length)
-    this.hosts = ids.map((id, index) => new Host(this, id, `${net}.${first + index}`))
+    const next = (used.get(net) ?? 0) + 1
+    used.set(net, next - 1 + ids.length)
+    this.hosts = ids.map((id, index) => {
+      const address = index === 0 ? options.first : undefined
+      return new Host(this, id, address ?? `${net}.${next + index}`)
+    })
     const lines = this.hosts.map(
       host => `  - { id: ${host.id}, name: ${host.name}, address: ${host.address} }`,
     )

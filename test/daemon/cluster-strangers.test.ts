@@ -45,8 +45,8 @@ async function dropped(host: Host): Promise<Readonly<Record<string, number>>> {
 
 /** Without what a host that is held up hears twice. */
 async function total(host: Host): Promise<number> {
-  const { duplicate: _twice, ...others } = await dropped(host)
-  return Object.values(others).reduce((sum, count) => sum + count, 0)
+  const counts = Object.entries(await dropped(host))
+  return counts.reduce((sum, [reason, count]) => sum + (reason === 'duplicate' ? 0 : count), 0)
 }
 
 /** All that the rubbish must leave as it is. */

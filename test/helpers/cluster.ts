@@ -24,6 +24,12 @@ export type ClusterOptions = {
   /** As in hosts.yml. */
   readonly timing?: string
   readonly name?: string
+  /** By id; 1 where nothing is said. */
+  readonly votes?: Readonly<Record<number, number>>
+  /** What runs the daemon of a host in a place of its own: see `Program`. */
+  readonly via?: (id: number) => readonly string[]
+  /** Of the daemons. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Protocol messages that lock and unlock. */
@@ -58,6 +64,11 @@ export class Host {
     return this.#daemon
   }
 
+  /** What its daemon has said. */
+  get log(): string {
+    return this.#daemon?.stderr ?? ''
+  }
+
   /** Done when its control socket answers. */
   async start(): Promise<void> {
     this.#daemon = this.launch()
@@ -68,7 +79,7 @@ export class Host {
   launch(state: string = this.state, socket: string = this.socket): Program {
     const args = ['--hosts', this.#cluster.hostsFile, '--id', String(this.id)]
     const where = ['--state', state, '--socket', socket]
-    return this.#cluster.run([program('lamportd'), ...args, ...where])
+    return this.#cluster.runDaemon(this.id, [program('lamportd'), ...args, ...where])
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -117,6 +128,7 @@ export class Cluster {
   readonly hostsFile: string
   readonly hosts: readonly Host[]
   readonly #reaper: Reaper
+  readonly #options: ClusterOptions
 
   /** All daemons answer, and every host can lock. */
   static async start(t: ExecutionContext, options: ClusterOptions): Promise<Cluster> {
@@ -127,8 +139,10 @@ export class Cluster {
   }
 
   /** Nothing runs yet. */
-  constructor(t: ExecutionContext, { net, ids, timing, name = 'workshop' }: ClusterOptions) {
+  constructor(t: ExecutionContext, options: ClusterOptions) {
+    const { net, ids, timing, name = 'workshop', votes = {} } = options
     this.t = t
+    this.#options = options
     this.folder = mkdtempSync(join(tmpdir(), 'lamport-'))
     this.hostsFile = join(this.folder, 'hosts.yml')
     this.#reaper = new Reaper(t, this.folder)
@@ -136,13 +150,14 @@ export class Cluster {
     begun.set(net, first - 1 + HOSTS_MAX)
     this.hosts = ids.map((id, index) => new Host(this, id, `${net}.${first + index}`))
     const lines = this.hosts.map(
-      host => `  - { id: ${host.id}, name: ${host.name}, address: ${host.address} }`,
+      ({ id, name, address }) =>
+        `  - { id: ${id}, name: ${name}, address: ${address}, votes: ${votes[id] ?? 1} }`,
     )
     const head = [`cluster: ${name}`, `port: ${PORT}`, `timing: ${timing ?? PATIENT_TIMING}`]
     writeFileSync(this.hostsFile, [...head, 'hosts:', ...lines, ''].join('\n'))
     t.teardown(() => {
       if (t.passed) return
-      for (const host of this.hosts) t.log(`${host.name}:\n${host.daemon.stderr}`)
+      for (const host of this.hosts) t.log(`${host.name}:\n${host.log}`)
     })
   }
 
@@ -155,6 +170,11 @@ export class Cluster {
   /** A process that is gone with the test. */
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
     return new Program(this.#reaper, args, env)
+  }
+
+  runDaemon(id: number, args: readonly string[]): Program {
+    const { via, env = {} } = this.#options
+    return new Program(this.#reaper, args, env, via?.(id) ?? [])
   }
 
   /** Every one of these hosts can take a lock and let it go; nothing is in use. */

@@ -79,7 +79,7 @@ async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
 }
 
-/** A process whose output is kept, with no terminal, gone with the test. */
+/** A program of ours whose output is kept, with no terminal, gone with the test. */
 export class Program {
   readonly child: ChildProcessWithoutNullStreams
   /** When it has ended; what it started may still write. */
@@ -91,13 +91,14 @@ export class Program {
   #isClosed = false
   readonly #wakes = new Set<() => void>()
 
+  /** @param via a program that runs Node in a place of its own, such as `ip netns exec NAME` */
   constructor(
     reaper: Reaper,
     args: readonly string[],
     env: Readonly<Record<string, string>>,
-    isNode: boolean = true,
+    via: readonly string[] = [],
   ) {
-    const [file = '', ...rest] = isNode ? [process.execPath, ...args] : args
+    const [file = '', ...rest] = [...via, process.execPath, ...args]
     const child = spawn(file, rest, {
       env: { PATH: process.env.PATH, ...env },
       stdio: 'pipe',
@@ -106,8 +107,14 @@ export class Program {
     this.child = child
     reaper.watch(child)
     child.stdin.on('error', () => undefined)
-    child.stdout.on('data', text => this.#wake((this.stdout += String(text))))
-    child.stderr.on('data', text => this.#wake((this.stderr += String(text))))
+    child.stdout.on('data', text => {
+      this.stdout += String(text)
+      this.#wake()
+    })
+    child.stderr.on('data', text => {
+      this.stderr += String(text)
+      this.#wake()
+    })
     this.exited = once(child, 'exit').then(([code, signal]) => (code ?? signal) as Ending)
     this.closed = once(child, 'close').then(([code, signal]) => {
       this.#isClosed = true
@@ -146,7 +153,7 @@ export class Program {
     return [await this.closed, this.stdout, this.stderr]
   }
 
-  #wake(_said?: string): void {
+  #wake(): void {
     for (const wake of this.#wakes) wake()
     this.#wakes.clear()
   }

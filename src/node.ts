@@ -20,7 +20,7 @@ import { digestOf, safetyTable } from './core/table.ts'
 import { assert, unreachable } from './lib/assert.ts'
 import type { Random } from './lib/random.ts'
 import { earliest, elapsed, toInstant, type Duration, type Instant } from './lib/time.ts'
-import { Endpoint, type Address, type ChannelId } from './transport/endpoint.ts'
+import { Endpoint, type Address, type ChannelId, type SessionEnd } from './transport/endpoint.ts'
 
 export type {
   Command,
@@ -153,7 +153,7 @@ export class Node {
           this.#log('info', `${this.#name(peer)} is connected`)
           this.#host.open(this.#now, peer, incarnation)
         },
-        sessionLost: (peer, _incarnation, reason) => this.#sessionLost(peer, reason),
+        sessionLost: (peer, end, reason) => this.#sessionLost(peer, end, reason),
         notice: (_peer, text) => this.#log('warning', text),
       },
       random.fork(),
@@ -265,9 +265,13 @@ export class Node {
     else this.#host.hear(this.#now, from, heartbeat)
   }
 
-  #sessionLost(peer: HostId, reason: string): void {
-    this.#log('warning', `the session with ${this.#name(peer)} has ended: ${reason}`)
+  #sessionLost(peer: HostId, end: SessionEnd, reason: string): void {
+    if (end !== 'own-incarnation') {
+      this.#log('warning', `the session with ${this.#name(peer)} has ended: ${reason}`)
+    }
     this.#host.close(this.#now, peer)
+    // A message may be lost, and a lost REQUEST or RELEASE would be waited for without end.
+    if (end === 'broken') this.#host.rebirth(this.#now, `a channel broke: ${reason}`)
   }
 
   #isDrained(peer: HostId): boolean {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import test, { type ExecutionContext } from 'ava'
 import { compare, timestampOf, tokenOf, type HostId, type Timestamp } from '../src/core/clock.ts'
+import { channelOf } from '../src/core/message.ts'
 import { milliseconds } from '../src/lib/time.ts'
 import { Random } from '../src/lib/random.ts'
 import { InFlightChecker } from '../src/sim/causality.ts'
@@ -50,19 +51,23 @@ function finish(t: ExecutionContext, simulation: Simulation): void {
   t.false(simulation.isStuck)
 }
 
-/** Each host enters `entries` times; the run ends when all have. */
+/** Each host enters `entries` times; the run ends when all have. How many messages that took. */
 function enter(
   t: ExecutionContext,
   simulation: Simulation,
   load: { readonly hosts: readonly HostId[]; readonly entries: number; readonly holdMs: number },
-): void {
+): number {
+  const before = simulation.mutexMessages
   const entries = new EntriesLoad(simulation.world, simulation.clients, { ...load, name: 'door' })
   t.true(
     simulation.world.runUntil(() => entries.left === 0, LOAD_MS_MAX),
     'all have entered as often as they should',
   )
+  t.is(simulation.clients.granted - simulation.clients.lost, load.hosts.length * load.entries)
+  simulation.world.run(100)
+  const messages = simulation.mutexMessages - before
   finish(t, simulation)
-  t.is(simulation.clients.granted, load.hosts.length * load.entries)
+  return messages
 }
 
 for (const [count, messages] of [
@@ -71,8 +76,7 @@ for (const [count, messages] of [
 ] as const)
   test(`300 uncontended entries at ${count} hosts take ${messages} messages each`, t => {
     const simulation = connected(t, idsTo(count))
-    enter(t, simulation, { hosts: [2], entries: 300, holdMs: 1 })
-    t.is(simulation.mutexMessages, 300 * messages)
+    t.is(enter(t, simulation, { hosts: [2], entries: 300, holdMs: 1 }), 300 * messages)
   })
 
 /** All try at one instant, twenty times over; each round has one holder, and all are answered. */
@@ -116,14 +120,12 @@ test('three contenders who hold for 10 ms enter 200 times each, never two at onc
 
 test('five hosts enter 300 times each with 18,000 messages, and the queues are empty after', t => {
   const simulation = connected(t, idsTo(5))
-  enter(t, simulation, { hosts: idsTo(5), entries: 300, holdMs: 0.5 })
-  t.is(simulation.mutexMessages, 18_000)
+  t.is(enter(t, simulation, { hosts: idsTo(5), entries: 300, holdMs: 0.5 }), 18_000)
 })
 
 test('the messages of an entry are as many where datagrams are lost, doubled and reordered', t => {
   const simulation = connected(t, idsTo(5), { link: { ...WILD, loss: 0.2 } })
-  enter(t, simulation, { hosts: idsTo(5), entries: 20, holdMs: 0.5 })
-  t.is(simulation.mutexMessages, 5 * 20 * 12)
+  t.is(enter(t, simulation, { hosts: idsTo(5), entries: 20, holdMs: 0.5 }), 5 * 20 * 12)
 })
 
 function twenty(t: ExecutionContext, seed: number): string {
@@ -141,7 +143,8 @@ test('twenty hosts are all served; the same seed is the same run, another seed a
 
 for (const loss of [0.1, 0.3, 0.5])
   test(`five hosts are all served with ${loss * 100} % lost, copies up to five, late and out of order`, t => {
-    const simulation = connected(t, idsTo(5), { seed: 7, link: { ...WILD, loss } })
+    const simulation = connected(t, idsTo(5), { seed: 7 })
+    simulation.world.network.reset({ ...WILD, loss })
     enter(t, simulation, { hosts: idsTo(5), entries: 10, holdMs: 5 })
   })
 
@@ -200,20 +203,21 @@ function stampedEvents(seed: number): Stamped[] {
         vector.set(host, count)
         stamped.push({ host, count, time, vector: new Map(vector) })
       }
-      if (event.type !== 'send') return
-      const link = `${host}>${event.to}`
+      if (event.type !== 'send' || event.to === host) return
+      const link = `${host}>${event.to} ${channelOf(event.message)}`
       channels.set(link, [...(channels.get(link) ?? []), new Map(vector)])
-    } else if (event.type === 'deliver') {
-      const sent = channels.get(`${event.from}>${host}`)?.shift()
+    } else if (event.type === 'deliver' && event.from !== host) {
+      const link = `${event.from}>${host} ${channelOf(event.message)}`
+      const sent = channels.get(link)?.shift()
       for (const [other, count] of sent ?? [])
         vector.set(other, Math.max(count, vector.get(other) ?? 0))
     }
   })
-  new RandomLoad(simulation.world, simulation.clients, BUSY, {
-    random: new Random(seed),
-    untilMs: 150,
-  })
-  simulation.world.run(300)
+  simulation.connect(CONNECT_MS_MAX)
+  const { world, clients } = simulation
+  const untilMs = world.now + 150
+  new RandomLoad(world, clients, BUSY, { random: new Random(seed), untilMs, asksMax: 1000 })
+  world.run(300)
   return stamped
 }
 

@@ -36,12 +36,20 @@ const packages: Record<string, RegExp> = {
   'yargs/yargs': /^src\/(ctl|daemon)\//,
   'yargs/helpers': /^src\/(ctl|daemon)\//,
   debug: /^src\/daemon\//,
-  yaml: /^src\/daemon\/config/,
+  lmdb: /^src\/daemon\/store\.ts$/,
+  yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 
 /** A file ends near 300 lines; these few say why they are longer. */
 const LINES_MAX = 400
-const longFiles: Record<string, number> = {}
+const longFiles: Record<string, number> = {
+  // The types between a node and its drivers, and their wiring, side by side.
+  'src/node.ts': 460,
+  // Which of several sessions, handshakes and endings counts: one decision in one place.
+  'src/transport/peer.ts': 480,
+  // What goes into the next packet, out of everything that is due.
+  'src/transport/session.ts': 480,
+}
 
 function files(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })

@@ -1,5 +1,5 @@
 import { unreachable } from '../lib/assert.ts'
-import { after, NEVER, toInstant, type Duration, type Instant } from '../lib/time.ts'
+import { after, elapsed, NEVER, toInstant, type Duration, type Instant } from '../lib/time.ts'
 import type { HostId, LamportClock } from './clock.ts'
 import type { BlankMessage, RecoveryPhase } from './message.ts'
 import { compareBallots, NO_BALLOT, type AcceptorRecord } from './register.ts'
@@ -30,6 +30,8 @@ export type Recovery = {
   readonly knownIncarnation: number
 }
 
+export type FoundingTiming = { readonly heartbeat: Duration; readonly suspect: Duration }
+
 type Answer = Extract<BlankMessage, { readonly type: 'answer' }>
 
 /**
@@ -43,14 +45,15 @@ export class Founding {
   readonly #others: readonly HostId[]
   readonly #votes: Votes
   readonly #clock: LamportClock
-  readonly #interval: Duration
+  readonly #timing: FoundingTiming
   readonly #output: FoundingOutput
-  /** Names this life of a blank host. */
+  /** Names this disk of a blank host. */
   readonly #life: number
   #record: ReadyRecord | undefined
   /** Set once `ready` was asked for, so that it is asked for once. */
   #isSettled: boolean
-  readonly #blankLives = new Map<HostId, number>()
+  /** Blank hosts, when they were heard last, and the names of their lives. */
+  readonly #blank = new Map<HostId, { readonly life: number; readonly last: Instant }>()
   readonly #sessions = new Set<HostId>()
   readonly #readyHosts = new Set<HostId>()
   #phase: RecoveryPhase = 0
@@ -63,7 +66,7 @@ export class Founding {
     others: readonly HostId[],
     votes: Votes,
     clock: LamportClock,
-    interval: Duration,
+    timing: FoundingTiming,
     recovered: ReadyRecord | undefined,
     output: FoundingOutput,
   ) {
@@ -72,7 +75,7 @@ export class Founding {
     this.#others = others
     this.#votes = votes
     this.#clock = clock
-    this.#interval = interval
+    this.#timing = timing
     this.#output = output
     this.#record = recovered
     this.#isSettled = recovered !== undefined
@@ -93,7 +96,7 @@ export class Founding {
 
   close(host: HostId): void {
     this.#sessions.delete(host)
-    this.#blankLives.delete(host)
+    this.#blank.delete(host)
     this.#readyHosts.delete(host)
     this.#answers.delete(host)
   }
@@ -104,7 +107,7 @@ export class Founding {
 
   tick(now: Instant): void {
     if (this.#isSettled || now < this.#next) return
-    this.#next = after(now, this.#interval)
+    this.#next = after(now, this.#timing.heartbeat)
     if (this.#others.length === 0) this.#settle({ founders: new Map() }, undefined)
     else this.#announce()
   }
@@ -113,21 +116,27 @@ export class Founding {
    * The operator says that the blank hosts may found the cluster. Undefined: done; else why not.
    * Never without a majority: a host that was never started may be a host with a lost disk.
    */
-  found(): string | undefined {
+  found(now: Instant): string | undefined {
     if (this.#isSettled) return 'this host is not blank: the cluster has been founded'
     const ready = [...this.#readyHosts]
     if (ready.length > 0) return `host ${ready.join(', ')} is not blank: this one recovers from it`
-    if (!this.#votes.isMajority([this.#self, ...this.#blankLives.keys()])) {
+    if (this.#phase > 0) return 'a host that is not blank was met: this one recovers from it'
+    const unknown = [...this.#sessions].filter(host => !this.#blank.has(host))
+    if (unknown.length > 0) {
+      return `host ${unknown.join(', ')} has not said yet whether it is blank: try again in a second`
+    }
+    const lives = this.#livesHeard(now)
+    if (!this.#votes.isMajority([this.#self, ...lives.keys()])) {
       return 'blank hosts with a majority of votes must be up and connected'
     }
-    this.#settle({ founders: new Map(this.#blankLives) }, undefined)
+    this.#settle({ founders: lives }, undefined)
     return undefined
   }
 
-  receive(from: HostId, message: BlankMessage): void {
+  receive(now: Instant, from: HostId, message: BlankMessage): void {
     switch (message.type) {
       case 'blank':
-        this.#receiveBlank(from, message)
+        this.#receiveBlank(now, from, message)
         return
       case 'answer':
         this.#receiveAnswer(from, message)
@@ -144,7 +153,11 @@ export class Founding {
     const silent = this.#others.filter(host => !this.#sessions.has(host)).map(name)
     if (this.#phase > 0) {
       const missing = this.#others.filter(host => !this.#answers.has(host)).map(name)
-      return `recovery from all other hosts: ${missing.join(', ')} must answer`
+      if (missing.length > 0) {
+        return `recovery from all other hosts: ${missing.join(', ')} must answer`
+      }
+      const blank = this.#others.filter(host => this.#answers.get(host)?.ready === false).map(name)
+      return `recovery: too many other hosts are blank as well (${blank.join(', ')})`
     }
     if (silent.length === 0) return 'the other hosts to say what they know'
     return `the first start of ${silent.join(', ')} (or, if no host ever ran: lamportctl found)`
@@ -160,12 +173,25 @@ export class Founding {
     })
   }
 
-  #receiveBlank(from: HostId, message: Extract<BlankMessage, { readonly type: 'blank' }>): void {
+  /** Lives of the blank hosts that are heard. */
+  #livesHeard(now: Instant): Map<HostId, number> {
+    const lives = new Map<HostId, number>()
+    for (const [host, { life, last }] of this.#blank) {
+      if (elapsed(last, now) < this.#timing.suspect) lives.set(host, life)
+    }
+    return lives
+  }
+
+  #receiveBlank(
+    now: Instant,
+    from: HostId,
+    message: Extract<BlankMessage, { readonly type: 'blank' }>,
+  ): void {
     if (!this.#isSettled) {
-      this.#blankLives.set(from, message.life)
-      const isEveryone = this.#blankLives.size === this.#others.length
-      if (isEveryone && this.#phase === 0)
-        this.#settle({ founders: new Map(this.#blankLives) }, undefined)
+      this.#blank.set(from, { life: message.life, last: now })
+      const lives = this.#livesHeard(now)
+      const isEveryone = lives.size === this.#others.length
+      if (isEveryone && this.#phase === 0) this.#settle({ founders: lives }, undefined)
     }
     if (message.phase === 2) this.#output.raiseFloor(message.floor)
     const { accepted, value } = this.#output.acceptorRecord()

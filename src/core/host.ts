@@ -36,7 +36,14 @@ import { Mutex } from './mutex.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
 import { explainLock, explainStall, lockStatuses, memberStates, type Picture } from './picture.ts'
 import type { Rules } from './rules.ts'
-import { acceptorEntry, ceilingEntry, incarnationEntry, readyEntry, type Durable } from './store.ts'
+import {
+  acceptorEntry,
+  ceilingEntry,
+  incarnationEntry,
+  lifeEntry,
+  readyEntry,
+  type Durable,
+} from './store.ts'
 import { Tally } from './tally.ts'
 import { describeView, includes, Votes, type View } from './view.ts'
 
@@ -160,7 +167,8 @@ export class Host {
         save: record => this.#append([acceptorEntry(record)]),
       },
     )
-    this.#founding = this.#makeFounding(others, durable, random, rules)
+    const life = durable.life === 0 ? 1 + random.below(2 ** 31) : durable.life
+    this.#founding = this.#makeFounding(others, durable, life, rules)
     const answerWait = milliseconds(timing.suspect + timing.lease)
     this.#claims = new Claims(this.#mutex, answerWait, {
       granted: (id, token) => this.#respond(id, { type: 'granted', token, until: this.#until() }),
@@ -170,8 +178,10 @@ export class Host {
       mayStamp: () => this.#ceiling.allows(this.#clock.time + 1),
       explain: (now, token) => explainStall(this.#picture(now), token),
     })
-    // Neither may be relied on before it is durable: until then this host is silent.
-    this.#append([incarnationEntry(this.#incarnation), ...this.#ceilingEntries()])
+    // None may be relied on before it is durable: until then this host is silent.
+    const entries = [incarnationEntry(this.#incarnation), ...this.#ceilingEntries()]
+    if (durable.life === 0) entries.push(lifeEntry(life))
+    this.#append(entries)
   }
 
   get incarnation(): number {
@@ -180,7 +190,7 @@ export class Host {
 
   /** Whether the incarnation is durable, and channels may be opened in its name. */
   get isAwake(): boolean {
-    return this.#synced > 0
+    return this.#synced > 0 && !this.#isReborn
   }
 
   /** Whether this host has no vote yet: its first start, or a disk that was lost. */
@@ -216,7 +226,7 @@ export class Host {
         }
         break
       case 'found': {
-        const detail = this.#founding.found()
+        const detail = this.#founding.found(now)
         if (detail === undefined) this.#respond(id, { type: 'founding' })
         else this.#respond(id, { type: 'refused', reason: 'not-blank', detail })
         break
@@ -350,20 +360,14 @@ export class Host {
     }
   }
 
-  #makeFounding(
-    others: readonly HostId[],
-    durable: Durable,
-    random: Random,
-    rules: Rules,
-  ): Founding {
-    const life = 1 + random.below(2 ** 31)
+  #makeFounding(others: readonly HostId[], durable: Durable, life: number, rules: Rules): Founding {
     const ready = rules.blankHosts ? durable.ready : (durable.ready ?? { founders: new Map() })
     return new Founding(
       { id: this.#config.self, life },
       others,
       this.#votes,
       this.#clock,
-      this.#config.timing.heartbeat,
+      this.#config.timing,
       ready,
       {
         send: (to, message) => this.#post(to, message),
@@ -424,7 +428,7 @@ export class Host {
         return
       case 'blank':
       case 'answer':
-        this.#founding.receive(from, message)
+        this.#founding.receive(this.#now, from, message)
         return
       default:
         unreachable(message)
@@ -480,16 +484,15 @@ export class Host {
   }
 
   #becomeReady(record: ReadyRecord, recovery: Recovery | undefined): void {
-    const entries: StoreEntry[] = []
     if (recovery !== undefined) {
       const { acceptor, knownIncarnation } = recovery
-      this.#membership.acceptor.recover(acceptor)
+      this.#membership.recover(acceptor)
       if (knownIncarnation >= this.#incarnation) {
         this.#beginLife(knownIncarnation + 1, 'recovered from the other hosts')
       }
     }
     // One batch becomes durable as a whole and after all before it: `ready` is last.
-    const lsn = this.#append([...entries, readyEntry(record)])
+    const lsn = this.#append([readyEntry(record)])
     this.#whenSynced.set(lsn, () => {
       this.#founding.becameReady(record)
       this.#log('info', 'this host is no longer blank: it may vote')

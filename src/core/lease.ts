@@ -1,6 +1,8 @@
-import { after, before, NEVER, type Duration, type Instant } from '../lib/time.ts'
+import { after, earliest, NEVER, toInstant, type Duration, type Instant } from '../lib/time.ts'
 import type { HostId } from './clock.ts'
 import type { Votes } from './view.ts'
+
+const LONG_AGO = toInstant(-Infinity)
 
 /**
  * Until when this host may believe its locks: `lease` after the send time of the newest heartbeat
@@ -13,23 +15,25 @@ export class Lease {
   readonly #duration: Duration
   /** Newest of our stamps that each other host has echoed. */
   readonly #echoed = new Map<HostId, Instant>()
-  /** Send time of the newest heartbeat that a majority has echoed; our own echo needs no network. */
-  #confirmed: Instant = before(0 as Instant, NEVER as unknown as Duration)
+  /** Our own echo needs no network, and is given up to here: to itself a host is like any other. */
+  #echoedBySelf: Instant = NEVER
+  /** Stamps up to here have been echoed by a majority; NEVER where this host alone is one. */
+  #confirmed: Instant = LONG_AGO
 
   constructor(self: HostId, votes: Votes, duration: Duration) {
     this.#self = self
     this.#votes = votes
     this.#duration = duration
+    this.#confirm()
   }
 
   get duration(): Duration {
     return this.#duration
   }
 
-  /** When the lease ends, unless it is renewed. A host that is a majority by itself needs no echo. */
+  /** When the lease ends, unless it is renewed. */
   end(now: Instant): Instant {
-    if (this.#votes.isMajority([this.#self])) return after(now, this.#duration)
-    return after(this.#confirmed, this.#duration)
+    return after(earliest(this.#confirmed, now), this.#duration)
   }
 
   isValid(now: Instant): boolean {
@@ -42,19 +46,41 @@ export class Lease {
     if (stamp > now) return
     if (stamp <= (this.#echoed.get(from) ?? -Infinity)) return
     this.#echoed.set(from, stamp)
-    const newestFirst = [...this.#echoed].sort(([, a], [, b]) => b - a)
-    const hosts: HostId[] = [this.#self]
+    this.#confirm()
+  }
+
+  /** Our own acceptor has accepted a view with our incarnation in it, or none yet. */
+  allowSelf(): void {
+    this.#echoedBySelf = NEVER
+    this.#confirm()
+  }
+
+  /**
+   * Our own acceptor has accepted a view without our incarnation: it counts among those by whom that
+   * view may be decided, so it must not go on echoing us either.
+   */
+  refuseSelf(now: Instant): void {
+    this.#echoedBySelf = earliest(this.#echoedBySelf, now)
+    this.#confirm()
+  }
+
+  /** A new incarnation has been promised nothing. */
+  forget(): void {
+    this.#echoed.clear()
+    this.#confirm()
+  }
+
+  #confirm(): void {
+    const newestFirst = [...this.#echoed, [this.#self, this.#echoedBySelf] as const].sort(
+      ([, a], [, b]) => b - a,
+    )
+    const hosts: HostId[] = []
+    this.#confirmed = LONG_AGO
     for (const [host, at] of newestFirst) {
       hosts.push(host)
       if (!this.#votes.isMajority(hosts)) continue
       this.#confirmed = at
       return
     }
-  }
-
-  /** A new incarnation has been promised nothing. */
-  forget(): void {
-    this.#echoed.clear()
-    this.#confirmed = before(0 as Instant, NEVER as unknown as Duration)
   }
 }

@@ -29,7 +29,12 @@ export type MembershipOutput = {
   save(record: AcceptorRecord<View>): void
 }
 
+const LONG_AGO = toInstant(-Infinity)
+
 export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect: Duration }
+
+/** Rounds that fail make the next wait up to this power of two longer. */
+const FAILURES_MAX = 4
 
 /**
  * Which hosts make up the view: heartbeats tell who hears whom, and the register of views, changed
@@ -56,6 +61,10 @@ export class Membership {
   #roundEnd: Instant = NEVER
   /** When to propose; `undefined` while the view is as wanted. */
   #nextProposal: Instant | undefined
+  /** Until when the round of another host, in which we have a part, is left alone. */
+  #yieldUntil: Instant = LONG_AGO
+  /** Rounds of ours in a row that came to nothing: where a disk is slow, a round needs longer. */
+  #failures = 0
   /** Whether anything that the wanted view rests on may have changed. */
   #stale = true
 
@@ -83,6 +92,7 @@ export class Membership {
     this.#output = output
     this.#acceptor = new Acceptor(recovered, record => output.save(record))
     this.hearing = new Hearing(self.id, timing.suspect)
+    this.#echoSelf(LONG_AGO)
   }
 
   get view(): View | undefined {
@@ -91,6 +101,12 @@ export class Membership {
 
   get acceptor(): Acceptor<View> {
     return this.#acceptor
+  }
+
+  /** What a host with a lost disk copied from the others. */
+  recover(record: AcceptorRecord<View>): void {
+    this.#acceptor.recover(record)
+    this.#echoSelf(LONG_AGO)
   }
 
   /** Whether a majority of votes is heard, this host included: then there can be a view. */
@@ -102,6 +118,7 @@ export class Membership {
   reincarnate(incarnation: number): void {
     this.#incarnation = incarnation
     this.#lease.forget()
+    this.#echoSelf(LONG_AGO)
     this.#abandon()
     this.#stale = true
   }
@@ -137,6 +154,7 @@ export class Membership {
       case 'prepare': {
         const { ballot } = message
         const isPromised = this.#acceptor.prepare(ballot)
+        if (isPromised) this.#yieldTo(now, from)
         const { promised, accepted, value } = this.#acceptor.record
         if (!isPromised) this.#send([from], { type: 'conflict', ballot, promised })
         else this.#send([from], { type: 'promise', ballot, accepted, value })
@@ -144,8 +162,11 @@ export class Membership {
       }
       case 'accept': {
         const { ballot, value } = message
-        if (this.#acceptor.accept(ballot, value)) this.#send([from], { type: 'accepted', ballot })
-        else {
+        if (this.#acceptor.accept(ballot, value)) {
+          this.#echoSelf(now)
+          this.#yieldTo(now, from)
+          this.#send([from], { type: 'accepted', ballot })
+        } else {
           const { promised } = this.#acceptor.record
           this.#send([from], { type: 'conflict', ballot, promised })
         }
@@ -171,7 +192,7 @@ export class Membership {
       }
       case 'conflict':
         this.#clock.witness(message.promised.counter)
-        if (this.#roundOf(message.ballot) !== undefined) this.#abandon()
+        if (this.#roundOf(message.ballot) !== undefined) this.#fail(now)
         return
       case 'learn':
         this.#learn(now, message.value)
@@ -195,34 +216,57 @@ export class Membership {
   consider(now: Instant): void {
     if (this.#round !== undefined) {
       if (now < this.#roundEnd) return
-      this.#abandon()
+      this.#fail(now)
     }
-    if (!this.#stale && (this.#nextProposal === undefined || now < this.#nextProposal)) return
+    if (!this.#stale && now < this.#due()) return
     const wanted = this.#wanted(now)
     this.#stale = false
     if (!this.#isUnlearned() && !this.#differs(wanted)) {
       this.#nextProposal = undefined
+      this.#failures = 0
       return
     }
     // At random, so that two who notice together do not duel for ever (Paxos promises no progress).
     this.#nextProposal ??= after(now, scaled(this.#timing.heartbeat, this.#random.fraction() / 3))
-    if (now < this.#nextProposal) return
-    this.#nextProposal = after(now, scaled(this.#timing.heartbeat, 1 + 3 * this.#random.fraction()))
+    if (now < this.#due()) return
+    this.#nextProposal = after(now, this.#backoff())
     this.#propose(now, wanted)
   }
 
   deadline(now: Instant): Instant {
     let deadline = earliest(this.#nextHeartbeat, this.hearing.deadline(now))
     if (this.#round !== undefined) deadline = earliest(deadline, this.#roundEnd)
-    else deadline = earliest(deadline, this.#nextProposal ?? NEVER)
+    else deadline = earliest(deadline, this.#due())
     return deadline
+  }
+
+  #due(): Instant {
+    if (this.#nextProposal === undefined) return NEVER
+    return toInstant(Math.max(this.#nextProposal, this.#yieldUntil))
+  }
+
+  /** Another host is at work on the same: to outbid it at once would only throw its work away. */
+  #yieldTo(now: Instant, host: HostId): void {
+    if (host !== this.#self) this.#yieldUntil = after(now, this.#backoff())
+  }
+
+  #fail(now: Instant): void {
+    this.#failures = Math.min(this.#failures + 1, FAILURES_MAX)
+    this.#abandon()
+    this.#nextProposal = after(now, this.#backoff())
+  }
+
+  /** At random, and longer with each failure. */
+  #backoff(): Duration {
+    const factor = (1 + 3 * this.#random.fraction()) * 2 ** this.#failures
+    return scaled(this.#timing.heartbeat, factor)
   }
 
   #propose(now: Instant, wanted: ReadonlyMap<HostId, number> | undefined): void {
     const { promised } = this.#acceptor.record
     if (promised.counter > this.#clock.time) this.#clock.witness(promised.counter)
     const ballot = { counter: this.#clock.tick(), host: this.#self }
-    this.#roundEnd = after(now, this.#timing.suspect)
+    this.#roundEnd = after(now, scaled(this.#timing.suspect, 2 ** this.#failures))
     this.#round = new Round<View>(ballot, this.#votes, current => this.#change(current, wanted))
     this.#send(this.#hosts, { type: 'prepare', ballot })
   }
@@ -247,7 +291,9 @@ export class Membership {
       this.hearing.excluded(now, host)
     }
     this.#view = view
-    this.#stale = true
+    this.#failures = 0
+    // What a round under way wants was made for the view before: it would exclude who has just come in.
+    this.#abandon()
     this.#output.decided(view)
     // Whoever came in waits for our echo.
     for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
@@ -295,15 +341,25 @@ export class Membership {
     })
   }
 
+  /** The same rule for our own heartbeats, which need no network to be echoed. */
+  #echoSelf(now: Instant): void {
+    if (this.#refuses(this.#self, this.#incarnation)) this.#lease.refuseSelf(now)
+    else this.#lease.allowSelf()
+  }
+
   /**
    * An incarnation that the newest view we accepted leaves out gets no lease from us: any majority
    * that decided that view contains one who refuses.
    */
   #echoFor(host: HostId, incarnation: number): number | undefined {
-    const accepted = this.#acceptor.record.value
-    const isRefused = accepted !== undefined && !includes(accepted, host, incarnation)
-    if (isRefused && this.#rules.echoMembersOnly) return undefined
+    if (this.#refuses(host, incarnation)) return undefined
     return this.hearing.stampOf(host, incarnation)
+  }
+
+  #refuses(host: HostId, incarnation: number): boolean {
+    const accepted = this.#acceptor.record.value
+    if (accepted === undefined || !this.#rules.echoMembersOnly) return false
+    return !includes(accepted, host, incarnation)
   }
 
   #roundOf(ballot: { readonly counter: number; readonly host: HostId }): Round<View> | undefined {

@@ -64,8 +64,8 @@ export class Mutex {
   readonly #channels = new Map<HostId, number>()
   /** Members whose SYNC for this view has come whole, and whether its basis was true. */
   readonly #synced = new Map<HostId, boolean>()
-  /** Members of whose SYNC some but not the last part has come. */
-  readonly #syncing = new Set<HostId>()
+  /** Members of whose SYNC some but not the last part has come, and the requests it has named. */
+  readonly #syncing = new Map<HostId, Set<Token>>()
   /** Incarnations that have sent a SYNC to this incarnation of ours. */
   readonly #everSynced = new Map<HostId, number>()
   readonly #ghosts = new Set<QueueEntry>()
@@ -312,12 +312,17 @@ export class Mutex {
     from: HostId,
     message: Extract<MutexMessage, { readonly type: 'sync' }>,
   ): void {
-    // Its present requests are all that it has: whatever else we knew of it is over.
-    if (!this.#syncing.has(from)) this.#forgetRequestsOf(from)
-    this.#syncing.add(from)
-    for (const request of message.requests) this.#insertAndReply(now, { ...request, host: from })
+    const named = this.#syncing.get(from) ?? new Set<Token>()
+    this.#syncing.set(from, named)
+    for (const request of message.requests) {
+      named.add(tokenOf({ time: request.time, host: from }))
+      this.#insertAndReply(now, { ...request, host: from })
+    }
     for (const ghost of message.ghosts) this.#addGhost(now, ghost)
     if (message.last) {
+      // What it has named is all that it has: whatever else we knew of it is over. Not before the
+      // last part: if it is excluded until then, what we knew must become ghosts.
+      this.#forgetRequestsOf(from, named)
       this.#syncing.delete(from)
       this.#synced.set(from, message.basis)
       this.#everSynced.set(from, this.#currentView().members.get(from)?.incarnation ?? 0)
@@ -391,9 +396,10 @@ export class Mutex {
     this.#output.send([request.host], { type: 'reply', view, time, request: request.time })
   }
 
-  #forgetRequestsOf(member: HostId): void {
+  #forgetRequestsOf(member: HostId, except: ReadonlySet<Token>): void {
     for (const entry of [...this.#queue.entries()]) {
       if (entry.request.host !== member || entry.ghostUntil !== undefined) continue
+      if (except.has(entry.token)) continue
       this.#queue.remove(entry.token)
     }
   }

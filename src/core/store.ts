@@ -15,6 +15,8 @@ export type Durable = {
   readonly acceptor: AcceptorRecord<View> | undefined
   /** `undefined`: a blank host. */
   readonly ready: ReadyRecord | undefined
+  /** Names the disk of a blank host, so that one which restarts is still the one that was met; or 0. */
+  readonly life: number
 }
 
 /** The store of a host that was never started. */
@@ -23,9 +25,16 @@ export const NOTHING_DURABLE: Durable = {
   clockCeiling: 0,
   acceptor: undefined,
   ready: undefined,
+  life: 0,
 }
 
-const KEY = { incarnation: 'incarnation', ceiling: 'ceiling', view: 'view', ready: 'ready' }
+const KEY = {
+  incarnation: 'incarnation',
+  ceiling: 'ceiling',
+  view: 'view',
+  ready: 'ready',
+  life: 'life',
+}
 
 export function incarnationEntry(incarnation: number): StoreEntry {
   return { key: KEY.incarnation, value: encode(incarnation) }
@@ -41,6 +50,10 @@ export function acceptorEntry(record: AcceptorRecord<View>): StoreEntry {
 
 export function readyEntry({ founders }: ReadyRecord): StoreEntry {
   return { key: KEY.ready, value: encode([...founders]) }
+}
+
+export function lifeEntry(life: number): StoreEntry {
+  return { key: KEY.life, value: encode(life) }
 }
 
 /** Reads the records of a store, or says which one is damaged. */
@@ -63,7 +76,9 @@ export function recover(
   const readyBytes = records.get(KEY.ready)
   const ready = readyBytes === undefined ? undefined : parseReady(decode(readyBytes))
   if (readyBytes !== undefined && ready === undefined) return { damaged: KEY.ready }
-  return { incarnation, clockCeiling, acceptor, ready }
+  const life = number(KEY.life)
+  if (life === undefined) return { damaged: KEY.life }
+  return { incarnation, clockCeiling, acceptor, ready, life }
 }
 
 function parseReady(value: unknown): ReadyRecord | undefined {

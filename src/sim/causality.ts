@@ -1,6 +1,13 @@
-import { timestampOf, tokenOf, type HostId, type Token } from '../core/clock.ts'
-import type { Message } from '../core/message.ts'
-import { describeToken } from '../core/mutex.ts'
+import {
+  describeToken,
+  timestampOf,
+  tokenOf,
+  type HostId,
+  type Timestamp,
+  type Token,
+} from '../core/clock.ts'
+import { channelOf, type Message } from '../core/message.ts'
+import type { View } from '../core/view.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { TraceEvent } from '../node.ts'
 import type { Checker, Rest } from './checkers.ts'
@@ -15,73 +22,96 @@ type Sent = { readonly text: string; readonly vector: Vector }
 
 type Request = {
   readonly host: HostId
+  readonly incarnation: number
   /** The event that made it: how manieth of its host, and what had happened before it. */
   readonly count: number
   readonly vector: Vector
   readonly names: readonly string[]
   readonly limit: number
+  /** A view has excluded its host, which may not know yet and enter all the same. */
+  isRetired: boolean
 }
 
+/** Whether a host still has a request of its own in its queue: a withdrawal need not be told. */
+export type IsQueued = (host: HostId, token: Token) => boolean
+
 /**
- * Messages are delivered once and in the order sent; and of two rival requests, the one that
- * happened before the other (Lamport 1978, "→") enters first. It keeps vector clocks for that, so
- * that it rests on nothing that the nodes say about their own clocks.
+ * Messages are delivered once and in the order sent; and of two rival requests that keep their
+ * timestamps, the one that happened before the other (Lamport 1978, "→") enters first. It keeps
+ * vector clocks for that, so that it rests on nothing that the nodes say about their own clocks.
  */
 export class CausalityChecker implements Checker {
+  readonly #isQueued: IsQueued
   readonly #findings = new Findings()
   readonly #vectors = new Map<HostId, Vector>()
   readonly #links = new Links()
+  readonly #incarnations = new Map<HostId, number>()
   readonly #channels = new Map<string, Sent[]>()
   readonly #waiting = new Map<Token, Request>()
+
+  constructor(isQueued: IsQueued) {
+    this.#isQueued = isQueued
+  }
 
   get violations(): readonly Violation[] {
     return this.#findings.all
   }
 
   observe(observation: Observation): void {
-    this.#links.observe(observation)
+    const fresh = this.#links.observe(observation)
+    for (const channel of fresh === undefined ? [] : [0, 1])
+      this.#channels.delete(`${fresh ?? ''} ${channel}`)
     if (observation.type === 'trace')
       this.#trace(observation.at, observation.host, observation.event)
-    else if (observation.type === 'died')
-      for (const [token, request] of this.#waiting)
-        if (request.host === observation.host) this.#waiting.delete(token)
+    else if (observation.type === 'incarnated')
+      this.#incarnations.set(observation.host, observation.incarnation)
+    else if (observation.type === 'died') this.#drop(request => request.host === observation.host)
   }
 
   finish(rest: Rest): void {
-    for (const [link, channel] of this.#channels)
+    for (const [key, channel] of this.#channels) {
+      const link = key.slice(0, key.lastIndexOf(' '))
       if (channel.length > 0 && this.#links.isOpen(link))
         this.#findings.add(
           rest.at,
           `${channel.length} messages were never delivered on ${link}, first ${channel[0]?.text ?? ''}`,
         )
+    }
   }
 
   #trace(at: number, host: HostId, event: TraceEvent): void {
     switch (event.type) {
-      case 'send': {
-        this.#send(host, event.to, event.message)
+      case 'send':
+        // What a host sends itself is no event of anybody else.
+        if (event.to !== host) this.#send(host, event.to, event.message)
         return
-      }
-      case 'deliver': {
-        this.#deliver(at, event.from, host, event.message)
+      case 'deliver':
+        if (event.from !== host) this.#deliver(at, event.from, host, event.message)
         return
-      }
       case 'request':
         this.#waiting.set(event.token, {
           host,
+          incarnation: this.#incarnations.get(host) ?? 0,
           count: this.#count(host),
           vector: new Map(this.#vector(host)),
           names: event.names,
           limit: event.limit,
+          isRetired: false,
         })
         return
-      case 'enter': {
+      case 'enter':
         this.#enter(at, host, event)
         return
-      }
       case 'leave':
         this.#waiting.delete(event.token)
         return
+      case 'install':
+        this.#retire(event.view)
+        return
+      case 'reincarnate':
+        this.#drop(request => request.host === host)
+        return
+      case 'complete':
       case 'session-up':
       case 'session-lost':
         return
@@ -90,16 +120,26 @@ export class CausalityChecker implements Checker {
     }
   }
 
+  /** Requests of an excluded incarnation lose their timestamps with it. */
+  #retire({ retired }: View): void {
+    for (const request of this.#waiting.values())
+      if ((retired.get(request.host) ?? 0) >= request.incarnation) request.isRetired = true
+  }
+
+  #drop(isOver: (request: Request) => boolean): void {
+    for (const [token, request] of this.#waiting) if (isOver(request)) this.#waiting.delete(token)
+  }
+
   #send(from: HostId, to: HostId, message: Message): void {
     if (message.type === 'release')
       this.#waiting.delete(tokenOf({ time: message.request, host: from }))
     this.#count(from)
     const vector = new Map(this.#vector(from))
-    this.#channel(this.#links.sent(from, to)).push({ text: textOf(message), vector })
+    this.#channel(this.#links.sent(from, to), message).push({ text: textOf(message), vector })
   }
 
   #deliver(at: number, from: HostId, to: HostId, message: Message): void {
-    const sent = this.#channel(this.#links.delivered(from, to)).shift()
+    const sent = this.#channel(this.#links.delivered(from, to), message).shift()
     const text = textOf(message)
     if (sent?.text !== text)
       this.#findings.add(
@@ -120,9 +160,10 @@ export class CausalityChecker implements Checker {
       return
     }
     for (const [token, other] of this.#waiting) {
-      if (entering.limit !== 1 && other.limit !== 1) continue
+      if (other.isRetired || (entering.limit !== 1 && other.limit !== 1)) continue
       if (!other.names.some(name => entering.names.includes(name))) continue
-      if ((entering.vector.get(other.host) ?? 0) >= other.count)
+      if ((entering.vector.get(other.host) ?? 0) < other.count) continue
+      if (this.#isQueued(other.host, token))
         this.#findings.add(
           at,
           `${describeToken(event.token)} enters ${entering.names.join(' and ')} before ${describeToken(token)}, which happened before it`,
@@ -144,9 +185,10 @@ export class CausalityChecker implements Checker {
     return vector
   }
 
-  #channel(link: string): Sent[] {
-    const channel = this.#channels.get(link) ?? []
-    this.#channels.set(link, channel)
+  #channel(link: string, message: Message): Sent[] {
+    const key = `${link} ${channelOf(message)}`
+    const channel = this.#channels.get(key) ?? []
+    this.#channels.set(key, channel)
     return channel
   }
 }
@@ -197,13 +239,14 @@ export class ClockChecker implements Checker {
 const IN_FLIGHT_MAX = 3
 
 /**
- * Of each type at most one message about one request is under way from one host to another, which
- * makes three at most: nothing is ever repeated on a channel that does the repeating.
+ * Of each type at most one message about one request is under way from one host to another in one
+ * view, which makes three at most: nothing is ever repeated on a channel that does the repeating.
  */
 export class InFlightChecker implements Checker {
   readonly #findings = new Findings()
   readonly #links = new Links()
-  readonly #requests = new Map<string, Map<Token, Map<Message['type'], number>>>()
+  /** By link, and then by request and view. */
+  readonly #requests = new Map<string, Map<string, Map<Message['type'], number>>>()
   #most = 0
 
   get violations(): readonly Violation[] {
@@ -216,25 +259,26 @@ export class InFlightChecker implements Checker {
   }
 
   observe(observation: Observation): void {
-    this.#links.observe(observation)
+    const fresh = this.#links.observe(observation)
+    if (fresh !== undefined) this.#requests.delete(fresh)
     if (observation.type !== 'trace') return
     const { at, host, event } = observation
-    if (event.type === 'send') {
-      const token = requestOf(host, event.to, event.message)
-      if (token !== undefined)
-        this.#sent(at, this.#links.sent(host, event.to), token, event.message.type)
-    } else if (event.type === 'deliver') {
-      const token = requestOf(event.from, host, event.message)
-      if (token !== undefined)
-        this.#delivered(this.#links.delivered(event.from, host), token, event.message.type)
+    if (event.type === 'send' && event.to !== host) {
+      const subject = subjectOf(host, event.to, event.message)
+      if (subject !== undefined)
+        this.#sent(at, this.#links.sent(host, event.to), subject, event.message.type)
+    } else if (event.type === 'deliver' && event.from !== host) {
+      const subject = subjectOf(event.from, host, event.message)
+      if (subject !== undefined)
+        this.#delivered(this.#links.delivered(event.from, host), subject, event.message.type)
     }
   }
 
-  #sent(at: number, link: string, token: Token, type: Message['type']): void {
-    const requests = this.#requests.get(link) ?? new Map<Token, Map<Message['type'], number>>()
+  #sent(at: number, link: string, subject: string, type: Message['type']): void {
+    const requests = this.#requests.get(link) ?? new Map<string, Map<Message['type'], number>>()
     this.#requests.set(link, requests)
-    const types = requests.get(token) ?? new Map<Message['type'], number>()
-    requests.set(token, types)
+    const types = requests.get(subject) ?? new Map<Message['type'], number>()
+    requests.set(subject, types)
     const count = (types.get(type) ?? 0) + 1
     types.set(type, count)
     const sum = [...types.values()].reduce((total, some) => total + some, 0)
@@ -242,41 +286,66 @@ export class InFlightChecker implements Checker {
     if (count > 1 || sum > IN_FLIGHT_MAX)
       this.#findings.add(
         at,
-        `${sum} messages about ${describeToken(token)} are under way on ${link}, ${count} of them ${type}`,
+        `${sum} messages about ${subject} are under way on ${link}, ${count} of them ${type}`,
       )
   }
 
-  #delivered(link: string, token: Token, type: Message['type']): void {
+  #delivered(link: string, subject: string, type: Message['type']): void {
     const requests = this.#requests.get(link)
-    const types = requests?.get(token)
+    const types = requests?.get(subject)
     if (requests === undefined || types === undefined) return
     const count = (types.get(type) ?? 0) - 1
     if (count > 0) types.set(type, count)
     else types.delete(type)
-    if (types.size === 0) requests.delete(token)
+    if (types.size === 0) requests.delete(subject)
   }
 }
 
-/** The request that a message is about. */
-function requestOf(from: HostId, to: HostId, message: Message): Token | undefined {
+/** The request that a message is about, and the view that it belongs to. */
+function subjectOf(from: HostId, to: HostId, message: Message): string | undefined {
   switch (message.type) {
     case 'request':
-      return tokenOf({ time: message.time, host: from })
+      return describe({ time: message.time, host: from }, message.view)
     case 'reply':
-      return tokenOf({ time: message.request, host: to })
+      return describe({ time: message.request, host: to }, message.view)
     case 'release':
-      return tokenOf({ time: message.request, host: from })
+      return describe({ time: message.request, host: from }, message.view)
     case 'sync':
+    case 'leave':
+    case 'prepare':
+    case 'promise':
+    case 'conflict':
+    case 'accept':
+    case 'accepted':
+    case 'learn':
+    case 'blank':
+    case 'answer':
       return undefined
     default:
       return unreachable(message)
   }
 }
 
+function describe(timestamp: Timestamp, view: number): string {
+  return `${describeToken(tokenOf(timestamp))} in view ${view}`
+}
+
 function stampOf(message: Message): Stamp {
   return { time: message.time, event: message.type }
 }
 
+/** Enough to tell any two messages of one channel apart: every one of a host has its own time. */
 function textOf(message: Message): string {
-  return JSON.stringify(message)
+  const { type, time } = message
+  switch (type) {
+    case 'request':
+      return `${type} ${time} for ${message.limit} ${message.names.join(' ')}`
+    case 'reply':
+    case 'release':
+      return `${type} ${time} of ${message.request}`
+    case 'sync':
+      return `${type} ${time} of ${message.requests.map(request => request.time).join(' ')}`
+    default:
+      return `${type} ${time}`
+  }
 }

@@ -1,7 +1,6 @@
-import type { HostId, Token } from '../core/clock.ts'
-import { describeToken } from '../core/mutex.ts'
+import { describeToken, type HostId, type Token } from '../core/clock.ts'
 import type { CommandId, LockStatus } from '../node.ts'
-import { CausalityChecker, ClockChecker, InFlightChecker } from './causality.ts'
+import { CausalityChecker, ClockChecker, InFlightChecker, type IsQueued } from './causality.ts'
 import { Findings } from './findings.ts'
 import type { Violation } from './findings.ts'
 import type { Observation } from './observation.ts'
@@ -21,11 +20,11 @@ export type Checker = {
 }
 
 /** One of each. */
-export function allCheckers(): readonly Checker[] {
+export function allCheckers(isQueued: IsQueued): readonly Checker[] {
   return [
     new ExclusionChecker(),
     new OrderChecker(),
-    new CausalityChecker(),
+    new CausalityChecker(isQueued),
     new ClockChecker(),
     new InFlightChecker(),
     new LivenessChecker(),
@@ -35,7 +34,10 @@ export function allCheckers(): readonly Checker[] {
 
 type Holder = { readonly host: HostId; readonly limit: number }
 
-/** Never more are inside a name than the smallest limit among them, by what clients believe. */
+/**
+ * Never more are inside a name than the smallest limit among them, by what clients believe, those
+ * of dead and frozen hosts among them.
+ */
 export class ExclusionChecker implements Checker {
   readonly #findings = new Findings()
   readonly #inside = new Map<string, Map<Token, Holder>>()

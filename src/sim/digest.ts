@@ -1,3 +1,7 @@
+import type { HostId } from '../core/clock.ts'
+import { unreachable } from '../lib/assert.ts'
+import type { TraceEvent } from '../node.ts'
+
 /**
  * A fingerprint of a run: two lanes of 32 bits in the manner of FNV-1a. Equal runs have equal
  * fingerprints; it is no defence against anyone who wants two runs to have one.
@@ -22,6 +26,43 @@ export class Digest {
   bytes(value: Uint8Array): void {
     this.#word(value.length)
     for (const byte of value) this.#word(byte)
+  }
+
+  /** A trace event; what messages hold is in the fingerprint by their datagrams. */
+  trace(at: number, host: HostId, event: TraceEvent): void {
+    this.number(at)
+    this.number(host)
+    this.text(event.type)
+    switch (event.type) {
+      case 'send':
+      case 'deliver':
+        this.number(event.type === 'send' ? event.to : event.from)
+        this.text(event.message.type)
+        this.number(event.message.time)
+        return
+      case 'request':
+      case 'enter':
+      case 'leave':
+        this.number(event.token)
+        return
+      case 'install':
+        this.number(event.view.number)
+        for (const member of event.view.members.keys()) this.number(member)
+        return
+      case 'complete':
+        this.number(event.view)
+        return
+      case 'reincarnate':
+        this.number(event.incarnation)
+        return
+      case 'session-up':
+      case 'session-lost':
+        this.number(event.peer)
+        this.number(event.incarnation)
+        return
+      default:
+        unreachable(event)
+    }
   }
 
   /** 16 hexadecimal digits. */

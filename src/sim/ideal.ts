@@ -1,15 +1,24 @@
-import { describeToken, type HostId, type Token } from '../core/clock.ts'
-import type { Command, CommandId, Lsn, NodeEvent, Response, StoreEntry } from '../core/command.ts'
-import type { Heartbeat } from '../core/hearing.ts'
-import { Host, type HostConfig } from '../core/host.ts'
-import { channelOf, type Message } from '../core/message.ts'
+import type { HostId, Token } from '../core/clock.ts'
+import type {
+  Command,
+  CommandId,
+  Lsn,
+  NodeEvent,
+  Response,
+  StoreEntry,
+  TraceEvent,
+} from '../core/command.ts'
+import { Host, type HostConfig, type HostOutput } from '../core/host.ts'
 import type { Rules } from '../core/rules.ts'
 import { recover } from '../core/store.ts'
+import { Votes } from '../core/view.ts'
 import { assert } from '../lib/assert.ts'
 import type { Random } from '../lib/random.ts'
-import { toInstant, type Instant } from '../lib/time.ts'
+import { toInstant, type Duration, type Instant } from '../lib/time.ts'
 import { Agenda } from './agenda.ts'
+import { Beliefs, type Belief } from './beliefs.ts'
 import { Findings, type Violation } from './findings.ts'
+import { Wires, type End } from './wires.ts'
 
 /** How long things take in a world of ideal channels, in milliseconds of true time. */
 export type IdealOptions = {
@@ -19,40 +28,36 @@ export type IdealOptions = {
   readonly random: Random
   /** Of a message, drawn for each. */
   readonly delayMs: () => number
-  /** Of a write to the disk until it is synced. */
-  readonly syncMs: () => number
+  /** From one try to open a session to the next. */
+  readonly handshakeMs: () => number
+  /** Of a write to the disk of this host until it is synced; Infinity: not before `sync`. */
+  readonly syncMs: (host: HostId) => number
   readonly heartbeatLoss: number
 }
 
-type Channel = { readonly queue: { message: Message; session: number }[]; isBusy: boolean }
-
 /** One machine: what survives a crash, and the host that runs on it at present. */
-type Machine = {
-  readonly id: HostId
+export type Machine = End & {
+  /** Of its clock, against true time. */
   readonly rate: number
   readonly offset: number
   disk: Map<string, Uint8Array>
-  host: Host
-  /** Rises at each boot: what was under way for an earlier life is void. */
-  life: number
-  isUp: boolean
-  paused: (() => void)[] | undefined
+  isPaused: boolean
+  /** What came while it was paused. */
+  late: (() => void)[]
   /** Batches that are not durable. */
-  unsynced: { lsn: Lsn; entries: readonly StoreEntry[] }[]
-  /** The session that each other host's channels belong to, as this end sees it. */
-  readonly sessions: Map<HostId, number>
+  unsynced: { readonly lsn: Lsn; readonly entries: readonly StoreEntry[] }[]
   wakeAt: number
 }
 
-/** A lock as its client believes in it. */
-export type Belief = {
-  readonly host: HostId
-  readonly token: Token
+/** What a client asks for in this world. */
+export type Asked = {
   readonly names: readonly string[]
   readonly limit: number
-  /** By the true clock; a client stops itself there. */
-  until: number
+  readonly wait?: Duration | undefined
 }
+
+/** After so many findings a run is over: the rest follow from the first. */
+const FINDINGS_ENOUGH = 3
 
 /**
  * A world of hosts above channels that are reliable by nature: no packets, so that a second goes
@@ -60,54 +65,35 @@ export type Belief = {
  * included: exclusion, and that tokens of exclusive grants rise.
  */
 export class IdealWorld {
-  readonly machines: Map<HostId, Machine> = new Map()
-  readonly findings: Findings = new Findings()
-  readonly counts: { grants: number; lost: number; views: number; messages: number } = {
+  readonly machines: ReadonlyMap<HostId, Machine>
+  readonly wires: Wires
+  readonly votes: Votes
+  readonly counts: { grants: number; lost: number; views: number } = {
     grants: 0,
     lost: 0,
     views: 0,
-    messages: 0,
   }
   /** What clients were answered; set by whoever plays the clients. */
   onResponse: (host: HostId, id: CommandId, response: Response) => void = () => undefined
   onLost: (host: HostId, token: Token) => void = () => undefined
-  /** Whether a message may pass at this moment, whatever else there is; for directed schedules. */
-  mayPass: (from: HostId, to: HostId, message: Message) => boolean = () => true
+  onTrace: (host: HostId, event: TraceEvent) => void = () => undefined
   readonly #options: IdealOptions
   readonly #agenda = new Agenda()
-  readonly #channels = new Map<string, Channel>()
-  readonly #cut = new Set<string>()
-  readonly #asked = new Map<string, Extract<Command, { readonly type: 'acquire' }>>()
-  #beliefs: Belief[] = []
-  readonly #highest = new Map<string, Token>()
-  #sessions = 0
+  readonly #findings = new Findings()
+  readonly #beliefs = new Beliefs(this.#findings)
+  /** Acquires under way or granted; those that their client has given up are absent. */
+  readonly #asked = new Map<CommandId, Asked>()
   #commands = 0
   #now = 0
 
   constructor(options: IdealOptions) {
     this.#options = options
-    const { random, timing } = options
-    for (const { id } of options.hosts) {
-      const rate = 1 + random.between(-timing.drift, timing.drift)
-      const offset = random.between(0, 1e6)
-      const machine: Machine = {
-        id,
-        rate,
-        offset,
-        disk: new Map(),
-        host: undefined as unknown as Host,
-        life: 0,
-        isUp: false,
-        paused: undefined,
-        unsynced: [],
-        sessions: new Map(),
-        wakeAt: Infinity,
-      }
-      this.machines.set(id, machine)
-    }
-    for (const a of this.machines.keys()) {
-      for (const b of this.machines.keys()) if (a < b) this.#connectForEver(a, b)
-    }
+    this.votes = new Votes(options.hosts)
+    this.machines = new Map(options.hosts.map(({ id }) => [id, this.#machine(id)]))
+    this.wires = new Wires(options, this.machines, {
+      after: (ms, run) => this.after(ms, run),
+      input: (end, give) => this.#input(end.id, give),
+    })
   }
 
   get now(): number {
@@ -115,7 +101,7 @@ export class IdealWorld {
   }
 
   get violations(): readonly Violation[] {
-    return this.findings.all
+    return this.#findings.all
   }
 
   get ids(): readonly HostId[] {
@@ -129,8 +115,14 @@ export class IdealWorld {
   }
 
   isRunning(id: HostId): boolean {
-    const { isUp, paused } = this.machine(id)
-    return isUp && paused === undefined
+    const { isUp, isPaused } = this.machine(id)
+    return isUp && !isPaused
+  }
+
+  /** This host's own clock, now. */
+  reading(id: HostId): Instant {
+    const { offset, rate } = this.machine(id)
+    return toInstant(offset + this.#now * rate)
   }
 
   after(ms: number, run: () => void): void {
@@ -138,12 +130,11 @@ export class IdealWorld {
   }
 
   run(untilMs: number): void {
-    while (this.#agenda.next <= untilMs && this.findings.all.length < 3) {
+    while (this.#agenda.next <= untilMs && this.violations.length < FINDINGS_ENOUGH) {
       const entry = this.#agenda.take()
       if (entry === undefined) break
       this.#now = entry.at
       entry.run()
-      this.#checkExclusion()
     }
     this.#now = Math.max(this.#now, untilMs)
   }
@@ -154,116 +145,150 @@ export class IdealWorld {
     machine.life += 1
     machine.isUp = true
     machine.unsynced = []
+    machine.wakeAt = Infinity
     machine.sessions.clear()
     const durable = recover(machine.disk)
     assert(!('damaged' in durable), 'a disk that keeps what was synced keeps it whole')
     const { hosts, timing, rules, random } = this.#options
-    const output = this.#outputOf(machine)
-    machine.host = new Host({ self: id, hosts, timing }, durable, random.fork(), rules, output)
+    const config = { self: id, hosts, timing }
+    machine.host = new Host(config, durable, random.fork(), rules, this.#outputOf(machine))
     this.#rearm(machine)
   }
 
-  /** The machine stops at once; its clients go on until their deadlines. */
-  crash(id: HostId): void {
+  /**
+   * The machine stops at once; its clients go on until their deadlines. Of what it had sent and of
+   * what it had written but not synced, some may be lost; or all.
+   */
+  crash(id: HostId, loses: 'some' | 'all' = 'some'): void {
     const machine = this.machine(id)
+    const { random } = this.#options
     machine.isUp = false
-    machine.paused = undefined
+    machine.isPaused = false
+    machine.late = []
     machine.life += 1
-    // What it had sent may be under way, or not have left.
-    for (const [key, channel] of this.#channels) {
-      if (key.startsWith(`${id}>`) && this.#options.random.chance(0.5)) channel.queue.length = 0
-    }
-    // Of what was not synced, a part may have reached the disk, in order.
-    const kept = this.#options.random.below(machine.unsynced.length + 1)
+    if (loses === 'all' || random.chance(0.5)) this.wires.dropSent(machine)
+    const kept = loses === 'all' ? 0 : random.below(machine.unsynced.length + 1)
     for (const { entries } of machine.unsynced.slice(0, kept)) this.#write(machine, entries)
   }
 
   loseDisk(id: HostId): void {
-    this.machine(id).disk = new Map()
+    const machine = this.machine(id)
+    assert(!machine.isUp, 'a disk is changed while its host is down')
+    machine.disk = new Map()
   }
 
+  /** Daemon and clients stand still; true time goes on. */
   pause(id: HostId): void {
-    this.machine(id).paused ??= []
+    this.machine(id).isPaused = true
   }
 
   resume(id: HostId): void {
     const machine = this.machine(id)
-    const late = machine.paused ?? []
-    machine.paused = undefined
+    const { late } = machine
+    machine.isPaused = false
+    machine.late = []
     for (const run of late) run()
     if (machine.isUp) this.#rearm(machine)
   }
 
-  /** Nothing passes from one to the other until it is healed. */
-  cut(from: HostId, to: HostId): void {
-    this.#cut.add(`${from}>${to}`)
+  /** Nothing passes between the two until it is healed. */
+  cut(a: HostId, b: HostId): void {
+    this.wires.cut(a, b)
+    this.wires.cut(b, a)
   }
 
-  heal(from: HostId, to: HostId): void {
-    this.#cut.delete(`${from}>${to}`)
-    this.pump()
+  heal(a: HostId, b: HostId): void {
+    this.wires.heal(a, b)
+    this.wires.heal(b, a)
   }
 
-  /** Tries every channel again, after something that held a message back has changed. */
-  pump(): void {
-    for (const [key, channel] of this.#channels) {
-      const [from, to] = key.split(/[> ]/).map(Number)
-      if (from !== undefined && to !== undefined) this.#pump(from, to, channel)
-    }
+  acquire(host: HostId, { names, limit, wait }: Asked): CommandId {
+    this.#asked.set(this.#commands + 1, { names, limit })
+    return this.#execute(host, { type: 'acquire', names, limit, wait, info: '' })
   }
 
-  acquire(host: HostId, names: readonly string[], limit: number): CommandId {
-    this.#commands += 1
-    const id = this.#commands
-    const command: Command = { type: 'acquire', names, limit, wait: undefined, info: '' }
-    this.#asked.set(`${host}/${id}`, command)
-    this.#input(host, at => this.machine(host).host.execute(at, id, command))
-    return id
-  }
-
+  /** The client has stopped, and says so. */
   release(host: HostId, token: Token): void {
-    this.#forget(host, token)
-    this.#commands += 1
-    const id = this.#commands
-    this.#input(host, at => this.machine(host).host.execute(at, id, { type: 'release', token }))
+    this.#beliefs.stopped(host, belief => belief.token === token)
+    this.#execute(host, { type: 'release', token })
   }
 
-  found(host: HostId): void {
-    this.#commands += 1
-    const id = this.#commands
-    this.#input(host, at => this.machine(host).host.execute(at, id, { type: 'found' }))
+  /** The client gives up what it asked for, whatever has become of it. */
+  cancel(host: HostId, id: CommandId): void {
+    this.#asked.delete(id)
+    this.#beliefs.stopped(host, belief => belief.command === id)
+    this.#input(host, (to, at) => to.cancel(at, id))
+  }
+
+  found(host: HostId): CommandId {
+    return this.#execute(host, { type: 'found' })
   }
 
   leave(host: HostId): void {
-    this.#input(host, at => this.machine(host).host.leave(at))
+    this.#input(host, (to, at) => to.leave(at))
+  }
+
+  /** What the daemon does when it sees that its machine was suspended. */
+  rebirth(host: HostId): void {
+    this.#input(host, (to, at) => to.rebirth(at, 'the machine was suspended'))
+  }
+
+  /** Everything that this host has written is durable now. */
+  sync(id: HostId): void {
+    const machine = this.machine(id)
+    const last = machine.unsynced.at(-1)
+    if (last !== undefined) this.#sync(machine, last.lsn)
   }
 
   /** What clients believe at this moment. */
   beliefs(): readonly Belief[] {
-    this.#beliefs = this.#beliefs.filter(belief => this.#now < belief.until)
-    return this.#beliefs
+    return this.#beliefs.at(this.#now)
   }
 
-  #input(host: HostId, give: (at: Instant) => void): void {
-    const machine = this.machine(host)
+  #machine(id: HostId): Machine {
+    const { random, timing } = this.#options
+    // At the bounds as often as between them: that is where a promise breaks.
+    const drift = random.chance(0.5) ? random.pick([-1, 1]) : random.between(-1, 1)
+    return {
+      id,
+      rate: 1 + drift * timing.drift,
+      offset: random.between(0, 1e6),
+      disk: new Map(),
+      host: undefined as unknown as Host,
+      life: 0,
+      isUp: false,
+      isPaused: false,
+      late: [],
+      unsynced: [],
+      sessions: new Map(),
+      wakeAt: Infinity,
+    }
+  }
+
+  #execute(host: HostId, command: Command): CommandId {
+    this.#commands += 1
+    const id = this.#commands
+    this.#input(host, (to, at) => to.execute(at, id, command))
+    return id
+  }
+
+  /** In a step of its own, so that a host is never entered from within itself. */
+  #input(id: HostId, give: (host: Host, at: Instant) => void): void {
+    const machine = this.machine(id)
     const { life } = machine
     const run = (): void => {
       if (machine.life !== life || !machine.isUp) return
-      if (machine.paused !== undefined) machine.paused.push(run)
+      if (machine.isPaused) machine.late.push(run)
       else {
-        give(this.#reading(machine))
+        give(machine.host, this.reading(id))
         this.#rearm(machine)
       }
     }
     this.after(0, run)
   }
 
-  #reading(machine: Machine): Instant {
-    return toInstant(machine.offset + this.#now * machine.rate)
-  }
-
-  #trueTime(machine: Machine, reading: number): number {
-    return (reading - machine.offset) / machine.rate
+  #trueTime({ offset, rate }: Machine, reading: number): number {
+    return (reading - offset) / rate
   }
 
   #rearm(machine: Machine): void {
@@ -274,218 +299,85 @@ export class IdealWorld {
     machine.wakeAt = due
     const { life } = machine
     const run = (): void => {
-      if (machine.life !== life || !machine.isUp) return
-      if (machine.paused !== undefined) {
-        machine.paused.push(run)
+      if (machine.life !== life || !machine.isUp || machine.wakeAt !== due) return
+      if (machine.isPaused) {
+        machine.late.push(run)
         return
       }
-      if (machine.wakeAt !== due) return
       machine.wakeAt = Infinity
-      machine.host.tick(this.#reading(machine))
+      machine.host.tick(this.reading(machine.id))
       this.#rearm(machine)
     }
     this.#agenda.add(due, run)
   }
 
-  #outputOf(machine: Machine): ConstructorParameters<typeof Host>[4] {
+  #outputOf(machine: Machine): HostOutput {
     const { id, life } = machine
-    const isCurrent = (): boolean => machine.life === life && machine.isUp
     return {
-      send: (to, message) => this.#send(machine, to, message),
-      sendHeartbeat: (to, heartbeat) => this.#heartbeat(machine, to, heartbeat),
-      reincarnate: () => {
-        for (const peer of [...machine.sessions.keys()]) this.#close(machine, peer)
-      },
+      send: (to, message) => this.wires.send(machine, to, message),
+      sendHeartbeat: (to, heartbeat) => this.wires.heartbeat(machine, to, heartbeat),
+      reincarnate: () => this.wires.closeAll(machine),
       append: (lsn, entries) => {
         machine.unsynced.push({ lsn, entries })
-        this.after(this.#options.syncMs(), () => {
-          if (isCurrent()) this.#sync(machine, lsn)
+        const ms = this.#options.syncMs(id)
+        if (ms === Infinity) return
+        this.after(ms, () => {
+          if (machine.life === life) this.#sync(machine, lsn)
         })
       },
-      respond: (command, response) => this.#respond(id, command, response),
+      respond: (command, response) => this.#respond(machine, command, response),
       event: event => this.#event(machine, event),
       trace: event => {
-        if (event.type === 'install') this.counts.views += 1
+        if (event.type === 'install') {
+          this.counts.views = Math.max(this.counts.views, event.view.number)
+        }
+        this.onTrace(id, event)
       },
-      isDrained: () =>
-        [...machine.sessions.keys()].every(to => this.#channel(id, to, 0).queue.length === 0),
+      isDrained: () => this.wires.isDrained(machine),
     }
   }
 
+  /** Batches become durable in order. */
   #sync(machine: Machine, lsn: Lsn): void {
     const done = machine.unsynced.filter(batch => batch.lsn <= lsn)
     if (done.length === 0) return
     machine.unsynced = machine.unsynced.filter(batch => batch.lsn > lsn)
     for (const { entries } of done) this.#write(machine, entries)
-    this.#input(machine.id, at => machine.host.synced(at, lsn))
+    this.#input(machine.id, (host, at) => host.synced(at, lsn))
   }
 
   #write(machine: Machine, entries: readonly StoreEntry[]): void {
     for (const { key, value } of entries) machine.disk.set(key, value)
   }
 
-  #respond(host: HostId, id: CommandId, response: Response): void {
+  #respond(machine: Machine, command: CommandId, response: Response): void {
+    const { id: host, life } = machine
     if (response.type === 'granted') {
-      const { token, until } = response
-      const asked = this.#asked.get(`${host}/${id}`)
-      assert(asked !== undefined, 'only what was asked for is granted')
+      const { token } = response
+      const until = this.#trueTime(machine, response.until)
+      const asked = this.#asked.get(command)
+      const { names, limit } = asked ?? { names: [], limit: Infinity }
       this.counts.grants += 1
-      const { names, limit } = asked
-      const end = this.#trueTime(this.machine(host), until)
-      this.#beliefs.push({ host, token, names, limit, until: end })
-      if (limit === 1) for (const name of names) this.#checkToken(name, token)
-      this.#checkExclusion()
+      const belief = { host, life, command, token, names, limit, until, isLost: false }
+      // A client ignores a grant whose time has passed.
+      this.#beliefs.granted(this.#now, belief, asked !== undefined && until > this.#now)
     }
-    this.onResponse(host, id, response)
+    this.onResponse(host, command, response)
   }
 
   #event(machine: Machine, event: NodeEvent): void {
     if (event.type === 'lost') {
       this.counts.lost += 1
-      this.#forget(machine.id, event.token)
+      this.#beliefs.lost(machine.id, event.token)
       this.onLost(machine.id, event.token)
     } else if (event.type === 'lease') {
       const until = this.#trueTime(machine, event.until)
-      for (const belief of this.beliefs()) {
-        if (belief.host === machine.id) belief.until = Math.max(belief.until, until)
-      }
+      this.#beliefs.renewed(this.#now, machine.id, machine.life, until)
     } else if (event.type === 'left') {
+      const { life } = machine
       this.after(0, () => {
-        if (machine.isUp) this.crash(machine.id)
+        if (machine.isUp && machine.life === life) this.crash(machine.id)
       })
     }
-  }
-
-  #forget(host: HostId, token: Token): void {
-    this.#beliefs = this.#beliefs.filter(belief => belief.host !== host || belief.token !== token)
-  }
-
-  #checkToken(name: string, token: Token): void {
-    const highest = this.#highest.get(name) ?? 0
-    if (token <= highest) {
-      this.findings.add(
-        this.#now,
-        `${describeToken(token)} of ${name} is not above ${describeToken(highest)}`,
-      )
-    }
-    this.#highest.set(name, Math.max(highest, token))
-  }
-
-  #checkExclusion(): void {
-    const inside = new Map<string, Belief[]>()
-    for (const belief of this.beliefs()) {
-      for (const name of belief.names) {
-        const holders = inside.get(name) ?? []
-        inside.set(name, holders)
-        holders.push(belief)
-      }
-    }
-    for (const [name, holders] of inside) {
-      if (holders.length <= Math.min(...holders.map(holder => holder.limit))) continue
-      const who = holders.map(({ token, limit }) => `${describeToken(token)}/${limit}`).join(', ')
-      this.findings.add(this.#now, `${holders.length} are inside ${name}: ${who}`)
-    }
-  }
-
-  #send(machine: Machine, to: HostId, message: Message): void {
-    const session = machine.sessions.get(to)
-    if (session === undefined) return
-    this.counts.messages += 1
-    const channel = this.#channel(machine.id, to, channelOf(message))
-    channel.queue.push({ message, session })
-    this.#pump(machine.id, to, channel)
-  }
-
-  #channel(from: HostId, to: HostId, way: number): Channel {
-    const key = `${from}>${to} ${way}`
-    const channel = this.#channels.get(key) ?? { queue: [], isBusy: false }
-    this.#channels.set(key, channel)
-    return channel
-  }
-
-  /** One message at a time, in order; a cut stalls it, a session that has ended empties it. */
-  #pump(from: HostId, to: HostId, channel: Channel): void {
-    const head = channel.queue[0]
-    if (channel.isBusy || head === undefined || this.#cut.has(`${from}>${to}`)) return
-    if (!this.mayPass(from, to, head.message)) return
-    channel.isBusy = true
-    this.after(this.#options.delayMs(), () => {
-      channel.isBusy = false
-      if (this.#cut.has(`${from}>${to}`)) return
-      const first = channel.queue[0]
-      if (first === undefined) return
-      const receiver = this.machine(to)
-      const isOver =
-        this.machine(from).sessions.get(to) !== first.session &&
-        receiver.sessions.get(from) !== first.session
-      if (receiver.sessions.get(from) === first.session && receiver.isUp) {
-        channel.queue.shift()
-        this.#deliver(receiver, from, first.session, first.message)
-      } else if (isOver) channel.queue.shift()
-      // Else the other end has not opened yet: it stays at the head.
-      this.#pump(from, to, channel)
-    })
-  }
-
-  #deliver(receiver: Machine, from: HostId, session: number, message: Message): void {
-    this.#input(receiver.id, at => {
-      if (receiver.sessions.get(from) === session) receiver.host.deliver(at, from, message)
-    })
-  }
-
-  /** A datagram: it may be lost, and it may overtake. */
-  #heartbeat(machine: Machine, to: HostId, heartbeat: Heartbeat): void {
-    const session = machine.sessions.get(to)
-    if (session === undefined || this.#options.random.chance(this.#options.heartbeatLoss)) return
-    const receiver = this.machine(to)
-    this.after(this.#options.delayMs(), () => {
-      if (this.#cut.has(`${machine.id}>${to}`) || receiver.sessions.get(machine.id) !== session)
-        return
-      this.#input(to, at => {
-        if (receiver.sessions.get(machine.id) === session)
-          receiver.host.hear(at, machine.id, heartbeat)
-      })
-    })
-  }
-
-  /** The handshake of two machines, tried again and again: a session belongs to two incarnations. */
-  #connectForEver(a: HostId, b: HostId): void {
-    let pair = ''
-    const attempt = (): void => {
-      this.after(this.#options.random.between(5, 40), attempt)
-      const [first, second] = this.#options.random.chance(0.5) ? [a, b] : [b, a]
-      const [one, other] = [this.machine(first), this.machine(second)]
-      if (!one.isUp || !other.isUp || !one.host.isAwake || !other.host.isAwake) return
-      if (one.paused !== undefined || other.paused !== undefined) return
-      if (this.#cut.has(`${a}>${b}`) || this.#cut.has(`${b}>${a}`)) return
-      const ends = [one, other].sort((x, y) => x.id - y.id)
-      const now = ends.map(end => `${end.life}/${end.host.incarnation}`).join(' ')
-      const isOpen = one.sessions.has(second) && other.sessions.has(first)
-      if (now === pair && isOpen) return
-      pair = now
-      this.#sessions += 1
-      const session = this.#sessions
-      const incarnations = { one: one.host.incarnation, other: other.host.incarnation }
-      this.#open(one, second, session, incarnations.other)
-      const { life } = other
-      this.after(this.#options.delayMs(), () => {
-        if (other.life !== life || other.host.incarnation !== incarnations.other) return
-        this.#open(other, first, session, incarnations.one)
-      })
-    }
-    this.after(this.#options.random.between(0, 20), attempt)
-  }
-
-  #open(machine: Machine, peer: HostId, session: number, incarnation: number): void {
-    this.#close(machine, peer)
-    machine.sessions.set(peer, session)
-    this.#input(machine.id, at => {
-      if (machine.sessions.get(peer) === session) machine.host.open(at, peer, incarnation)
-    })
-  }
-
-  #close(machine: Machine, peer: HostId): void {
-    if (!machine.sessions.delete(peer)) return
-    this.#input(machine.id, at => machine.host.close(at, peer))
   }
 }

@@ -2,51 +2,65 @@ import type { HostId } from '../core/clock.ts'
 import type { Observation } from './observation.ts'
 
 /**
- * Which lives of two hosts a message is between. A channel is one pair of incarnations: what was
- * sent to a life that is over is lost with it, and rightly so.
+ * Which incarnations of two hosts a message is between. Channels belong to one such pair: what was
+ * sent to an incarnation that is over is lost with it, and rightly so.
  */
 export class Links {
-  readonly #lives = new Map<HostId, number>()
-  readonly #known = new Map<string, number>()
+  readonly #incarnations = new Map<HostId, number>()
+  /** Each incarnation that a host had on the disk that it has; those of a lost one may come again. */
+  readonly #used = new Map<HostId, Set<number>>()
+  /** Hosts of which two lives have had one incarnation. */
+  readonly #repeated = new Set<string>()
+  /** The pair that a host's session with a peer is between. */
+  readonly #pairs = new Map<string, { readonly own: number; readonly peer: number }>()
 
-  observe(observation: Observation): void {
-    if (observation.type === 'booted') {
-      this.#lives.set(observation.host, observation.incarnation)
+  /** True: this link begins afresh, though it has the name of one that is over. */
+  observe(observation: Observation): string | undefined {
+    const { host } = observation
+    if (observation.type === 'incarnated') {
+      const { incarnation } = observation
+      const used = this.#used.get(host) ?? new Set()
+      this.#used.set(host, used)
+      if (used.has(incarnation)) this.#repeated.add(`${host}#${incarnation}`)
+      used.add(incarnation)
+      this.#incarnations.set(host, incarnation)
     } else if (observation.type === 'trace' && observation.event.type === 'session-up') {
       const { peer, incarnation } = observation.event
-      this.#known.set(`${observation.host} ${peer}`, incarnation)
+      const own = this.#incarnation(host)
+      this.#pairs.set(`${host} ${peer}`, { own, peer: incarnation })
+      const isRepeated = [`${host}#${own}`, `${peer}#${incarnation}`].some(end =>
+        this.#repeated.has(end),
+      )
+      if (isRepeated) return this.sent(host, peer)
     }
+    return undefined
   }
 
   /** As the sender has it. */
   sent(from: HostId, to: HostId): string {
-    return linkOf({ host: from, life: this.#life(from) }, { host: to, life: this.#of(from, to) })
+    const pair = this.#pairs.get(`${from} ${to}`)
+    return linkOf(from, pair?.own ?? 0, to, pair?.peer ?? 0)
   }
 
   /** As the receiver has it. */
   delivered(from: HostId, to: HostId): string {
-    return linkOf({ host: from, life: this.#of(to, from) }, { host: to, life: this.#life(to) })
+    const pair = this.#pairs.get(`${to} ${from}`)
+    return linkOf(from, pair?.peer ?? 0, to, pair?.own ?? 0)
   }
 
-  /** Whether both lives go on. */
+  /** Whether both incarnations go on. */
   isOpen(link: string): boolean {
     return link.split(' > ').every(end => {
-      const [host, life] = end.split('#').map(Number)
-      return life === this.#life(host ?? 0)
+      const [host, incarnation] = end.split('#').map(Number)
+      return incarnation === this.#incarnation(host ?? 0)
     })
   }
 
-  #life(host: HostId): number {
-    return this.#lives.get(host) ?? 0
-  }
-
-  #of(host: HostId, peer: HostId): number {
-    return this.#known.get(`${host} ${peer}`) ?? 0
+  #incarnation(host: HostId): number {
+    return this.#incarnations.get(host) ?? 0
   }
 }
 
-type End = { readonly host: HostId; readonly life: number }
-
-function linkOf(from: End, to: End): string {
-  return `${from.host}#${from.life} > ${to.host}#${to.life}`
+function linkOf(from: HostId, own: number, to: HostId, peer: number): string {
+  return `${from}#${own} > ${to}#${peer}`
 }

@@ -1,5 +1,6 @@
 import { timestampOf, tokenOf, type HostId, type Token } from '../core/clock.ts'
-import type { Message } from '../core/message.ts'
+import { channelOf, type Message } from '../core/message.ts'
+import { describeView } from '../core/view.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { TraceEvent } from '../node.ts'
 import type { Observation } from './observation.ts'
@@ -40,10 +41,7 @@ export class Narrator {
     if (observation.type !== 'trace') return
     this.lastChange = observation.at
     const { host, event } = observation
-    if (event.type === 'send') {
-      const { type } = event.message
-      this.#counts.set(type, 1 + (this.#counts.get(type) ?? 0))
-    }
+    if (event.type === 'send') this.#count(event.message)
     if (event.type === 'deliver' && event.message.type === 'reply') {
       const token = tokenOf({ time: event.message.request, host })
       this.#replies.set(token, [...(this.#replies.get(token) ?? []), event.from])
@@ -54,7 +52,12 @@ export class Narrator {
     this.#tell(host, event)
   }
 
-  /** How many messages were sent since the last time. */
+  #count({ type }: Message): void {
+    if (type === 'request' || type === 'reply' || type === 'release')
+      this.#counts.set(type, 1 + (this.#counts.get(type) ?? 0))
+  }
+
+  /** How many messages of the mutex were sent since the last time. */
   tellCount(): void {
     let sum = 0
     const parts: string[] = []
@@ -83,7 +86,7 @@ export class Narrator {
         return
       }
       case 'deliver':
-        if (this.isLoud)
+        if (this.#isTold(event.message))
           this.say(
             `${host} gets ${this.#describe(event.from, host, event.message)} from ${event.from}`,
           )
@@ -101,6 +104,14 @@ export class Narrator {
         this.say(`${host} leaves ${event.names.join(' and ')}`)
         return
       }
+      case 'install':
+        this.say(`${host} installs ${describeView(event.view)}`)
+        return
+      case 'complete':
+        return
+      case 'reincarnate':
+        this.say(`${host} begins a new incarnation: ${event.reason}`)
+        return
       case 'session-up':
         this.say(`${host} is connected with ${event.peer}`)
         return
@@ -112,9 +123,14 @@ export class Narrator {
     }
   }
 
+  /** How views are agreed on is not told, only which. */
+  #isTold(message: Message): boolean {
+    return this.isLoud && channelOf(message) === 0
+  }
+
   /** Copies of one message are one line. */
   #tellSend(from: HostId, to: HostId, message: Message): void {
-    if (!this.isLoud) return
+    if (!this.#isTold(message)) return
     if (this.#sending?.message === message) {
       this.#sending.to.push(to)
       return
@@ -130,6 +146,10 @@ export class Narrator {
     this.#lines.push(`${from} sends ${this.#describe(from, to[0] ?? from, message)} to ${list(to)}`)
   }
 
+  #spellTime(time: number): string {
+    return `@${time - this.start}`
+  }
+
   #describe(from: HostId, to: HostId, message: Message): string {
     const stamp = `${from}@${message.time - this.start}`
     switch (message.type) {
@@ -140,9 +160,11 @@ export class Narrator {
       case 'release':
         return `RELEASE ${stamp} of ${from}@${message.request - this.start}`
       case 'sync':
-        return `SYNC ${stamp} of ${message.requests.length}`
+        return `SYNC ${stamp} of ${list(message.requests.map(({ time }) => this.#spellTime(time)))}`
+      case 'leave':
+        return `LEAVE ${stamp}`
       default:
-        return unreachable(message)
+        return message.type
     }
   }
 }
@@ -153,6 +175,6 @@ function wanted(names: readonly string[], limit: number): string {
   return limit === Infinity ? `${text} shared` : `${text} of ${limit}`
 }
 
-function list(hosts: readonly HostId[]): string {
+function list(hosts: readonly (HostId | string)[]): string {
   return hosts.length === 0 ? 'nobody' : hosts.join(', ')
 }

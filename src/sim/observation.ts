@@ -13,13 +13,15 @@ export type Observation =
       readonly event: TraceEvent
     }
   /** A host began a new life. */
+  | { readonly type: 'booted'; readonly at: number; readonly host: HostId }
+  /** From now on its channels are opened in the name of this incarnation, which is durable. */
   | {
-      readonly type: 'booted'
+      readonly type: 'incarnated'
       readonly at: number
       readonly host: HostId
       readonly incarnation: number
     }
-  /** A host went down, and with it all its clients and what they had asked for. */
+  /** A host went down, and with it what its clients waited for. */
   | { readonly type: 'died'; readonly at: number; readonly host: HostId }
   /** A client asked for a lock. */
   | {

@@ -1,5 +1,5 @@
 import { SIMULATION_RULES, type SimulationRules } from './simulation.ts'
-import type { SeedResult } from './swarm.ts'
+import type { Faults, SeedResult } from './swarm.ts'
 
 /** How `npm run sim` is called. */
 export const SIM_USAGE: string = `usage: npm run sim -- [--seeds FIRST..LAST] [--hosts N] [--break RULE] [--verbose]
@@ -68,7 +68,14 @@ export class Tally {
   #asked = 0
   #grants = 0
   #messages = 0
-  #datagrams = 0
+  readonly #faults: Record<keyof Faults, number> = {
+    sent: 0,
+    lost: 0,
+    duplicated: 0,
+    corrupted: 0,
+    severed: 0,
+    reboots: 0,
+  }
   #violations = 0
   #stuck = 0
   #hasFailed = false
@@ -85,9 +92,11 @@ export class Tally {
 
   /** The last line. */
   get summary(): string {
+    const { sent, lost, duplicated, corrupted, severed, reboots } = this.#faults
     return (
       `${this.headline}: ${this.#seeds} runs, ${this.#grants} grants of ${this.#asked} asked, ` +
-      `${this.#messages} messages in ${this.#datagrams} datagrams, ` +
+      `${this.#messages} messages, ${sent} datagrams (${lost} lost, ${duplicated} doubled, ` +
+      `${corrupted} corrupted, ${severed} cut off), ${reboots} reboots, ` +
       `${this.#violations} violations, ${this.#stuck} stuck`
     )
   }
@@ -110,7 +119,8 @@ export class Tally {
     this.#asked += result.asked
     this.#grants += result.grants
     this.#messages += result.messages
-    this.#datagrams += result.datagrams
+    for (const fault of Object.keys(this.#faults) as (keyof Faults)[])
+      this.#faults[fault] += result.faults[fault]
     this.#violations += result.violations.length
     this.#stuck += result.isStuck ? 1 : 0
     const { seed, violations, isStuck } = result

@@ -15,8 +15,8 @@ type Claim = {
   readonly names: string
 }
 
-/** Nothing happens for so long: the transport tries again at least once a second. */
-const SETTLED_MS = 1500
+/** Nothing happens for so long: silence and ghosts take up to a little more than a lease. */
+const SETTLED_MS = 2500
 const SETTLE_MS_MAX = 30_000
 const CONNECT_MS_MAX = 10_000
 
@@ -135,7 +135,9 @@ export class Stage {
     const told = (outcome: Outcome): void => {
       if (outcome === 'granted' || outcome === 'died') return
       this.#claims = this.#claims.filter(claim => claim.id !== id)
-      this.#narrator.say(`${host} does not get ${text}: ${outcome}`)
+      this.#narrator.say(
+        outcome === 'lost' ? `${host} loses ${text}` : `${host} does not get ${text}: ${outcome}`,
+      )
     }
     const id = this.#clients.acquire(host, client, { names, limit, wait }, told)
     this.#claims.push({ host, client, id, names: text })

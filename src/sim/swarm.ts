@@ -1,9 +1,13 @@
 import type { HostId } from '../core/clock.ts'
+import type { DiskOptions } from './disk.ts'
 import { AssertionError } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
+import { scaled } from '../lib/time.ts'
+import type { NodeConfig } from '../node.ts'
 import type { Violation } from './findings.ts'
-import type { LinkOptions } from './network.ts'
+import type { LinkOptions, NetworkCounters } from './network.ts'
 import { Simulation, TIMING, type SimulationRules } from './simulation.ts'
+import { Trouble, type TroubleCounts } from './trouble.ts'
 import { RandomLoad, type Habits } from './workload.ts'
 import type { World } from './world.ts'
 
@@ -14,54 +18,68 @@ export type SeedOptions = {
   readonly rules: SimulationRules
 }
 
+/** What was done to a run, to show that it was put to the test. */
+export type Faults = Readonly<NetworkCounters> & Readonly<TroubleCounts>
+
 export type SeedResult = {
   readonly seed: number
   readonly hash: string
   readonly hosts: readonly HostId[]
   readonly asked: number
   readonly grants: number
+  /** Locks that ended before their clients had done with them. */
+  readonly lost: number
+  /** Number of the last view. */
+  readonly views: number
   readonly messages: number
-  readonly datagrams: number
+  readonly faults: Faults
   readonly events: number
   readonly simulatedMs: number
   readonly violations: readonly Violation[]
   readonly isStuck: boolean
 }
 
-/** Faults and requests go on for so long; then all must come to rest. */
-const FAULTY_MS = 2500
+/** Of all clients together: no seed takes much longer than the rest. */
+const ASKS_MAX = 400
 
-const EVENTS_MAX = 400_000
+const EVENTS_MAX = 1_000_000
 
 /**
  * One seed, whole: a world whose options are drawn at random as well, because a fault that is
- * always there hides those that it drowns (swarm testing).
+ * always there hides those that it drowns (swarm testing). Faults and requests go on for a while;
+ * then all must come to rest.
  */
 export function runSeed(options: SeedOptions): SeedResult {
   const { seed, rules } = options
   // Not the seed itself: the world draws from that.
   const random = new Random(seed ^ 0x5eed)
   const hosts = drawHosts(random, options.hosts)
+  const timing = drawTiming(random)
   const simulation = new Simulation({
     seed,
     hosts,
     rules,
+    votes: drawVotes(random, hosts),
     link: drawLink(random),
-    timing: TIMING,
+    disk: drawDisk(random),
+    timing,
+    stopMsMax: random.pick([0, 50, timing.lease]),
     skewMaxMs: random.pick([0, 1000, 1_000_000]),
-    drift: random.pick([0, 0.0001, TIMING.drift]),
+    drift: random.pick([0, 0.0001, timing.drift]),
     turnMaxMs: random.pick([0, 0.02, 1]),
     eventsMax: EVENTS_MAX,
   })
   const { world, clients } = simulation
+  const longMs = timing.suspect + timing.lease
+  const untilMs = longMs * random.pick([1, 2, 4])
   const crash: Violation[] = []
+  const trouble = new Trouble(world, { random: random.fork(), untilMs, longMs })
   try {
-    new RandomLoad(world, clients, drawHabits(random), {
-      random: random.fork(),
-      untilMs: FAULTY_MS,
-    })
-    trouble(simulation, random.fork())
-    world.run(FAULTY_MS)
+    if (random.chance(0.2)) beginLate(world, random)
+    if (random.chance(0.2)) slowDown(world, random)
+    const load = { random: random.fork(), untilMs, asksMax: ASKS_MAX }
+    new RandomLoad(world, clients, drawHabits(random), load)
+    world.run(untilMs)
     simulation.finish()
   } catch (error) {
     // A broken invariant of ours is a violation like any other; all else is a fault of this code.
@@ -74,8 +92,10 @@ export function runSeed(options: SeedOptions): SeedResult {
     hosts,
     asked: clients.asked,
     grants: clients.granted,
+    lost: clients.lost,
+    views: Math.max(...hosts.map(host => simulation.status(host).view?.number ?? 0)),
     messages: simulation.mutexMessages,
-    datagrams: world.network.counters.sent,
+    faults: { ...world.network.counters, ...trouble.counts },
     events: world.events,
     simulatedMs: world.now,
     violations: [...crash, ...simulation.violations],
@@ -85,11 +105,56 @@ export function runSeed(options: SeedOptions): SeedResult {
 
 /** Ids near each other, or anywhere: 2 and 10 among them, which text would put the other way. */
 function drawHosts(random: Random, wanted: number | undefined): readonly HostId[] {
-  const count = wanted ?? random.pick([2, 3, 3, 3, 4, 5, 7])
+  const count = wanted ?? random.pick([3, 3, 5, 5, 7])
   if (random.chance(0.5)) return Array.from({ length: count }, (_, i) => i + 1)
   const hosts = new Set<HostId>([10, 2].slice(0, count))
   while (hosts.size < count) hosts.add(1 + random.below(1023))
   return [...hosts]
+}
+
+/** The defaults, or all of it faster, for then more happens in a run. */
+function drawTiming(random: Random): NodeConfig['timing'] {
+  const factor = random.pick([1, 0.4, 0.4])
+  const { heartbeat, suspect, lease, drift } = TIMING
+  return {
+    heartbeat: scaled(heartbeat, factor),
+    suspect: scaled(suspect, factor),
+    lease: scaled(lease, factor),
+    drift,
+  }
+}
+
+/** One each, or some have more; at times one is a majority by itself. */
+function drawVotes(random: Random, hosts: readonly HostId[]): ReadonlyMap<HostId, number> {
+  if (random.chance(0.7)) return new Map()
+  return new Map(hosts.map(host => [host, random.pick([1, 1, 2, 3])]))
+}
+
+function drawDisk(random: Random): DiskOptions {
+  return { syncMsMin: random.pick([0, 0.5]), syncMsMax: random.pick([0.5, 5, 30]) }
+}
+
+/** One disk that takes its time. */
+function slowDown(world: World, random: Random): void {
+  const disk = world.disk(random.pick(world.hosts))
+  disk.options = { syncMsMin: 1, syncMsMax: random.pick([100, 600]) }
+}
+
+/** One host is not there when the cluster is founded, by an operator who tries until it is. */
+function beginLate(world: World, random: Random): void {
+  const [late] = world.hosts
+  if (late === undefined) return
+  world.crash(late)
+  world.after(random.between(0, 3000), () => {
+    if (!world.isUp(late)) world.boot(late)
+  })
+  for (const at of [200, 500, 1000]) world.after(at, () => found(world, random))
+}
+
+function found(world: World, random: Random): void {
+  const host = random.pick(world.hosts)
+  if (!world.isUp(host)) return
+  world.input(host, { type: 'command', id: world.nextCommand(), command: { type: 'found' } })
 }
 
 function drawLink(random: Random): LinkOptions {
@@ -101,7 +166,7 @@ function drawLink(random: Random): LinkOptions {
     loss: random.pick([0, 0, 0.01, 0.1, 0.3]),
     duplicate: random.pick([0, 0, 0.05, 0.5]),
     duplicatesMax: 1 + random.below(5),
-    corrupt: 0,
+    corrupt: random.pick([0, 0, 0.02, 0.2]),
   }
 }
 
@@ -120,53 +185,4 @@ function drawHabits(random: Random): Habits {
     cancels: random.pick([0, 0.2]),
     crashes: random.pick([0, 0.1]),
   }
-}
-
-/** Ways that are cut, hosts that stop for a while, and hosts that reboot. */
-function trouble(simulation: Simulation, random: Random): void {
-  const { world } = simulation
-  for (let cuts = random.pick([0, 0, 2, 6]); cuts > 0; cuts--) {
-    const length = random.pick([5, 100, 800])
-    cutInTwo(world, random, { start: random.between(0, FAULTY_MS), length })
-  }
-  for (let pauses = random.pick([0, 0, 3]); pauses > 0; pauses--) {
-    const host = random.pick(world.hosts)
-    const length = random.between(0, 400)
-    world.after(random.between(0, FAULTY_MS), () => {
-      if (world.isUp(host)) world.pause(host, length)
-    })
-  }
-  // One after the other: what all have forgotten, nobody can tell those who come back.
-  let start = 0
-  for (let reboots = random.pick([0, 0, 1, 3]); reboots > 0; reboots--) {
-    const host = random.pick(world.hosts)
-    start += random.between(0, FAULTY_MS / 3)
-    reboot(simulation, host, { start, length: random.pick([1, 50, 500]) })
-  }
-}
-
-type Span = { readonly start: number; readonly length: number }
-
-/** Some hosts do not reach the others, or neither reaches the other. */
-function cutInTwo(world: World, random: Random, { start, length }: Span): void {
-  const side = new Set(world.hosts.filter(() => random.chance(0.5)))
-  const isOneWay = random.chance(0.3)
-  for (const from of world.hosts)
-    for (const to of world.hosts) {
-      if (side.has(from) === side.has(to) || (isOneWay && side.has(to))) continue
-      world.after(start, () => world.network.cut(from, to))
-      world.after(start + length, () => world.network.heal(from, to))
-    }
-}
-
-/** Only while all are complete, so that each other host knows everything that this one forgets. */
-function reboot(simulation: Simulation, host: HostId, { start, length }: Span): void {
-  const { world } = simulation
-  world.after(start, () => {
-    if (!simulation.isConnected) return
-    world.crash(host)
-    world.after(length, () => {
-      if (!world.isUp(host)) world.boot(host)
-    })
-  })
 }

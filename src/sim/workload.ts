@@ -25,32 +25,35 @@ export type Habits = {
   readonly crashes: number
 }
 
-/** Clients that ask for whatever comes to their mind, until `untilMs`. */
+/** Clients that ask for whatever comes to their mind, until `untilMs` or so many times. */
 export class RandomLoad {
   readonly #world: World
   readonly #clients: Clients
   readonly #habits: Habits
   readonly #random: Random
   readonly #untilMs: number
+  readonly #asksMax: number
 
   constructor(
     world: World,
     clients: Clients,
     habits: Habits,
-    options: { readonly random: Random; readonly untilMs: number },
+    options: { readonly random: Random; readonly untilMs: number; readonly asksMax: number },
   ) {
     this.#world = world
     this.#clients = clients
     this.#habits = habits
     this.#random = options.random
     this.#untilMs = options.untilMs
+    this.#asksMax = options.asksMax
     for (const host of world.hosts)
       for (let i = 0; i < habits.clientsPerHost; i++) this.#think(host, clients.connect())
   }
 
   #think(host: HostId, client: ClientId): void {
     this.#later(this.#habits.thinkMsMax, () => {
-      if (this.#world.now < this.#untilMs) this.#ask(host, client)
+      if (this.#world.now < this.#untilMs && this.#clients.asked < this.#asksMax)
+        this.#ask(host, client)
     })
   }
 

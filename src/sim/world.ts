@@ -3,20 +3,23 @@ import { assert, unreachable } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
 import { toInstant } from '../lib/time.ts'
 import type { Instant } from '../lib/time.ts'
+import { recover } from '../node.ts'
 import type {
   CommandId,
+  Durable,
   Effect,
   Input,
+  Lsn,
   Node,
   NodeConfig,
   NodeEvent,
-  Recovered,
   Response,
   Trace,
 } from '../node.ts'
 import type { Address } from '../transport/endpoint.ts'
 import { Agenda } from './agenda.ts'
 import { Digest } from './digest.ts'
+import { Disk, type DiskOptions } from './disk.ts'
 import { Network } from './network.ts'
 import type { LinkOptions } from './network.ts'
 import type { Observe } from './observation.ts'
@@ -26,7 +29,7 @@ export type Steppable = Pick<Node, 'step' | 'deadline' | 'status' | 'locks'>
 
 export type NodeMaker = (
   config: NodeConfig,
-  recovered: Recovered,
+  durable: Durable,
   random: Random,
   trace: Trace,
 ) => Steppable
@@ -34,7 +37,10 @@ export type NodeMaker = (
 export type WorldOptions = {
   readonly seed: number
   readonly hosts: readonly HostId[]
+  /** Of those who have not one vote. */
+  readonly votes: ReadonlyMap<HostId, number>
   readonly link: LinkOptions
+  readonly disk: DiskOptions
   readonly timing: NodeConfig['timing']
   /** Hosts' clocks read up to this much apart, in milliseconds. */
   readonly skewMaxMs: number
@@ -58,9 +64,10 @@ type Host = {
   readonly id: HostId
   readonly address: Address
   readonly config: NodeConfig
+  readonly disk: Disk
   node: Steppable
-  /** Each boot is another life of its protocol state, and what was meant for the last one is void. */
-  incarnation: number
+  /** Counts its boots: what was meant for the last life is void. */
+  life: number
   isUp: boolean
   /** Its reading at true time 0, and how fast it runs. */
   readonly skew: number
@@ -131,9 +138,23 @@ export class World {
     return this.#host(id).isUp
   }
 
+  isPaused(id: HostId): boolean {
+    return this.#now < this.#host(id).pausedUntil
+  }
+
+  disk(id: HostId): Disk {
+    return this.#host(id).disk
+  }
+
   /** The reading of a host's own clock. */
   reading(id: HostId): Instant {
     return this.#read(this.#host(id))
+  }
+
+  /** The true time at which a host's own clock shows a reading. */
+  trueTime(id: HostId, reading: Instant): number {
+    const { skew, rate } = this.#host(id)
+    return (reading - skew) / rate
   }
 
   /** Puts something on the agenda. */
@@ -150,13 +171,13 @@ export class World {
   /** Hands a client's input to a node, as soon as that is awake; another life does not get it. */
   input(id: HostId, input: Input): void {
     const host = this.#host(id)
-    const { incarnation } = host
-    this.after(0, () => this.#receive(host, input, incarnation))
+    const { life } = host
+    this.after(0, () => this.#receive(host, input, life))
   }
 
   /**
-   * The host goes down, with its node and its clients. Its ticks die with it; a datagram on its way
-   * does not, and meets whatever life there is when it arrives.
+   * The host goes down, with its node; its clients are cut off. Its ticks die with it; a datagram on
+   * its way does not, and meets whatever life there is when it arrives.
    */
   crash(id: HostId): void {
     const host = this.#host(id)
@@ -164,17 +185,18 @@ export class World {
     host.isUp = false
     host.wakeAt = Infinity
     host.pausedUntil = 0
+    host.disk.crash()
     this.#output.observe({ type: 'died', at: this.#now, host: id })
   }
 
-  /** The host comes up again, in a new life that knows nothing of the one before. */
+  /** The host comes up again, in a new life that knows what its disk has kept. */
   boot(id: HostId): void {
     const host = this.#host(id)
     assert(!host.isUp, 'only a host that is down can come up')
-    host.incarnation += 1
+    host.life += 1
     host.isUp = true
-    host.node = this.#createNode(host.config, host.incarnation)
-    this.#rearm(host)
+    host.node = this.#createNode(host.config, host.disk)
+    this.#start(host)
   }
 
   /** The host does nothing for a while, and then all that has arrived at once. */
@@ -210,7 +232,7 @@ export class World {
   }
 
   #install(id: HostId): void {
-    const { hosts, timing, skewMaxMs, drift } = this.#options
+    const { hosts, votes, timing, skewMaxMs, drift } = this.#options
     const config: NodeConfig = {
       cluster: 'simulated',
       self: id,
@@ -218,18 +240,19 @@ export class World {
         id: other,
         name: `host${other}`,
         address: addressOf(other),
-        votes: 1,
+        votes: votes.get(other) ?? 1,
       })),
       timing,
     }
     const skew = this.random.between(0, skewMaxMs)
-    const incarnation = 1 + this.random.below(1_000_000)
+    const disk = new Disk(this.#options.disk, this.random.fork())
     const host: Host = {
       id,
       address: addressOf(id),
       config,
-      node: this.#createNode(config, incarnation),
-      incarnation,
+      disk,
+      node: this.#createNode(config, disk),
+      life: 1,
       isUp: true,
       skew,
       rate: 1 + this.random.between(-drift, drift),
@@ -239,18 +262,23 @@ export class World {
     }
     this.#hosts.set(id, host)
     this.#byAddress.set(keyOf(host.address), host)
-    this.#rearm(host)
+    this.#start(host)
   }
 
-  #createNode(config: NodeConfig, incarnation: number): Steppable {
+  #createNode(config: NodeConfig, disk: Disk): Steppable {
     const { self } = config
-    this.#output.observe({ type: 'booted', at: this.#now, host: self, incarnation })
-    return this.#options.createNode(config, { incarnation }, this.random.fork(), event => {
-      this.#digest.number(this.#now)
-      this.#digest.number(self)
-      this.#digest.text(JSON.stringify(event))
+    const durable = recover(disk.records)
+    assert(!('damaged' in durable), 'a disk that keeps what was synced keeps it whole')
+    this.#output.observe({ type: 'booted', at: this.#now, host: self })
+    return this.#options.createNode(config, durable, this.random.fork(), event => {
+      this.#digest.trace(this.#now, self, event)
       this.#output.observe({ type: 'trace', at: this.#now, host: self, event })
     })
+  }
+
+  /** A first tick brings out what a node wants to begin with. */
+  #start(host: Host): void {
+    this.input(host.id, { type: 'tick' })
   }
 
   #host(id: HostId): Host {
@@ -265,14 +293,14 @@ export class World {
 
   /** `life`: of the host for which it is, where that matters. */
   #receive(host: Host, input: Input, life?: number): void {
-    if (!host.isUp || (life !== undefined && life !== host.incarnation)) return
+    if (!host.isUp || (life !== undefined && life !== host.life)) return
     if (this.#now < host.pausedUntil)
       this.#agenda.add(host.pausedUntil, () => this.#receive(host, input, life))
     else this.#step(host, this.#read(host), input)
   }
 
   #wake(host: Host, life: number): void {
-    if (!host.isUp || life !== host.incarnation) return
+    if (!host.isUp || life !== host.life) return
     if (this.#now < host.pausedUntil) {
       this.#agenda.add(host.pausedUntil, () => this.#wake(host, life))
       return
@@ -300,22 +328,25 @@ export class World {
       case 'datagram':
         this.#digest.text(keyOf(effect.to))
         this.#digest.bytes(effect.bytes)
-        {
-          this.#transmit(host, effect.to, effect.bytes)
-          return
+        this.#transmit(host, effect.to, effect.bytes)
+        return
+      case 'append':
+        this.#digest.number(effect.lsn)
+        for (const { key, value } of effect.entries) {
+          this.#digest.text(key)
+          this.#digest.bytes(value)
         }
+        this.#append(host, effect)
+        return
       case 'response':
         this.#digest.text(JSON.stringify(effect))
-        {
-          this.#output.response(host.id, effect.id, effect.response)
-          return
-        }
+        this.#output.response(host.id, effect.id, effect.response)
+        return
       case 'event':
         this.#digest.text(JSON.stringify(effect))
-        {
-          this.#output.event(host.id, effect.event)
-          return
-        }
+        this.#output.event(host.id, effect.event)
+        if (effect.event.type === 'left') this.#exit(host)
+        return
       default:
         return unreachable(effect)
     }
@@ -331,6 +362,40 @@ export class World {
       })
   }
 
+  /** The disk goes on while its host is paused, not while it is down. */
+  #append(host: Host, { lsn, entries }: Extract<Effect, { type: 'append' }>): void {
+    const { life, disk } = host
+    const dueAt = disk.append(this.#now, lsn, entries)
+    const record = recover(new Map(entries.map(({ key, value }) => [key, value])))
+    const incarnation = 'damaged' in record ? 0 : record.incarnation
+    this.#agenda.add(dueAt, () => {
+      if (!host.isUp || host.life !== life) return
+      disk.sync(lsn)
+      this.#synced(host, lsn, incarnation)
+    })
+  }
+
+  #synced(host: Host, lsn: Lsn, incarnation: number): void {
+    if (this.isPaused(host.id)) {
+      const { life } = host
+      this.#agenda.add(host.pausedUntil, () => {
+        if (host.isUp && host.life === life) this.#synced(host, lsn, incarnation)
+      })
+      return
+    }
+    if (incarnation > 0)
+      this.#output.observe({ type: 'incarnated', at: this.#now, host: host.id, incarnation })
+    this.#receive(host, { type: 'synced', lsn }, host.life)
+  }
+
+  /** Its process ends of its own accord. */
+  #exit(host: Host): void {
+    const { life } = host
+    this.after(0, () => {
+      if (host.isUp && host.life === life) this.crash(host.id)
+    })
+  }
+
   /** A tick that comes too early finds the deadline moved, and is put down again. */
   #rearm(host: Host): void {
     const { deadline } = host.node
@@ -339,9 +404,9 @@ export class World {
     const at = due > this.#now ? due : this.#now + this.random.between(0, this.#options.turnMaxMs)
     if (at >= host.wakeAt) return
     host.wakeAt = at
-    const { incarnation } = host
+    const { life } = host
     this.#agenda.add(at, () => {
-      if (host.wakeAt === at) this.#wake(host, incarnation)
+      if (host.wakeAt === at) this.#wake(host, life)
     })
   }
 }

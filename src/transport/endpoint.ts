@@ -44,6 +44,12 @@ export type EndpointConfig = {
   readonly peers: readonly { readonly id: PeerId; readonly address: Address | undefined }[]
 }
 
+/**
+ * How a session came to its end: the peer or its owner began another incarnation; or it broke, and
+ * is never made again between these two: its owner begins another incarnation.
+ */
+export type SessionEnd = 'peer-incarnation' | 'own-incarnation' | 'broken'
+
 /** What an endpoint tells its owner, synchronously, from within `receive`, `send`, `tick`. */
 export type EndpointOutput = {
   /** Put this on the wire. It may be lost. */
@@ -54,8 +60,8 @@ export type EndpointOutput = {
   deliverDatagram(from: PeerId, payload: Uint8Array): void
   /** A handshake is confirmed: channels to this incarnation of the peer are open and empty. */
   sessionUp(peer: PeerId, incarnation: number): void
-  /** Channels to this incarnation of the peer have ended for ever. */
-  sessionLost(peer: PeerId, incarnation: number, reason: string): void
+  /** Channels to this incarnation of the peer have ended for ever; why, for people. */
+  sessionLost(peer: PeerId, end: SessionEnd, reason: string): void
   /** Something that people should hear of: a peer whose table differs, a doubled host id. */
   notice(peer: PeerId | undefined, text: string): void
 }
@@ -77,7 +83,7 @@ export type Counters = {
   bytesReceived: number
   /** Datagrams that carried again what an earlier one had carried. */
   retransmitted: number
-  /** Ignored, by reason. */
+  /** Ignored, by reason: docs/protocol.md lists them. */
   readonly dropped: Record<string, number>
 }
 

@@ -200,11 +200,16 @@ export function isAcknowledged(ack: AckFrame, number: number): boolean {
   return (((ack.bitmap[bit >>> 3] as number) >>> (bit & 7)) & 1) === 1
 }
 
+const SLAB_SIZE = 32 * 1024
+
 /** Puts one data packet together after another, in one buffer that is used for all. */
 export class PacketWriter {
   readonly bytes: Uint8Array = new Uint8Array(DATAGRAM_MAX)
   readonly #seqs: [number, number, number, number] = [-1, -1, -1, -1]
   #length = HEADER_SIZE
+  /** Memory of its own for each datagram would cost more than all the rest of sending it. */
+  #slab = new Uint8Array(SLAB_SIZE)
+  #used = 0
 
   /** Starts a packet; its room is what a datagram holds without the tag. */
   begin(index: number, number: number): void {
@@ -222,6 +227,18 @@ export class PacketWriter {
 
   get room(): number {
     return DATAGRAM_MAX - TAG_SIZE - this.#length
+  }
+
+  /** A copy of the first `length` bytes that is left alone from now on. */
+  take(length: number): Uint8Array {
+    if (this.#used + length > SLAB_SIZE) {
+      this.#slab = new Uint8Array(SLAB_SIZE)
+      this.#used = 0
+    }
+    const start = this.#used
+    this.#used += length
+    this.#slab.set(length === DATAGRAM_MAX ? this.bytes : this.bytes.subarray(0, length), start)
+    return this.#slab.subarray(start, start + length)
   }
 
   ack(ack: AckFrame): void {

@@ -1,31 +1,34 @@
 import { assert } from '../lib/assert.ts'
-import { after, earliest, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
+import { after, earliest, elapsed, milliseconds, toInstant } from '../lib/time.ts'
+import { Doubles } from './doubles.ts'
+import { EndedSessions, pairOf } from './ended.ts'
 import { Handshake } from './handshake.ts'
 import { DATAGRAM_MAX, decodeFrames, PACKET_NUMBER_MAX, readNumber } from './packet.ts'
 import { Rtt } from './rtt.ts'
-import { Session, WINDOW_BYTES } from './session.ts'
+import { EPOCH_KEPT, Session, WINDOW_BYTES } from './session.ts'
 
 import type { Random } from '../lib/random.ts'
 import type { Duration, Instant } from '../lib/time.ts'
-import type { Address, ChannelId, EndpointOutput, PeerId, PeerState } from './endpoint.ts'
+import type {
+  Address,
+  ChannelId,
+  EndpointOutput,
+  PeerId,
+  PeerState,
+  SessionEnd,
+} from './endpoint.ts'
+import type { EndedEpoch } from './ended.ts'
 import type { Agreement, Slot } from './handshake.ts'
 import type { CloseFrame } from './packet.ts'
 import type { Epoch } from './recovery.ts'
 import type { Incarnation, Introduction } from './seal.ts'
-import type { Ending, SessionTools } from './session.ts'
+import type { SessionTools } from './sender.ts'
+import type { Ending } from './session.ts'
 
 /** Without any answer for so long, the peer may have lost our keys: a new handshake finds out. */
 const SILENCE_MAX: Duration = milliseconds(1000)
-/** Packets for a session that has ended are answered by CLOSE so long. */
-const ENDED_KEPT: Duration = milliseconds(5000)
-const CLOSE_SPACE: Duration = milliseconds(10)
-const ENDED_EPOCHS_MAX = 8
-/** Pairs of incarnations that never meet again, and lives of processes, that are remembered. */
-const REMEMBERED_MAX = 1024
-/** Two processes with one id drive each other out: so often in this time is no accident. */
-const FLIPS_MAX = 3
-const FLIPS_WITHIN: Duration = milliseconds(60_000)
-const HELD_DOWN: Duration = milliseconds(30_000)
+/** Old keys that the peer still uses after this are all it has. */
+const KEYS_CROSSED_AFTER: Duration = milliseconds(1000)
 const HINT_SPACE: Duration = milliseconds(1000)
 const NOTICE_SPACE: Duration = milliseconds(10_000)
 /** What a peer promises of its acknowledgements is not more than this. */
@@ -47,15 +50,6 @@ export type Route =
   | { readonly type: 'slot'; readonly peer: Peer; readonly slot: Slot }
   | { readonly type: 'epoch'; readonly peer: Peer; readonly epoch: Epoch }
   | { readonly type: 'ended'; readonly peer: Peer; readonly ended: EndedEpoch }
-
-/** Keys of a session that is no more. */
-type EndedEpoch = {
-  readonly epoch: Epoch
-  /** What late packets are answered with, if they are. */
-  readonly close: CloseFrame | undefined
-  readonly expires: Instant
-  closedAt: Instant
-}
 
 /** What the peers of one endpoint share. */
 export type Local = {
@@ -80,14 +74,10 @@ export class Peer {
   #session: Session | undefined
   #lastReceived: Instant | undefined
   #hintAt: Instant = toInstant(-Infinity)
-  /** Incarnations of the peer with which this one of ours has had its only session. */
-  readonly #ended = new Set<string>()
-  #endedEpochs: EndedEpoch[] = []
-  /** The process that spoke last, and those that it or others have replaced. */
-  #life: string | undefined
-  readonly #replaced = new Set<string>()
-  #flips: Instant[] = []
-  #heldUntil: Instant = toInstant(-Infinity)
+  /** Our incarnation and the peer's, between which the session is. */
+  #pair = ''
+  readonly #ended: EndedSessions
+  readonly #doubles = new Doubles()
   readonly #noticed = new Map<string, { readonly value: string; readonly at: Instant }>()
   #now: Instant = toInstant(0)
 
@@ -95,6 +85,7 @@ export class Peer {
     this.id = id
     this.#local = local
     this.#address = address
+    this.#ended = new EndedSessions(index => local.routes.delete(index))
     const { seal } = local.tools
     this.#handshake = new Handshake(seal, local.random, local.self < id, {
       transmit: bytes => this.#transmit(bytes),
@@ -132,10 +123,10 @@ export class Peer {
       up: session !== undefined,
       incarnation: session?.incarnation.counter,
       srtt: session?.rtt.smoothed,
-      loss: session?.recovery.loss ?? 0,
+      loss: session?.sender.recovery.loss ?? 0,
       lastReceived: this.#lastReceived,
-      queuedBytes: session?.queuedBytes ?? 0,
-      inFlight: session?.recovery.inFlight ?? 0,
+      queuedBytes: session?.sender.queuedBytes ?? 0,
+      inFlight: session?.sender.recovery.inFlight ?? 0,
     }
   }
 
@@ -168,13 +159,13 @@ export class Peer {
     this.#now = now
     const session = this.#session
     assert(session !== undefined, `host ${this.id} is sent something only while it has a session`)
-    const result = session.send(channel, payload)
+    const result = session.sender.send(channel, payload)
     if (result === 'full') this.#close(now, CloseCode.queueFull, 'the queue to it is full')
     return result === 'queued'
   }
 
   sendDatagram(payload: Uint8Array): void {
-    this.#session?.sendDatagram(payload)
+    this.#session?.sender.sendDatagram(payload)
   }
 
   /** A HELLO that names this peer, from its address. */
@@ -213,25 +204,26 @@ export class Peer {
       this.#local.routes.delete(route.slot.index)
       if (!this.#commit(now, this.#handshake.confirm(now, route.slot))) return 'ended'
     }
+    // Still the old keys, long after: then it does not know the new ones, or takes older for newer.
+    if (elapsed(now, epoch.expires) < EPOCH_KEPT - KEYS_CROSSED_AFTER) {
+      this.#handshake.start(now, 'new-keys')
+    }
     return this.#receiveFrames(now, epoch, number, frames)
   }
 
-  /** The peer uses keys that we do not know: it, or we, may have lost a handshake's last packet. */
+  /** Something came from its address with an index that we do not know: it believes in a session. */
   hint(now: Instant): void {
-    if (elapsed(this.#hintAt, now) < HINT_SPACE || this.#address === undefined) return
+    if (this.isUp || elapsed(this.#hintAt, now) < HINT_SPACE) return
     this.#hintAt = now
-    this.#handshake.start(now, this.isUp ? 'new-keys' : 'no-session')
     this.#handshake.nudge(now)
   }
 
   get deadline(): Instant {
-    let deadline = this.#handshake.deadline
-    const first = this.#endedEpochs[0]
-    if (first !== undefined) deadline = earliest(deadline, first.expires)
+    let deadline = earliest(this.#handshake.deadline, this.#ended.deadline)
     const session = this.#session
     if (session === undefined) return deadline
     if (this.#handshake.cause === undefined) {
-      deadline = earliest(deadline, after(session.recovery.waitingSince, SILENCE_MAX))
+      deadline = earliest(deadline, after(session.sender.recovery.waitingSince, SILENCE_MAX))
     }
     return earliest(deadline, session.deadline)
   }
@@ -239,24 +231,24 @@ export class Peer {
   tick(now: Instant): void {
     this.#now = now
     this.#handshake.tick(now)
-    while ((this.#endedEpochs[0]?.expires ?? NEVER) <= now) this.#forgetEnded()
+    this.#ended.tick(now)
     const session = this.#session
     if (session === undefined) return
     for (const epoch of session.expire(now)) this.#local.routes.delete(epoch.index)
     session.tick(now)
-    if (after(session.recovery.waitingSince, SILENCE_MAX) > now) return
+    if (after(session.sender.recovery.waitingSince, SILENCE_MAX) > now) return
     this.#handshake.start(now, 'silence')
   }
 
   wantsFlush(now: Instant): boolean {
-    return this.#session?.wantsFlush(now) ?? false
+    return this.#session?.sender.wantsFlush(now) ?? false
   }
 
   /** True: there is more. */
   flush(now: Instant): boolean {
     const session = this.#session
     if (session === undefined) return false
-    const isMore = session.flush(now)
+    const isMore = session.sender.flush(now)
     if (session.wantsKeys) this.#handshake.start(now, 'new-keys')
     return isMore
   }
@@ -264,11 +256,10 @@ export class Peer {
   /** We have another incarnation from now on, so every peer's is a new pair. */
   reincarnate(now: Instant): void {
     this.#now = now
-    this.#ended.clear()
     this.#handshake.reset()
-    while (this.#endedEpochs.length > 0) this.#forgetEnded()
+    this.#ended.clear()
     if (this.#address !== undefined) this.#handshake.start(now, 'no-session')
-    this.#lose(now, 'this host began another incarnation', undefined)
+    this.#lose(now, 'own-incarnation', 'this host began another incarnation', undefined)
   }
 
   #receiveFrames(
@@ -300,7 +291,7 @@ export class Peer {
     }
     const why = CLOSE_TEXTS[ending.code] ?? `its reason is ${ending.code}`
     this.#handshake.start(now, 'no-session', true)
-    this.#lose(now, `host ${this.id} closed it: ${why}`, undefined)
+    this.#lose(now, 'broken', `host ${this.id} closed it: ${why}`, undefined)
   }
 
   /** Ends the session from our side and tells the peer. */
@@ -310,15 +301,15 @@ export class Peer {
     const close = session.closeFrame(code)
     this.#transmitClose(session.epoch, close)
     this.#handshake.start(now, 'no-session', true)
-    this.#lose(now, reason, close)
+    this.#lose(now, 'broken', reason, close)
   }
 
   /** A handshake is complete. False: it leads to no session. */
   #commit(now: Instant, { epoch, introduction, rtt }: Agreement): boolean {
     this.#lastReceived = now
     const { incarnation } = introduction
-    const key = keyOf(incarnation)
-    if (this.#ended.has(key)) {
+    const pair = pairOf(this.#local.incarnation, incarnation)
+    if (this.#ended.has(pair)) {
       const close: CloseFrame = { type: 'close', reason: CloseCode.ended, next: [0, 0, 0, 0] }
       this.#transmitClose(epoch, close)
       this.#retire(now, epoch, close)
@@ -326,25 +317,29 @@ export class Peer {
       return false
     }
     const current = this.#session
-    if (current !== undefined && keyOf(current.incarnation) === key) {
+    if (current !== undefined && this.#pair === pair) {
       this.#adopt(now, current, epoch)
       return true
     }
-    this.#witness(now, incarnation)
+    if (this.#doubles.witness(now, incarnation.life)) {
+      const text = `two processes call themselves host ${this.id} and take turns; only the present one is heard for 30 s (give each machine an id and an address of its own)`
+      this.notice('doubled', `${now}`, text)
+    }
     const { incarnation: ours, tools } = this.#local
     if (current !== undefined) {
       const reason = `host ${this.id} began incarnation ${incarnation.counter}`
-      this.#lose(now, reason, current.closeFrame(CloseCode.replaced))
+      this.#lose(now, 'peer-incarnation', reason, current.closeFrame(CloseCode.replaced))
       // The owner may have answered with an incarnation of its own: then this pair is out of date.
       if (this.#local.incarnation !== ours) return false
     }
     const { output } = this.#local
-    const session = new Session(incarnation, new Rtt(now, rtt), tools, {
+    const session = new Session(introduction, new Rtt(now, rtt), tools, {
       transmit: bytes => this.#transmit(bytes),
       deliver: (channel, payload) => output.deliver(this.id, channel, payload),
       deliverDatagram: payload => output.deliverDatagram(this.id, payload),
     })
     this.#session = session
+    this.#pair = pair
     this.#noticed.clear()
     this.#adopt(now, session, epoch)
     output.sessionUp(this.id, incarnation.counter)
@@ -358,37 +353,25 @@ export class Peer {
   }
 
   /** The session, if there is one, has ended for ever. */
-  #lose(now: Instant, reason: string, close: CloseFrame | undefined): void {
+  #lose(now: Instant, end: SessionEnd, reason: string, close: CloseFrame | undefined): void {
     const session = this.#session
     if (session === undefined) return
     this.#session = undefined
     session.end()
-    remember(this.#ended, keyOf(session.incarnation))
+    this.#ended.add(this.#pair)
     for (const epoch of session.epochs) this.#retire(now, epoch, close)
-    this.#local.output.sessionLost(this.id, session.incarnation.counter, reason)
+    this.#local.output.sessionLost(this.id, end, reason)
   }
 
   #retire(now: Instant, epoch: Epoch, close: CloseFrame | undefined): void {
-    const ended: EndedEpoch = { epoch, close, expires: after(now, ENDED_KEPT), closedAt: now }
-    this.#endedEpochs.push(ended)
+    const ended = this.#ended.keep(now, epoch, close)
     this.#local.routes.set(epoch.index, { type: 'ended', peer: this, ended })
-    if (this.#endedEpochs.length > ENDED_EPOCHS_MAX) this.#forgetEnded()
-  }
-
-  #forgetEnded(): void {
-    const ended = this.#endedEpochs.shift()
-    if (ended !== undefined) this.#local.routes.delete(ended.epoch.index)
   }
 
   /** A peer that has not heard of the end, or an older one of two processes with one id. */
   #answerEnded(now: Instant, ended: EndedEpoch, bytes: Uint8Array): string {
-    const frames = decodeFrames(bytes)
-    if (ended.close === undefined || 'malformed' in frames) return 'ended'
-    // Two sides that both know of the end do not go on telling each other.
-    if (frames.some(frame => frame.type === 'close')) return 'ended'
-    if (elapsed(ended.closedAt, now) < CLOSE_SPACE) return 'ended'
-    ended.closedAt = now
-    this.#transmitClose(ended.epoch, ended.close)
+    const close = this.#ended.answer(now, ended, bytes)
+    if (close !== undefined) this.#transmitClose(ended.epoch, close)
     return 'ended'
   }
 
@@ -398,7 +381,7 @@ export class Peer {
     writer.begin(epoch.peerIndex, epoch.next)
     writer.close(close)
     const length = seal.seal(epoch.keys, epoch.next++, writer.bytes, writer.length)
-    this.#transmit(writer.bytes.slice(0, length))
+    this.#transmit(writer.take(length))
   }
 
   #objection({ incarnation, datagramMax, tableDigest }: Introduction): string | undefined {
@@ -408,24 +391,7 @@ export class Peer {
       return 'table'
     }
     if (datagramMax < DATAGRAM_MAX) return 'malformed'
-    const isCurrent = this.#session?.incarnation.life === incarnation.life
-    return !isCurrent && this.#now < this.#heldUntil ? 'held-down' : undefined
-  }
-
-  /** A restart brings a life never seen; a life that returns is one of two with the same id. */
-  #witness(now: Instant, { life }: Incarnation): void {
-    const previous = this.#life
-    this.#life = life
-    if (previous === undefined || previous === life) return
-    remember(this.#replaced, previous)
-    if (!this.#replaced.has(life)) return
-    this.#flips = this.#flips.filter(at => elapsed(at, now) < FLIPS_WITHIN)
-    this.#flips.push(now)
-    if (this.#flips.length < FLIPS_MAX) return
-    this.#flips = []
-    this.#heldUntil = after(now, HELD_DOWN)
-    const text = `two processes call themselves host ${this.id} and take turns; only the present one is heard for 30 s (give each machine an id and an address of its own)`
-    this.notice('doubled', `${now}`, text)
+    return this.#doubles.isHeldDown(this.#now, incarnation.life) ? 'held-down' : undefined
   }
 
   #introduction(): Introduction {
@@ -448,19 +414,5 @@ export class Peer {
     counters.sent++
     counters.bytesSent += bytes.length
     this.#local.output.transmit(this.#address, bytes)
-  }
-}
-
-function keyOf({ counter, life }: Incarnation): string {
-  return `${counter}.${life}`
-}
-
-/** Adds, and forgets the oldest beyond the limit. */
-function remember(set: Set<string>, key: string): void {
-  set.add(key)
-  if (set.size <= REMEMBERED_MAX) return
-  for (const oldest of set) {
-    set.delete(oldest)
-    return
   }
 }

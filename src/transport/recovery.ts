@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import { after, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
+import { after, before as earlier, elapsed, milliseconds, NEVER } from '../lib/time.ts'
 import { isAcknowledged } from './packet.ts'
 import { Received } from './received.ts'
 import { CongestionWindow } from './window.ts'
@@ -15,14 +15,16 @@ import type { Keys } from './seal.ts'
 const PACKET_THRESHOLD = 3
 /** A packet taken for lost is remembered so long, in case it was only late. */
 const LOST_KEPT: Duration = milliseconds(1000)
-/** Packets that are waited for at a time, apart from what channels 0 and 1 and a probe may add. */
-const IN_FLIGHT_MAX = 64
 /** Packets remembered under one set of keys. */
 const SENT_MAX = 256
 /** From this consecutive probe timeout on, one datagram is sent instead of two. */
 const TIMEOUTS_UNTIL_SINGLE = 3
+/** Without an acknowledgement for so long, nothing new is sent, only probes. */
+const ABSENT_AFTER: Duration = milliseconds(500)
 /** After so many nothing is expected of the path. */
 const TIMEOUTS_UNTIL_COLLAPSE = 2
+/** So often something new is probed for as if nothing were wrong. */
+const FRESH_STARTS_MAX = 8
 /** How fast the smoothed loss follows. */
 const LOSS_WEIGHT = 1 / 64
 
@@ -59,7 +61,11 @@ export type SentPacket = {
   readonly segments: readonly Segment[]
   /** What the ACK in it said. */
   readonly report: Report | undefined
+  /** The first later packet that carried something of it again. */
+  again: number | undefined
   isLost: boolean
+  /** It counts against the window. */
+  isInFlight: boolean
 }
 
 /** What all sessions of one endpoint have in flight together. */
@@ -81,8 +87,17 @@ export class Recovery {
   #inFlight = 0
   #order = 0
   #largestOrder = -1
-  #lastSent: Instant = toInstant(0)
+  /** The probe timeout runs from here: the oldest packet in flight, or the last probe. If it
+   * ran from the last transmission, chat would put it off. */
+  #probeFrom: Instant = NEVER
+  /** Probe timeouts since something was acknowledged. */
   #timeouts = 0
+  /** Probe timeouts since something was acknowledged or something new was sent. */
+  #backoff = 0
+  /** How often something new has begun the backoff anew since something was acknowledged. */
+  #freshStarts = 0
+  /** Nothing has come back for so long that only probes are sent. */
+  #isAbsent = false
   #lossDeadline: Instant = NEVER
   #waitingSince: Instant = NEVER
   #loss = 0
@@ -95,7 +110,7 @@ export class Recovery {
     this.#output = output
   }
 
-  /** Packets that asked for an ACK and are neither acknowledged nor taken for lost. */
+  /** Packets that asked for an ACK and are neither acknowledged nor given up. */
   get inFlight(): number {
     return this.#inFlight
   }
@@ -118,18 +133,39 @@ export class Recovery {
   ): void {
     const { segments, report } = content
     const number = epoch.next
-    const packet = { epoch, number, order: this.#order++, sentAt: now, segments, report }
-    const sent: SentPacket = { ...packet, isLost: false }
+    const sent: SentPacket = {
+      epoch,
+      number,
+      order: this.#order++,
+      sentAt: now,
+      segments,
+      report,
+      again: undefined,
+      isLost: false,
+      isInFlight: true,
+    }
     epoch.sent.set(number, sent)
+    // What is fresh and only rides along with a probe does not say whether the probe was needed.
+    const late = earlier(now, this.#rtt.overdue)
     for (const segment of segments) {
+      const before = segment.carrier
+      // What is new is worth as quick a probe as any, while there is some hope.
+      if (before === undefined && this.#backoff > 0 && this.#freshStarts < FRESH_STARTS_MAX) {
+        this.#freshStarts++
+        this.#backoff = 0
+        this.#probeFrom = now
+      }
+      if (before !== undefined && before.epoch === epoch && before.sentAt <= late) {
+        before.again ??= number
+      }
       segment.copies++
       segment.sentAt = now
       segment.carrier = sent
       segment.isLost = false
     }
-    if (this.#inFlight === 0) this.#waitingSince = now
+    if (this.#waitingSince === NEVER) this.#waitingSince = now
+    if (this.#inFlight === 0) this.#probeFrom = now
     this.#count(1)
-    this.#lastSent = now
     if (epoch.sent.size > SENT_MAX) this.#forgetOldest(epoch)
   }
 
@@ -140,22 +176,37 @@ export class Recovery {
     if (largest !== undefined) this.#rtt.sample(now, elapsed(largest.sentAt, now), ack.delay)
     const isFull = this.#inFlight >= this.window.size
     let progress = false
-    let isSpurious = false
     for (const packet of epoch.sent.values()) {
       if (packet.number > ack.largest) break
       if (!isAcknowledged(ack, packet.number)) continue
       progress = true
       this.#largestOrder = Math.max(this.#largestOrder, packet.order)
       if (isFull) this.window.grow()
-      if (this.#arrived(packet, ack)) isSpurious = true
+      this.#arrived(packet)
     }
     if (!progress) return true
-    if (isSpurious) this.#rtt.spurious()
+    // It was sent again and only then comes its ACK, which does not know of the second time. Of
+    // packets before the largest an earlier ACK may have been lost: they prove nothing.
+    if (largest?.again !== undefined) this.#rtt.spurious()
     else this.#rtt.clean()
-    this.#setTimeouts(0)
-    this.#waitingSince = this.#inFlight > 0 ? now : NEVER
+    this.revive()
     this.#detectLost(now)
+    this.#waitingSince = this.#inFlight > 0 ? now : NEVER
+    this.#probeFrom = this.#oldestSentAt
     return true
+  }
+
+  /** Whether one more packet may be in flight, or up to `extra` more for what is urgent. */
+  mayAdd(extra: number): boolean {
+    return this.#inFlight < (this.#isAbsent ? 1 : this.window.size + extra)
+  }
+
+  /** The peer is there: what is unacknowledged is probed for as if it had just been sent. */
+  revive(): void {
+    this.#setTimeouts(0)
+    this.#backoff = 0
+    this.#freshStarts = 0
+    this.#isAbsent = false
   }
 
   get deadline(): Instant {
@@ -166,9 +217,12 @@ export class Recovery {
   tick(now: Instant): number {
     if (now >= this.#lossDeadline) this.#detectLost(now)
     if (now < this.#probeDeadline) return 0
-    const isSingle = this.#timeouts >= TIMEOUTS_UNTIL_SINGLE
+    const isSingle = this.#backoff >= TIMEOUTS_UNTIL_SINGLE
+    this.#backoff++
+    this.#probeFrom = now
     this.#setTimeouts(this.#timeouts + 1)
-    if (this.#isSilent) this.#trim()
+    if (this.#isSilent) this.#writeOff()
+    this.#isAbsent = elapsed(this.#waitingSince, now) > ABSENT_AFTER
     return isSingle ? 1 : 2
   }
 
@@ -184,24 +238,25 @@ export class Recovery {
   }
 
   get #probeDeadline(): Instant {
-    return this.#inFlight === 0 ? NEVER : after(this.#lastSent, this.#rtt.pto(this.#timeouts))
+    return this.#inFlight === 0 ? NEVER : after(this.#probeFrom, this.#rtt.pto(this.#backoff))
   }
 
-  /** True: what it carried was sent again without need. */
-  #arrived(packet: SentPacket, ack: AckFrame): boolean {
+  get #oldestSentAt(): Instant {
+    for (const epoch of this.#epochs) {
+      for (const packet of epoch.sent.values()) if (packet.isInFlight) return packet.sentAt
+    }
+    return NEVER
+  }
+
+  #arrived(packet: SentPacket): void {
     packet.epoch.sent.delete(packet.number)
-    if (!packet.isLost) this.#count(-1)
+    if (packet.isInFlight) this.#count(-1)
     this.#loss -= this.#loss * LOSS_WEIGHT
     if (packet.report !== undefined) packet.epoch.received.confirm(packet.report)
-    let isSpurious = false
     for (const segment of packet.segments) {
       if (!packet.isLost) segment.copies--
-      // Sent again, and only then comes an ACK that cannot know of the second transmission yet.
-      const again = segment.carrier
-      isSpurious ||= again?.epoch === packet.epoch && again.number > ack.largest
       if (!segment.isAcknowledged) this.#output.acknowledged(segment)
     }
-    return isSpurious
   }
 
   #detectLost(now: Instant): void {
@@ -227,7 +282,8 @@ export class Recovery {
 
   #giveUp(packet: SentPacket): void {
     packet.isLost = true
-    this.#count(-1)
+    if (packet.isInFlight) this.#count(-1)
+    packet.isInFlight = false
     this.#loss += (1 - this.#loss) * LOSS_WEIGHT
     for (const segment of packet.segments) {
       segment.copies--
@@ -243,12 +299,13 @@ export class Recovery {
     }
   }
 
-  /** Probes of a long silence do not pile up. */
-  #trim(): void {
+  /** A long silence: new data shall not wait until what was sent before is known to be lost. */
+  #writeOff(): void {
     for (const epoch of this.#epochs) {
       for (const packet of epoch.sent.values()) {
-        if (this.#inFlight <= IN_FLIGHT_MAX) return
-        if (!packet.isLost) this.#giveUp(packet)
+        if (!packet.isInFlight) continue
+        packet.isInFlight = false
+        this.#count(-1)
       }
     }
   }

@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { Mutex } from '../../src/core/mutex.ts'
 import { RULES } from '../../src/core/rules.ts'
 import { nextView, type View } from '../../src/core/view.ts'
 import { toInstant } from '../../src/lib/time.ts'
@@ -251,3 +252,55 @@ test('a SYNC of many requests goes in parts of at most 64 KiB, and counts with t
   t.deepEqual(world.of(2).mutex.unsynced, [])
   t.is(world.of(2).mutex.queue.size, 400)
 })
+
+test('what a member held stays in the queue until the last part of its SYNC has come', t => {
+  const world = new Mutexes([1, 2, 3])
+  const held = world.request(3, ['door'])
+  world.settle()
+  const before = world.of(1).mutex.view
+  const members = [...(before?.members ?? [])].map(([id, { incarnation }]) => [id, incarnation])
+  const same = nextView(before, new Map(members as [number, number][]), true)
+  const { mutex } = world.of(1)
+  mutex.install(NOW, same)
+  const part = { view: same.number, basis: true, requests: [], ghosts: [] }
+  mutex.receive(NOW, 3, { ...part, type: 'sync', time: 100, last: false })
+  t.deepEqual(tokens(mutex, 'door'), [held])
+  // It may be excluded now: then this is all that is known of what it holds.
+  const ghosts = nextView(
+    same,
+    new Map([
+      [1, 1],
+      [2, 1],
+    ]),
+    true,
+  )
+  mutex.install(NOW, ghosts)
+  t.is(mutex.queue.line('door')[0]?.ghostUntil, toInstant(GRACE_MS))
+})
+
+test('with the last part of a SYNC, requests that it does not name are over', t => {
+  const world = new Mutexes([1, 2, 3])
+  world.request(3, ['door'])
+  world.settle()
+  const before = world.of(1).mutex.view
+  const members = [...(before?.members ?? [])].map(([id, { incarnation }]) => [id, incarnation])
+  const same = nextView(before, new Map(members as [number, number][]), true)
+  const { mutex } = world.of(1)
+  mutex.install(NOW, same)
+  const sync = { type: 'sync', view: same.number, time: 100, basis: true, ghosts: [] } as const
+  const request = (time: number, name: string): { time: number } & Wanted => ({
+    time,
+    names: [name],
+    limit: 1,
+    info: '',
+  })
+  mutex.receive(NOW, 3, { ...sync, requests: [request(50, 'roof')], last: false })
+  mutex.receive(NOW, 3, { ...sync, requests: [request(51, 'yard')], last: true })
+  t.deepEqual([...mutex.queue.names()].sort(), ['roof', 'yard'])
+})
+
+type Wanted = { readonly names: string[]; readonly limit: number; readonly info: string }
+
+function tokens(mutex: Mutex, name: string): number[] {
+  return mutex.queue.line(name).map(entry => entry.token)
+}

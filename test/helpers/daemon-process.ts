@@ -30,7 +30,11 @@ export class DaemonProcess {
       this.#wake()
       return (code ?? signal) as number | NodeJS.Signals
     })
-    t.teardown(() => child.kill('SIGKILL'))
+    // Gone before its folder is: the next folder may get the same inode, which names its lock.
+    t.teardown(async () => {
+      child.kill('SIGKILL')
+      await this.exited
+    })
   }
 
   /** Waits for a line of the log; throws if the process ends without it. */

@@ -1,4 +1,4 @@
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import type { Outcome } from '../../src/sim/clients.ts'
 import type { Observation } from '../../src/sim/observation.ts'
 import { CALM, Simulation, SIMULATION_RULES } from '../../src/sim/simulation.ts'
@@ -10,9 +10,11 @@ type Scene = {
   readonly ask: (host: number, told: Outcome[]) => { readonly id: number; readonly client: number }
 }
 
-function scene(options: { readonly releaseOnClientDeath?: boolean } = {}): Scene {
-  const rules = { ...SIMULATION_RULES, ...options }
-  const simulation = new Simulation({ ...CALM, seed: 1, hosts: [1, 2, 3], rules })
+type Options = { readonly releaseOnClientDeath?: boolean; readonly stopMsMax?: number }
+
+function scene({ releaseOnClientDeath = true, stopMsMax = 0 }: Options = {}): Scene {
+  const rules = { ...SIMULATION_RULES, releaseOnClientDeath }
+  const simulation = new Simulation({ ...CALM, seed: 1, hosts: [1, 2, 3], rules, stopMsMax })
   const { clients } = simulation
   simulation.connect(10_000)
   const seen: Observation['type'][] = []
@@ -99,13 +101,88 @@ test('the clients of a host that goes down are told, and find nobody until it is
   simulation.world.run(10)
   t.deepEqual(held, ['granted', 'died'])
   t.deepEqual(waiting, ['died'])
-  t.true(seen.includes('lets-go'))
   ask(2, early!)
   simulation.world.run(10)
   t.deepEqual(early, ['refused'])
+  t.false(seen.includes('lets-go'), 'the holder believes until its time is up')
+  simulation.world.run(2000)
+  t.true(seen.includes('lets-go'))
   simulation.world.boot(2)
   const late: Outcome[] = []
   ask(2, late)
   simulation.world.run(5000)
   t.deepEqual(late, ['granted'])
+})
+
+/** When a host's client, granted a lock at 100 ms, let go, if this happened to the host then. */
+function heldFor(
+  t: ExecutionContext,
+  happen: (simulation: Simulation) => void,
+  options: Options = {},
+): { readonly ms: number; readonly told: readonly Outcome[] } {
+  const { simulation, ask } = scene(options)
+  const { world } = simulation
+  const told: Outcome[] = []
+  let end: number | undefined
+  simulation.watch(({ type, at }) => {
+    if (type === 'lets-go') end ??= at
+  })
+  ask(2, told)
+  world.run(100)
+  t.is(told.length, 1)
+  const start = world.now
+  happen(simulation)
+  world.run(5000)
+  return { ms: (end ?? Infinity) - start, told }
+}
+
+const UNTIL_MS_MAX = 2000 * 0.95
+
+test('a holder goes on while its lease is renewed', t => {
+  t.is(heldFor(t, () => undefined).ms, Infinity)
+})
+
+test('a holder whose host is cut off, frozen or dead stops at its deadline', t => {
+  const cutOff = heldFor(t, ({ world }) => {
+    for (const other of [1, 3]) {
+      world.network.cut(2, other)
+      world.network.cut(other, 2)
+    }
+  })
+  const frozen = heldFor(t, ({ world }) => world.pause(2, 4000))
+  const dead = heldFor(t, ({ world }) => world.crash(2))
+  for (const { ms } of [cutOff, frozen, dead]) {
+    t.true(ms <= UNTIL_MS_MAX && ms > UNTIL_MS_MAX - 500, `${ms} ms`)
+  }
+  t.deepEqual(cutOff.told, ['granted', 'lost'])
+  t.deepEqual(frozen.told, ['granted', 'lost'])
+  t.deepEqual(dead.told, ['granted', 'died'])
+})
+
+test('a holder that is told that its lock is lost stops at once, or as soon as it can', t => {
+  const suspend = ({ world }: Simulation): void => world.input(2, { type: 'suspended' })
+  t.is(heldFor(t, suspend).ms, 0)
+  const slow = heldFor(t, suspend, { stopMsMax: 1e9 })
+  t.true(slow.ms > 1000 && slow.ms <= UNTIL_MS_MAX, `${slow.ms} ms`)
+})
+
+test('a host that leaves tells its holders, and is gone when they have let go', t => {
+  const { simulation, ask } = scene({ stopMsMax: 1e9 })
+  const { world } = simulation
+  const told: Outcome[] = []
+  const next: Outcome[] = []
+  ask(2, told)
+  world.run(100)
+  ask(1, next)
+  world.run(100)
+  world.input(2, { type: 'leave' })
+  world.run(100)
+  t.true(world.isUp(2))
+  t.deepEqual(next, [], 'the holder takes its time')
+  t.true(world.runUntil(() => !world.isUp(2), 2500))
+  t.deepEqual(told, ['granted', 'lost'])
+  world.run(50)
+  t.deepEqual(next, ['granted'])
+  simulation.finish()
+  t.deepEqual(simulation.violations, [])
 })

@@ -20,7 +20,7 @@ const result: SeedResult = {
   asked: 5,
   grants: 4,
   messages: 24,
-  datagrams: 60,
+  faults: { sent: 60, lost: 3, duplicated: 2, corrupted: 1, severed: 4, reboots: 5 },
   events: 200,
   simulatedMs: 1000,
   violations: [],
@@ -52,7 +52,10 @@ test('the seeds are printed first and last', t => {
   const tally = new Tally(parsed({ seeds: '3' }))
   t.regex(tally.headline, /^seeds 3\.\.3/)
   t.deepEqual(tally.add(result), [])
-  t.regex(tally.summary, /^seeds 3\.\.3.*4 grants.*0 violations, 0 stuck$/)
+  t.regex(
+    tally.summary,
+    /^seeds 3\.\.3.* 4 grants .*60 datagrams \(3 lost, 2 doubled, 1 corrupted, 4 cut off\), 5 reboots, 0 violations, 0 stuck$/,
+  )
   t.true(tally.isClean)
 })
 

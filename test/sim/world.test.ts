@@ -1,6 +1,7 @@
 import test from 'ava'
 import { NEVER, toInstant, type Instant } from '../../src/lib/time.ts'
 import type { Effect, Input, NodeConfig, Status } from '../../src/node.ts'
+import { FAST_DISK } from '../../src/sim/disk.ts'
 import { FAULTLESS, type LinkOptions } from '../../src/sim/network.ts'
 import { TIMING } from '../../src/sim/simulation.ts'
 import { World, type Steppable, type WorldOptions } from '../../src/sim/world.ts'
@@ -14,12 +15,18 @@ class Puppet implements Steppable {
   deadline: Instant = NEVER
   act: (now: Instant, input: Input) => readonly Effect[] = () => []
   trueTime = (): number => NaN
+  #hasBegun = false
 
   constructor(config: NodeConfig) {
     this.config = config
   }
 
   step(now: Instant, input: Input): readonly Effect[] {
+    // Every life begins with a tick.
+    if (!this.#hasBegun && input.type === 'tick') {
+      this.#hasBegun = true
+      return []
+    }
     this.steps.push({ at: this.trueTime(), now, input })
     return this.act(now, input)
   }
@@ -44,6 +51,8 @@ function stage(options: Partial<WorldOptions> = {}): { world: World; puppets: Pu
     {
       seed: 1,
       hosts: [1, 2],
+      votes: new Map(),
+      disk: FAST_DISK,
       link: FAULTLESS,
       timing: TIMING,
       skewMaxMs: 0,

@@ -1,0 +1,317 @@
+import { assert } from '../lib/assert.ts'
+import { elapsed } from '../lib/time.ts'
+import { SendChannel } from './channel.ts'
+import { HEADER_SIZE, PACKET_NUMBER_MAX, SEGMENT_OVERHEAD_MAX, TAG_SIZE } from './packet.ts'
+import { Recovery } from './recovery.ts'
+
+import type { Instant } from '../lib/time.ts'
+import type { Segment } from './channel.ts'
+import type { ChannelId, Counters } from './endpoint.ts'
+import type { AckFrame, PacketWriter } from './packet.ts'
+import type { Budget, Epoch } from './recovery.ts'
+import type { Rtt } from './rtt.ts'
+import type { Seal } from './seal.ts'
+import type { Seq } from './seq.ts'
+
+/** `send` says to slow down above this. */
+const QUEUE_HIGH_BYTES = 256 * 1024
+const QUEUE_MAX_BYTES = 8 * 1024 * 1024
+const QUEUE_MAX_PAYLOADS = 20_000
+/** Datagrams a flush: what came in meanwhile has its turn before the next ones. */
+const FLUSH_MAX = 8
+/** How far channels 0 and 1 may exceed the window: bulk never holds up a lock. */
+const URGENT_EXTRA = 4
+/** Datagrams in flight to all peers together. */
+const BUDGET_MAX = 256
+/** Bytes of overdue segments that ride along with a packet. */
+const RIDE_MAX = 256
+
+const CHANNELS = [0, 1, 2, 3] as const
+
+/** What sessions of one endpoint share. */
+export type SessionTools = {
+  readonly seal: Seal
+  readonly writer: PacketWriter
+  readonly counters: Counters
+  readonly budget: Budget
+}
+
+/** What the sender needs of its session. */
+export type SenderOptions = {
+  /** Where the sequence numbers of the channels begin. */
+  readonly first: Seq
+  /** What the peer offers to hold, to begin with. */
+  readonly peerWindow: number
+  transmit(bytes: Uint8Array): void
+  /** Bytes that we offer to hold. */
+  window(): number
+}
+
+/** The outgoing half of a session: what goes into the next packet, and what goes into it again. */
+export class Sender {
+  readonly recovery: Recovery
+  readonly #tools: SessionTools
+  readonly #options: SenderOptions
+  readonly #rtt: Rtt
+  /** The session's own list: oldest first; the last one is used to send. */
+  readonly #epochs: readonly Epoch[]
+  readonly #channels: readonly SendChannel[]
+  #datagram: Uint8Array | undefined
+  /** What the peer offers to hold. */
+  #peerWindow: number
+  /** Bytes of segments sent and not acknowledged. */
+  #outstanding = 0
+
+  constructor(epochs: readonly Epoch[], rtt: Rtt, tools: SessionTools, options: SenderOptions) {
+    this.#epochs = epochs
+    this.#rtt = rtt
+    this.#tools = tools
+    this.#options = options
+    this.#peerWindow = options.peerWindow
+    this.#channels = CHANNELS.map(id => new SendChannel(id, options.first))
+    this.recovery = new Recovery(rtt, epochs, tools.budget, {
+      acknowledged: segment => {
+        this.#outstanding -= segment.end - segment.start
+        this.#channel(segment.channel).acknowledge(segment)
+      },
+      lost: segment => this.#channel(segment.channel).lost(segment),
+    })
+  }
+
+  get queuedBytes(): number {
+    let bytes = 0
+    for (const channel of this.#channels) bytes += channel.bytes
+    return bytes
+  }
+
+  /** Queues a payload. */
+  send(channel: ChannelId, payload: Uint8Array): 'queued' | 'slow-down' | 'full' {
+    this.#channel(channel).push(payload)
+    let bytes = 0
+    let payloads = 0
+    for (const each of this.#channels) {
+      bytes += each.bytes
+      payloads += each.payloads
+    }
+    if (bytes > QUEUE_MAX_BYTES || payloads > QUEUE_MAX_PAYLOADS) return 'full'
+    return bytes > QUEUE_HIGH_BYTES ? 'slow-down' : 'queued'
+  }
+
+  /** Replaces the datagram that waits, if one does. */
+  sendDatagram(payload: Uint8Array): void {
+    this.#datagram = payload
+  }
+
+  /** Takes an ACK in. False: it acknowledges what was never sent. */
+  acknowledge(now: Instant, epoch: Epoch, ack: AckFrame): boolean {
+    if (!this.recovery.acknowledge(now, epoch, ack)) return false
+    this.#peerWindow = ack.window
+    return true
+  }
+
+  /** Timers that are due; probes leave at once. */
+  tick(now: Instant): void {
+    const probes = this.recovery.tick(now)
+    if (probes === 0) return
+    let first = this.#probe(now, 'first')
+    for (let i = 1; i < probes; i++) first = this.#probe(now, first)
+  }
+
+  /** Whether something would be transmitted now. */
+  wantsFlush(now: Instant): boolean {
+    if (this.#datagram !== undefined) return true
+    for (const epoch of this.#epochs) if (epoch.received.isDue(now)) return true
+    return this.#wantsSegments || this.#mustConfirm
+  }
+
+  /** Transmits what waits, a few datagrams at most. True: there is more. */
+  flush(now: Instant): boolean {
+    for (const epoch of this.#epochs) {
+      if (epoch !== this.#epoch && epoch.received.isDue(now)) this.#pack(now, epoch)
+    }
+    for (let i = 0; i < FLUSH_MAX; i++) if (!this.#pack(now, this.#epoch)) return false
+    return this.#wantsSegments
+  }
+
+  get #epoch(): Epoch {
+    const epoch = this.#epochs.at(-1)
+    assert(epoch !== undefined, 'a session has an epoch')
+    return epoch
+  }
+
+  get #wantsSegments(): boolean {
+    for (const channel of this.#channels) {
+      if (!this.#maySend(channel.id)) continue
+      if (channel.firstLost !== undefined || this.#mayCut(channel)) return true
+    }
+    return false
+  }
+
+  /** The first packet under new keys shows the peer that we have them. */
+  get #mustConfirm(): boolean {
+    return !this.#epoch.isConfirmed && this.#epoch.next === 0
+  }
+
+  #maySend(channel: ChannelId): boolean {
+    const extra = channel <= 1 ? URGENT_EXTRA : 0
+    if (!this.recovery.mayAdd(extra)) return false
+    return channel <= 1 || this.#tools.budget.inFlight < BUDGET_MAX
+  }
+
+  /** Zero windows are probed: what is sent when nothing is in flight goes in any case. */
+  #mayCut(channel: SendChannel): boolean {
+    if (!channel.hasNew) return false
+    return this.#outstanding < this.#peerWindow || this.recovery.inFlight === 0
+  }
+
+  /** Fills one packet with what is most urgent and transmits it; false if there is nothing. */
+  #pack(now: Instant, epoch: Epoch): boolean {
+    if (epoch.next >= PACKET_NUMBER_MAX) return false
+    const packet = this.#begin(now, epoch)
+    if (epoch === this.#epoch) {
+      const { writer } = this.#tools
+      if (this.#datagram !== undefined) {
+        writer.datagram(this.#datagram)
+        this.#datagram = undefined
+      }
+      this.#fill(now, packet)
+      if (writer.length > packet.bare || epoch.received.isDue(now)) this.#ride(now, packet)
+      if (this.#mustConfirm && packet.segments.length === 0) {
+        writer.ping()
+        packet.asks = true
+      }
+    }
+    return this.#finish(now, epoch, packet)
+  }
+
+  /** One datagram to find out what arrived. `before` are the segments of the one before it. */
+  #probe(now: Instant, before: 'first' | readonly Segment[]): readonly Segment[] {
+    const epoch = this.#epoch
+    if (epoch.next >= PACKET_NUMBER_MAX) return []
+    const packet = this.#begin(now, epoch)
+    packet.asks = true
+    this.#tools.writer.ackNow()
+    this.#refill(packet, segment => before === 'first' || !before.includes(segment))
+    // Nothing else is left: the same once more.
+    if (packet.segments.length === 0 && before !== 'first') {
+      this.#refill(packet, segment => before.includes(segment))
+    }
+    if (before === 'first') this.#fill(now, packet)
+    if (packet.segments.length === 0) this.#tools.writer.ping()
+    this.#finish(now, epoch, packet)
+    return packet.segments
+  }
+
+  #begin(now: Instant, epoch: Epoch): Packet {
+    const { writer } = this.#tools
+    const { received } = epoch
+    writer.begin(epoch.peerIndex, epoch.next)
+    const packet: Packet = { segments: [], hasAck: false, bare: 0, asks: false, isAgain: false }
+    if (received.isPending) {
+      writer.ack(received.report(now, this.#options.window()))
+      packet.hasAck = true
+    }
+    packet.bare = writer.length
+    return packet
+  }
+
+  /** Lost segments, then new ones; channel 0 first. */
+  #fill(now: Instant, packet: Packet): void {
+    for (const channel of this.#channels) {
+      for (;;) {
+        const segment = channel.firstLost
+        if (segment === undefined || !this.#maySend(channel.id)) break
+        if (!this.#fits(segment)) return
+        packet.isAgain = true
+        this.#write(packet, segment)
+      }
+    }
+    for (const channel of this.#channels) {
+      while (this.#maySend(channel.id) && this.#mayCut(channel)) {
+        const segment = channel.cut(this.#tools.writer.room)
+        if (segment === undefined) return
+        segment.sentAt = now
+        this.#outstanding += segment.end - segment.start
+        this.#write(packet, segment)
+      }
+    }
+  }
+
+  /** Segments that may be lost ride along: chatty traffic recovers without a timer. */
+  #ride(now: Instant, packet: Packet): void {
+    const { overdue } = this.#rtt
+    let left = RIDE_MAX
+    for (const channel of this.#channels) {
+      for (let i = 0; ; i++) {
+        const segment = channel.unacknowledged(i)
+        if (segment === undefined || elapsed(segment.sentAt, now) <= overdue) break
+        if (segment.isAcknowledged || packet.segments.includes(segment)) continue
+        left -= segment.end - segment.start
+        if (left < 0 || !this.#fits(segment)) return
+        packet.isAgain = true
+        this.#write(packet, segment)
+      }
+    }
+  }
+
+  /** The oldest unacknowledged segments among those that are wanted. */
+  #refill(packet: Packet, isWanted: (segment: Segment) => boolean): void {
+    for (const channel of this.#channels) {
+      for (let i = 0; ; i++) {
+        const segment = channel.unacknowledged(i)
+        if (segment === undefined) break
+        if (segment.isAcknowledged || packet.segments.includes(segment)) continue
+        if (!isWanted(segment)) continue
+        if (!this.#fits(segment)) return
+        packet.isAgain = true
+        this.#write(packet, segment)
+      }
+    }
+  }
+
+  #fits(segment: Segment): boolean {
+    return segment.end - segment.start + SEGMENT_OVERHEAD_MAX <= this.#tools.writer.room
+  }
+
+  #write(packet: Packet, segment: Segment): void {
+    const { channel, seq, payload, start, end } = segment
+    const isBegin = start === 0
+    const isEnd = end === payload.length
+    const data = isBegin && isEnd ? payload : payload.subarray(start, end)
+    const total = payload.length
+    this.#tools.writer.segment({ type: 'segment', channel, seq, isBegin, isEnd, total, data })
+    segment.isLost = false
+    packet.segments.push(segment)
+  }
+
+  /** Seals and transmits what was written, unless that is nothing that need be said now. */
+  #finish(now: Instant, epoch: Epoch, packet: Packet): boolean {
+    const { writer, seal, counters } = this.#tools
+    const isBare = writer.length === packet.bare
+    if (isBare && (!packet.hasAck || !epoch.received.isDue(now))) return false
+    const report = packet.hasAck ? epoch.received.reported() : undefined
+    if (packet.asks || packet.segments.length > 0) {
+      this.recovery.sent(now, epoch, { segments: packet.segments, report })
+    }
+    const length = seal.seal(epoch.keys, epoch.next++, writer.bytes, writer.length)
+    assert(length >= HEADER_SIZE + TAG_SIZE, 'a packet has a header and a tag')
+    if (packet.isAgain) counters.retransmitted++
+    this.#options.transmit(writer.take(length))
+    return true
+  }
+
+  #channel(id: ChannelId): SendChannel {
+    return this.#channels[id] as SendChannel
+  }
+}
+
+/** What is known of a packet while it is written. */
+type Packet = {
+  readonly segments: Segment[]
+  hasAck: boolean
+  /** Its length before anything but the ACK. */
+  bare: number
+  /** It asks for an ACK even without segments. */
+  asks: boolean
+  isAgain: boolean
+}

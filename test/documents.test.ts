@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { parseHosts } from '../src/daemon/config.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const lamportctl = join(root, 'dist/lamportctl.js')
+
+function read(name: string): string {
+  return readFileSync(join(root, name), 'utf8')
+}
+
+/** The code blocks of a language. */
+function blocks(document: string, language: string): readonly string[] {
+  const fence = new RegExp('^```' + language + '\\n(.*?)^```', 'gms')
+  return [...document.matchAll(fence)].map(([, text]) => text ?? '')
+}
+
+const documents = ['README.md', ...readdirSync(join(root, 'docs')).map(name => join('docs', name))]
+
+test('each hosts.yml that is shown is free of mistakes, and so is the one that is there', t => {
+  const files = [read('hosts.yml'), ...documents.flatMap(name => blocks(read(name), 'yaml'))]
+  t.true(files.length >= 2)
+  for (const text of files) t.false('mistakes' in parseHosts(new TextEncoder().encode(text)), text)
+})
+
+test('each npm script that a document names exists', t => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const named = documents.flatMap(name =>
+    [...read(name).matchAll(/npm run (?:-s )?([a-z]+)/g)].map(([, script]) => script ?? ''),
+  )
+  t.true(named.length >= 5)
+  t.deepEqual(
+    named.filter(script => !(script in scripts)),
+    [],
+  )
+})
+
+test('each command and option of lamportctl that the README names exists', t => {
+  const help = (...args: readonly string[]): string =>
+    spawnSync(process.execPath, [lamportctl, ...args, '--help'], { encoding: 'utf8' }).stdout
+  const readme = read('README.md')
+  const lines = [...readme.matchAll(/lamportctl (.*)/g)].map(([, rest]) => rest ?? '')
+  const commands = lines.flatMap(rest => /^[a-z]+/.exec(rest)?.[0] ?? [])
+  for (const name of ['lock', 'locks', 'status', 'keygen']) t.true(commands.includes(name), name)
+  for (const [, name = '', option = ''] of readme.matchAll(/lamportctl ([a-z]+) (-\w|--[\w-]+)/g)) {
+    t.regex(help(name), new RegExp(`(^|[ ,])${option}[, ]`, 'm'), `${name} ${option}`)
+  }
+  const paragraph = readme.split('\n\n').find(text => text.startsWith('`-s` shares')) ?? ''
+  const options = [...paragraph.matchAll(/`(--?[a-z]+)/g)].map(([, option]) => option ?? '')
+  t.deepEqual(options, ['-s', '--count', '--and'])
+  for (const option of options) t.true(help('lock').includes(option), option)
+})
+
+test('the library is imported by the name of the package', t => {
+  const shown = blocks(read('README.md'), 'js').join('')
+  t.regex(shown, /import \{ connect \} from 'lamportd'/)
+  const script = "import { connect } from 'lamportd'; process.stdout.write(typeof connect)"
+  const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root })
+  t.is(String(run.stdout), 'function', String(run.stderr))
+})

@@ -7,15 +7,13 @@ import type { Client } from '../../src/client/client.ts'
 import type { StatusResult } from '../../src/control/protocol.ts'
 import { eventually, program, Program, Reaper } from './processes.ts'
 
-/** Hosts of one test file get addresses that no other test of the file has. */
-const HOSTS_MAX = 16
-
 /** A machine that is busy may keep a daemon from running for a second: that is no failure here. */
 const PATIENT_TIMING = '{ heartbeat: 150ms, suspect: 5s, lease: 6s }'
 
 const PORT = 7411
 
-const begun = new Map<string, number>()
+/** How many addresses of each network are used: no two clusters of a file share one. */
+const used = new Map<string, number>()
 
 export type ClusterOptions = {
   /** The loopback network of this test file, such as `127.77.1`. */
@@ -24,6 +22,8 @@ export type ClusterOptions = {
   /** As in hosts.yml. */
   readonly timing?: string
   readonly name?: string
+  /** The address of the first host, where it is not one of its own. */
+  readonly first?: string
   /** By id; 1 where nothing is said. */
   readonly votes?: Readonly<Record<number, number>>
   /** What runs the daemon of a host in a place of its own: see `Program`. */
@@ -48,7 +48,7 @@ export class Host {
   readonly state: string
   readonly socket: string
   readonly #cluster: Cluster
-  #daemon: Program | undefined
+  readonly #daemons: Program[] = []
 
   constructor(cluster: Cluster, id: number, address: string) {
     this.#cluster = cluster
@@ -60,19 +60,21 @@ export class Host {
   }
 
   get daemon(): Program {
-    if (this.#daemon === undefined) throw new Error(`${this.name} was never started`)
-    return this.#daemon
+    const daemon = this.#daemons.at(-1)
+    if (daemon === undefined) throw new Error(`${this.name} was never started`)
+    return daemon
   }
 
-  /** What its daemon has said. */
+  /** What its daemons have said, one after the other. */
   get log(): string {
-    return this.#daemon?.stderr ?? ''
+    return this.#daemons.map(({ stderr }) => stderr).join('')
   }
 
   /** Done when its control socket answers. */
   async start(): Promise<void> {
-    this.#daemon = this.launch()
-    await this.#daemon.said(/ready/)
+    const daemon = this.launch()
+    this.#daemons.push(daemon)
+    await daemon.said(/ready/)
   }
 
   /** Another lamportd of this host. */
@@ -146,12 +148,16 @@ export class Cluster {
     this.folder = mkdtempSync(join(tmpdir(), 'lamport-'))
     this.hostsFile = join(this.folder, 'hosts.yml')
     this.#reaper = new Reaper(t, this.folder)
-    const first = (begun.get(net) ?? 0) + 1
-    begun.set(net, first - 1 + HOSTS_MAX)
-    this.hosts = ids.map((id, index) => new Host(this, id, `${net}.${first + index}`))
+    const next = (used.get(net) ?? 0) + 1
+    used.set(net, next - 1 + ids.length)
+    this.hosts = ids.map((id, index) => {
+      const address = index === 0 ? options.first : undefined
+      return new Host(this, id, address ?? `${net}.${next + index}`)
+    })
     const lines = this.hosts.map(
-      ({ id, name, address }) =>
-        `  - { id: ${id}, name: ${name}, address: ${address}, votes: ${votes[id] ?? 1} }`,
+      host =>
+        `  - { id: ${host.id}, name: ${host.name}, address: ${host.address}, ` +
+        `votes: ${votes[host.id] ?? 1} }`,
     )
     const head = [`cluster: ${name}`, `port: ${PORT}`, `timing: ${timing ?? PATIENT_TIMING}`]
     writeFileSync(this.hostsFile, [...head, 'hosts:', ...lines, ''].join('\n'))
@@ -174,7 +180,7 @@ export class Cluster {
 
   runDaemon(id: number, args: readonly string[]): Program {
     const { via, env = {} } = this.#options
-    return new Program(this.#reaper, args, env, via?.(id) ?? [])
+    return new Program(this.#reaper, args, env, via?.(id))
   }
 
   /** Every one of these hosts can take a lock and let it go; nothing is in use. */

@@ -91,7 +91,7 @@ export class Program {
   #isClosed = false
   readonly #wakes = new Set<() => void>()
 
-  /** @param via a program that runs Node in a place of its own, such as `ip netns exec NAME` */
+  /** @param via runs Node in a place of its own: `ip netns exec NAME`, `unshare` and the like */
   constructor(
     reaper: Reaper,
     args: readonly string[],

@@ -2,6 +2,7 @@ import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { IntervalHistogram } from 'node:perf_hooks'
+import type { ExecutionContext } from 'ava'
 
 /** As in hosts.yml when nothing is said. */
 export const DEFAULT_TIMING = '{ heartbeat: 150ms, suspect: 1200ms, lease: 2000ms, drift: 2% }'
@@ -31,6 +32,23 @@ export class Machine {
     this.#folder = folder
     this.#delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
     this.#delay.enable()
+  }
+
+  /** How long `what` takes, held against a bound that the machine's own delays are added to. */
+  async within(
+    t: ExecutionContext,
+    boundMs: number,
+    title: string,
+    what: () => unknown,
+  ): Promise<number> {
+    this.allowance()
+    const begin = performance.now()
+    await what()
+    const ms = performance.now() - begin
+    const { ms: more, text } = this.allowance()
+    t.log(`${title}: ${ms.toFixed(0)} ms (bound ${boundMs.toFixed(0)} ms; ${text})`)
+    t.true(ms <= boundMs + more, `${title}: ${ms} ms, the bound is ${boundMs} + ${more} ms`)
+    return ms
   }
 
   /** What is to be added to a bound, and how it came about. */

@@ -12,7 +12,7 @@ const SCRIPT = `
   exec 9>>"$0" || exit 98
   if ! flock -n 9; then echo "$LAMPORT_LOCK_TOKEN $LAMPORT_HOST" >>"$0.refused"; exit 99; fi
   echo "$LAMPORT_LOCK_TOKEN $LAMPORT_HOST" >&9
-  echo "in $LAMPORT_LOCK_TOKEN"
+  echo "in $LAMPORT_LOCK_TOKEN as $$"
   `
 
 export type WorkOptions = {
@@ -63,6 +63,11 @@ export class Work {
     const falling = entries.filter(({ token }, at) => token <= (entries[at - 1]?.token ?? 0))
     t.deepEqual(falling, [], 'tokens rise')
   }
+}
+
+/** The process of the command, which leads a session of its own. */
+export function commandOf(program: Program): number {
+  return Number(/^in \d+ as (\d+)$/m.exec(program.stdout)?.[1])
 }
 
 function linesOf(file: string): readonly Entry[] {

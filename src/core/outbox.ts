@@ -27,6 +27,11 @@ export class Outbox {
     this.#waiting.push(outgoing)
   }
 
+  /** The channels to a host have ended: another life of it may open some under the same number. */
+  forget(host: HostId): void {
+    this.#waiting = this.#waiting.filter(({ to }) => to !== host)
+  }
+
   /** Sends what may go. */
   flush(mayGo: (outgoing: Outgoing) => boolean, send: (outgoing: Outgoing) => void): void {
     let sent = 0

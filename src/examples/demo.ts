@@ -146,8 +146,8 @@ async function killHost(site: Site, [first, , third]: readonly DemoHost[]): Prom
   await site.killHost(third)
   tell(third, 'its lamportd is killed (SIGKILL)')
   const lost = await holder.exited
-  tell(third, `its command was stopped; lamportctl exits ${lost ?? 'by a signal'}`)
-  if (lost !== EX_LOST) throw new DemoError(`a lost lock ends with ${EX_LOST}, not ${lost ?? '-'}`)
+  tell(third, `its command was stopped; lamportctl exits ${lost}`)
+  if (lost !== EX_LOST) throw new DemoError(`a lost lock ends with ${EX_LOST}, not ${lost}`)
   const code = await next.exited
   if (code !== 0) throw new DemoError(`lock on ${first.name}: exit ${code}\n${next.complaints}`)
   site.restart(third)

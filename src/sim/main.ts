@@ -3,24 +3,33 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { parseSimArguments, SIM_USAGE, Tally, type SimArguments } from './seeds.ts'
-import { runSeed, type SeedResult } from './swarm.ts'
+import { run, type RunResult } from './runs.ts'
+import { parseSimArguments, SIM_USAGE, simulatorFor, Tally, type SimArguments } from './seeds.ts'
 
 const EX_USAGE = 64
 
-type Share = { readonly options: SimArguments; readonly first: number; readonly step: number }
+/** Seeds that a thread takes at a time: few, so that all end together. */
+const CHUNK = 4
 
-/** One thread's seeds: each result goes to the main thread as soon as it is there. */
-function work({ options, first, step }: Share): void {
-  const { hosts, rules } = options
-  for (let seed = first; seed <= options.last; seed += step)
-    parentPort?.postMessage(runSeed({ seed, hosts, rules }))
+/** A thread's answer to one seed; the last of its chunk asks for more. */
+type Answer = { readonly result: RunResult; readonly isLast: boolean }
+
+function work(options: SimArguments): void {
+  const { hosts, rules, last } = options
+  parentPort?.on('message', (first: number) => {
+    const end = Math.min(first + CHUNK - 1, last)
+    for (let seed = first; seed <= end; seed++) {
+      const result = run(simulatorFor(options, seed), { seed, hosts, rules })
+      parentPort?.postMessage({ result, isLast: seed === end } satisfies Answer)
+    }
+  })
 }
 
 function main(): void {
   const { values } = parseArgs({
     options: {
       seeds: { type: 'string' },
+      mode: { type: 'string' },
       hosts: { type: 'string' },
       break: { type: 'string' },
       verbose: { type: 'boolean' },
@@ -32,19 +41,26 @@ function main(): void {
     return
   }
   const options = parseSimArguments(values)
-  if ('mistake' in options) {
-    usage(options.mistake)
-    return
-  }
+  if ('mistake' in options) usage(options.mistake)
+  else runAll(options)
+}
+
+function runAll(options: SimArguments): void {
   const tally = new Tally(options)
   console.log(tally.headline)
-  const threads = Math.min(availableParallelism(), options.last - options.first + 1)
-  let running = threads
-  for (let i = 0; i < threads; i++) {
-    const share: Share = { options, first: options.first + i, step: threads }
-    const worker = new Worker(new URL(import.meta.url), { workerData: share })
-    worker.on('message', (result: SeedResult) => {
+  const { first, last } = options
+  let next = first
+  let running = Math.min(availableParallelism(), Math.ceil((last - first + 1) / CHUNK))
+  for (let i = running; i > 0; i--) {
+    const worker = new Worker(new URL(import.meta.url), { workerData: options })
+    const feed = (): void => {
+      if (next > last) void worker.terminate()
+      else worker.postMessage(next)
+      next += CHUNK
+    }
+    worker.on('message', ({ result, isLast }: Answer) => {
       for (const line of tally.add(result)) console.log(line)
+      if (isLast) feed()
     })
     worker.on('error', error => {
       tally.fail()
@@ -53,9 +69,10 @@ function main(): void {
     worker.on('exit', () => {
       running -= 1
       if (running > 0) return
-      console.log(tally.summary)
+      for (const line of tally.summary) console.log(line)
       process.exitCode = tally.isClean ? 0 : 1
     })
+    feed()
   }
 }
 
@@ -72,4 +89,4 @@ if (isMainThread) {
     if (!(error instanceof TypeError)) throw error
     usage(error.message)
   }
-} else work(workerData as Share)
+} else work(workerData as SimArguments)

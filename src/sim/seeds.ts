@@ -1,16 +1,23 @@
 import { SIMULATION_RULES, type SimulationRules } from './simulation.ts'
-import type { Faults, SeedResult } from './swarm.ts'
+import { simulatorOf, type RunResult, type Simulator } from './runs.ts'
 
 /** How `npm run sim` is called. */
-export const SIM_USAGE: string = `usage: npm run sim -- [--seeds FIRST..LAST] [--hosts N] [--break RULE] [--verbose]
-  --seeds 1..1000    one run each; the same seed is the same run, to the last bit
+export const SIM_USAGE: string = `usage: npm run sim -- [--seeds FIRST..LAST] [--mode MODE] [--hosts N] [--break RULE] [--verbose]
+  --seeds 1..20000   one run each; the same seed is the same run, to the last bit
+  --mode all         depth: whole nodes, with transport, disks and clients; breadth: their protocol
+                     above ideal channels; all: one seed in six by depth, the rest by breadth
   --hosts 3          else the number of hosts is drawn as well
   --break RULE       switch a rule off, and see that it is noticed: ${Object.keys(SIMULATION_RULES).join(', ')}
   --verbose          a line a seed`
 
+export type Mode = Simulator | 'all'
+
+const MODES: readonly Mode[] = ['depth', 'breadth', 'all']
+
 export type SimArguments = {
   readonly first: number
   readonly last: number
+  readonly mode: Mode
   readonly hosts: number | undefined
   readonly broken: keyof SimulationRules | undefined
   readonly rules: SimulationRules
@@ -25,6 +32,7 @@ const HOSTS_MAX = 100
 /** Reads the options of the command line. */
 export function parseSimArguments(values: {
   readonly seeds?: string | undefined
+  readonly mode?: string | undefined
   readonly hosts?: string | undefined
   readonly break?: string | undefined
   readonly verbose?: boolean | undefined
@@ -36,6 +44,9 @@ export function parseSimArguments(values: {
   const last = Number(seeds[2] ?? seeds[1])
   if (last < first)
     return { mistake: `--seeds ${first}..${last}: the last precedes the first (turn them round)` }
+  const mode = MODES.find(each => each === (values.mode ?? 'all'))
+  if (mode === undefined)
+    return { mistake: `--mode ${values.mode ?? ''}: no such mode (there are ${MODES.join(', ')})` }
   const hosts = values.hosts === undefined ? undefined : Number(values.hosts)
   if (hosts !== undefined && !(Number.isInteger(hosts) && hosts >= 2 && hosts <= HOSTS_MAX))
     return { mistake: `--hosts ${values.hosts ?? ''}: not a number from 2 to ${HOSTS_MAX}` }
@@ -47,6 +58,7 @@ export function parseSimArguments(values: {
   return {
     first,
     last,
+    mode,
     hosts,
     broken,
     rules: broken === undefined ? SIMULATION_RULES : { ...SIMULATION_RULES, [broken]: false },
@@ -61,23 +73,16 @@ function isRule(name: string): name is keyof SimulationRules {
 /** Violations of one seed that are printed; the rest follow from them. */
 const VIOLATIONS_SHOWN = 3
 
+/** Who runs a seed. */
+export function simulatorFor({ mode }: SimArguments, seed: number): Simulator {
+  return mode === 'all' ? simulatorOf(seed) : mode
+}
+
 /** Adds results up, in whatever order the threads bring them. */
 export class Tally {
   readonly #options: SimArguments
+  readonly #sums = new Map<Simulator, Sum>()
   #seeds = 0
-  #asked = 0
-  #grants = 0
-  #messages = 0
-  readonly #faults: Record<keyof Faults, number> = {
-    sent: 0,
-    lost: 0,
-    duplicated: 0,
-    corrupted: 0,
-    severed: 0,
-    reboots: 0,
-  }
-  #violations = 0
-  #stuck = 0
   #hasFailed = false
 
   constructor(options: SimArguments) {
@@ -85,27 +90,30 @@ export class Tally {
   }
 
   get headline(): string {
-    const { first, last, hosts, broken } = this.#options
+    const { first, last, mode, hosts, broken } = this.#options
     const size = hosts === undefined ? '' : `, ${hosts} hosts`
-    return `seeds ${first}..${last}${size}${broken === undefined ? '' : `, without ${broken}`}`
+    return `seeds ${first}..${last}, ${mode}${size}${broken === undefined ? '' : `, without ${broken}`}`
   }
 
-  /** The last line. */
-  get summary(): string {
-    const { sent, lost, duplicated, corrupted, severed, reboots } = this.#faults
-    return (
-      `${this.headline}: ${this.#seeds} runs, ${this.#grants} grants of ${this.#asked} asked, ` +
-      `${this.#messages} messages, ${sent} datagrams (${lost} lost, ${duplicated} doubled, ` +
-      `${corrupted} corrupted, ${severed} cut off), ${reboots} reboots, ` +
-      `${this.#violations} violations, ${this.#stuck} stuck`
-    )
+  /** The last lines: what each simulator did, and then the seeds once more. */
+  get summary(): readonly string[] {
+    const sums = [...this.#sums.values()]
+    const of = (key: 'grants' | 'violations' | 'stuck'): number =>
+      sums.reduce((total, sum) => total + sum[key], 0)
+    return [
+      ...[...this.#sums].map(([simulator, sum]) => `${simulator}: ${describe(sum)}`),
+      `${this.headline}: ${this.#seeds} runs, ${of('grants')} grants, ` +
+        `${of('violations')} violations, ${of('stuck')} stuck`,
+    ]
   }
 
-  /** Every seed ran and granted something, and nothing was violated: 0 of 0 is no success. */
+  /** Every seed ran, each simulator granted something, nothing was violated: 0 of 0 is no success. */
   get isClean(): boolean {
     const { first, last } = this.#options
-    const isWhole = this.#seeds === last - first + 1 && this.#grants > 0
-    return isWhole && !this.#hasFailed && this.#violations === 0 && this.#stuck === 0
+    const sums = [...this.#sums.values()]
+    const isWhole = this.#seeds === last - first + 1 && sums.every(sum => sum.grants > 0)
+    const isRight = sums.every(sum => sum.violations === 0 && sum.stuck === 0)
+    return isWhole && isRight && !this.#hasFailed
   }
 
   /** A thread ended with an error. */
@@ -114,33 +122,58 @@ export class Tally {
   }
 
   /** Lines to print about one result. */
-  add(result: SeedResult): readonly string[] {
+  add(result: RunResult): readonly string[] {
+    const { simulator, seed, hosts, violations, isStuck, grants, counts, hash } = result
     this.#seeds += 1
-    this.#asked += result.asked
-    this.#grants += result.grants
-    this.#messages += result.messages
-    for (const fault of Object.keys(this.#faults) as (keyof Faults)[])
-      this.#faults[fault] += result.faults[fault]
-    this.#violations += result.violations.length
-    this.#stuck += result.isStuck ? 1 : 0
-    const { seed, violations, isStuck } = result
+    const sum = this.#sums.get(simulator) ?? { ...NOTHING, counts: {} }
+    this.#sums.set(simulator, sum)
+    sum.runs += 1
+    sum.grants += grants
+    sum.violations += violations.length
+    sum.stuck += isStuck ? 1 : 0
+    for (const [key, count] of Object.entries(counts))
+      sum.counts[key] = (sum.counts[key] ?? 0) + count
     const lines: string[] = []
+    const name = `seed ${seed} (${simulator}, ${hosts} hosts)`
     if (this.#options.isVerbose)
-      lines.push(
-        `seed ${seed}: ${result.hosts.length} hosts, ${result.grants} grants, ${result.messages} messages, ${result.events} events, hash ${result.hash}`,
-      )
+      lines.push(`${name}: ${listed(counts)}${hash === undefined ? '' : `, hash ${hash}`}`)
     for (const { at, text } of violations.slice(0, VIOLATIONS_SHOWN))
-      lines.push(`seed ${seed} at ${at.toFixed(3)} ms: ${text}`)
+      lines.push(`${name} at ${at.toFixed(3)} ms: ${text}`)
     if (violations.length > VIOLATIONS_SHOWN)
-      lines.push(`seed ${seed}: and ${violations.length - VIOLATIONS_SHOWN} more violations`)
-    if (isStuck) lines.push(`seed ${seed}: stuck after ${result.events} events`)
-    if (violations.length > 0 || isStuck) lines.push(`again: ${this.#again(seed)}`)
+      lines.push(`${name}: and ${violations.length - VIOLATIONS_SHOWN} more violations`)
+    if (isStuck) lines.push(`${name}: stuck`)
+    if (violations.length > 0 || isStuck) lines.push(`again: ${this.#again(result)}`)
     return lines
   }
 
-  #again(seed: number): string {
+  #again({ seed, simulator }: RunResult): string {
     const { hosts, broken } = this.#options
     const size = hosts === undefined ? '' : ` --hosts ${hosts}`
-    return `npm run sim -- --seeds ${seed}${size}${broken === undefined ? '' : ` --break ${broken}`} --verbose`
+    const rule = broken === undefined ? '' : ` --break ${broken}`
+    return `npm run sim -- --seeds ${seed} --mode ${simulator}${size}${rule} --verbose`
   }
+}
+
+type Sum = {
+  runs: number
+  grants: number
+  violations: number
+  stuck: number
+  readonly counts: Record<string, number>
+}
+
+const NOTHING = { runs: 0, grants: 0, violations: 0, stuck: 0 }
+
+function describe({ runs, counts, violations, stuck }: Sum): string {
+  return `${runs} runs, ${listed(counts)}, ${violations} violations, ${stuck} stuck`
+}
+
+/** `diskLosses` reads `disk losses`. */
+function listed(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([key, count]) => {
+      const words = key.replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
+      return `${Math.round(count)} ${words}`
+    })
+    .join(', ')
 }

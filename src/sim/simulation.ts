@@ -162,7 +162,10 @@ export class Simulation {
   finish(): void {
     const { world } = this
     world.network.reset(FAULTLESS)
-    for (const host of world.hosts) if (!world.isUp(host)) world.boot(host)
+    for (const host of world.hosts) {
+      if (world.isLeaving(host)) world.crash(host)
+      if (!world.isUp(host)) world.boot(host)
+    }
     const isServed = world.runUntil(() => this.clients.outstanding === 0, QUIET_MS_MAX)
     const isUnited = this.connect(UNITE_MS_MAX)
     if (!isUnited && !world.isExhausted) this.#findings.add(world.now, this.#describeViews())

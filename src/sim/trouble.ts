@@ -119,13 +119,13 @@ export class Trouble {
     return true
   }
 
-  /** It goes when it has done, and is killed if that takes too long. */
+  /** It goes when it has done, and is killed if that takes too long; later it comes again. */
   #leave(host: HostId): boolean {
     const world = this.#world
-    if (!this.#isRunning(host)) return false
-    world.input(host, { type: 'leave' })
+    if (!this.#isRunning(host) || world.isLeaving(host)) return false
+    world.leave(host)
     world.after(this.#options.longMs * 2, () => {
-      if (world.isUp(host)) world.crash(host)
+      if (world.isLeaving(host)) world.crash(host)
       this.#bootLater(host)
     })
     return true

@@ -69,6 +69,8 @@ type Host = {
   /** Counts its boots: what was meant for the last life is void. */
   life: number
   isUp: boolean
+  /** Its process was told to end, and does when it has done. */
+  isLeaving: boolean
   /** Its reading at true time 0, and how fast it runs. */
   readonly skew: number
   readonly rate: number
@@ -138,6 +140,10 @@ export class World {
     return this.#host(id).isUp
   }
 
+  isLeaving(id: HostId): boolean {
+    return this.#host(id).isLeaving
+  }
+
   isPaused(id: HostId): boolean {
     return this.#now < this.#host(id).pausedUntil
   }
@@ -183,6 +189,7 @@ export class World {
     const host = this.#host(id)
     assert(host.isUp, 'only a host that is up can go down')
     host.isUp = false
+    host.isLeaving = false
     host.wakeAt = Infinity
     host.pausedUntil = 0
     host.disk.crash()
@@ -197,6 +204,12 @@ export class World {
     host.isUp = true
     host.node = this.#createNode(host.config, host.disk)
     this.#start(host)
+  }
+
+  /** SIGTERM: the host goes down when its node says so. */
+  leave(id: HostId): void {
+    this.#host(id).isLeaving = true
+    this.input(id, { type: 'leave' })
   }
 
   /** The host does nothing for a while, and then all that has arrived at once. */
@@ -254,6 +267,7 @@ export class World {
       node: this.#createNode(config, disk),
       life: 1,
       isUp: true,
+      isLeaving: false,
       skew,
       rate: 1 + this.random.between(-drift, drift),
       lastReading: toInstant(skew),

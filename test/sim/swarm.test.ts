@@ -7,12 +7,12 @@ const results: readonly SeedResult[] = Array.from({ length: 30 }, (_, i) =>
 )
 
 test('the seeds put every kind of fault to the test', t => {
-  for (const fault of ['lost', 'duplicated', 'corrupted', 'severed', 'reboots'] as const)
+  for (const fault of ['lost', 'duplicated', 'corrupted', 'severed', 'crashes'] as const)
     t.true(
       results.some(result => result.faults[fault] > 0),
       fault,
     )
-  t.true(results.some(result => result.faults.lost === 0 && result.faults.reboots === 0))
+  t.true(results.some(result => result.faults.lost === 0 && result.faults.crashes === 0))
 })
 
 test('hosts are few or many, and their ids near or far from each other', t => {

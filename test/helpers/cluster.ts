@@ -24,6 +24,12 @@ export type ClusterOptions = {
   readonly name?: string
   /** The address of the first host, where it is not one of its own. */
   readonly first?: string
+  /** By id; 1 where nothing is said. */
+  readonly votes?: Readonly<Record<number, number>>
+  /** What runs the daemon of a host in a place of its own: see `Program`. */
+  readonly via?: (id: number) => readonly string[]
+  /** Of the daemons. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Protocol messages that lock and unlock. */
@@ -42,7 +48,7 @@ export class Host {
   readonly state: string
   readonly socket: string
   readonly #cluster: Cluster
-  #daemon: Program | undefined
+  readonly #daemons: Program[] = []
 
   constructor(cluster: Cluster, id: number, address: string) {
     this.#cluster = cluster
@@ -54,26 +60,28 @@ export class Host {
   }
 
   get daemon(): Program {
-    if (this.#daemon === undefined) throw new Error(`${this.name} was never started`)
-    return this.#daemon
+    const daemon = this.#daemons.at(-1)
+    if (daemon === undefined) throw new Error(`${this.name} was never started`)
+    return daemon
   }
 
-  /** What its daemon has said. */
+  /** What its daemons have said, one after the other. */
   get log(): string {
-    return this.#daemon?.stderr ?? ''
+    return this.#daemons.map(({ stderr }) => stderr).join('')
   }
 
   /** Done when its control socket answers. */
   async start(): Promise<void> {
-    this.#daemon = this.launch()
-    await this.#daemon.said(/ready/)
+    const daemon = this.launch()
+    this.#daemons.push(daemon)
+    await daemon.said(/ready/)
   }
 
   /** Another lamportd of this host. */
   launch(state: string = this.state, socket: string = this.socket): Program {
     const args = ['--hosts', this.#cluster.hostsFile, '--id', String(this.id)]
     const where = ['--state', state, '--socket', socket]
-    return this.#cluster.run([program('lamportd'), ...args, ...where])
+    return this.#cluster.runDaemon(this.id, [program('lamportd'), ...args, ...where])
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -122,6 +130,7 @@ export class Cluster {
   readonly hostsFile: string
   readonly hosts: readonly Host[]
   readonly #reaper: Reaper
+  readonly #options: ClusterOptions
 
   /** All daemons answer, and every host can lock. */
   static async start(t: ExecutionContext, options: ClusterOptions): Promise<Cluster> {
@@ -133,8 +142,9 @@ export class Cluster {
 
   /** Nothing runs yet. */
   constructor(t: ExecutionContext, options: ClusterOptions) {
-    const { net, ids, timing, name = 'workshop' } = options
+    const { net, ids, timing, name = 'workshop', votes = {} } = options
     this.t = t
+    this.#options = options
     this.folder = mkdtempSync(join(tmpdir(), 'lamport-'))
     this.hostsFile = join(this.folder, 'hosts.yml')
     this.#reaper = new Reaper(t, this.folder)
@@ -145,7 +155,9 @@ export class Cluster {
       return new Host(this, id, address ?? `${net}.${next + index}`)
     })
     const lines = this.hosts.map(
-      host => `  - { id: ${host.id}, name: ${host.name}, address: ${host.address} }`,
+      host =>
+        `  - { id: ${host.id}, name: ${host.name}, address: ${host.address}, ` +
+        `votes: ${votes[host.id] ?? 1} }`,
     )
     const head = [`cluster: ${name}`, `port: ${PORT}`, `timing: ${timing ?? PATIENT_TIMING}`]
     writeFileSync(this.hostsFile, [...head, 'hosts:', ...lines, ''].join('\n'))
@@ -164,6 +176,11 @@ export class Cluster {
   /** A process that is gone with the test. */
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
     return new Program(this.#reaper, args, env)
+  }
+
+  runDaemon(id: number, args: readonly string[]): Program {
+    const { via, env = {} } = this.#options
+    return new Program(this.#reaper, args, env, via?.(id))
   }
 
   /** Every one of these hosts can take a lock and let it go; nothing is in use. */

@@ -91,8 +91,15 @@ export class Program {
   #isClosed = false
   readonly #wakes = new Set<() => void>()
 
-  constructor(reaper: Reaper, args: readonly string[], env: Readonly<Record<string, string>>) {
-    const child = spawn(process.execPath, args, {
+  /** @param via runs Node in a place of its own: `ip netns exec NAME`, `unshare` and the like */
+  constructor(
+    reaper: Reaper,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    via: readonly string[] = [],
+  ) {
+    const [file = '', ...rest] = [...via, process.execPath, ...args]
+    const child = spawn(file, rest, {
       env: { PATH: process.env.PATH, ...env },
       stdio: 'pipe',
       detached: true,

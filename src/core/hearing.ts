@@ -21,6 +21,8 @@ type Voice = {
   /** Since when they have come without a gap. */
   since: Instant
   stamp: number
+  /** Number of the newest view that it has installed. */
+  view: number
   heard: ReadonlySet<HostId>
 }
 
@@ -44,12 +46,12 @@ export class Hearing {
 
   /** Takes a heartbeat in; true where it changed who hears whom. */
   hear(now: Instant, from: HostId, heartbeat: Heartbeat): boolean {
-    const { incarnation, stamp } = heartbeat
+    const { incarnation, stamp, view } = heartbeat
     const voice = this.#voices.get(from)
     if (voice !== undefined && incarnation < voice.incarnation) return false
     const heard = new Set(heartbeat.heard)
     if (voice === undefined || voice.incarnation !== incarnation) {
-      this.#voices.set(from, { incarnation, last: now, since: now, stamp, heard })
+      this.#voices.set(from, { incarnation, last: now, since: now, stamp, view, heard })
       return true
     }
     const wasSilent = elapsed(voice.last, now) >= this.#suspect
@@ -59,6 +61,7 @@ export class Hearing {
     if (stamp <= voice.stamp) return wasSilent
     // Newest only: what overtook it on the way has said more.
     voice.stamp = stamp
+    voice.view = view
     voice.heard = heard
     return changed
   }
@@ -96,6 +99,17 @@ export class Hearing {
       heard.set(host, voice.incarnation)
     }
     return heard
+  }
+
+  /** The newest view that somebody who hears us too, and so will tell us, has installed; or 0. */
+  newestView(now: Instant): number {
+    let newest = 0
+    for (const { last, view, heard } of this.#voices.values()) {
+      if (elapsed(last, now) < this.#suspect && heard.has(this.#self)) {
+        newest = Math.max(newest, view)
+      }
+    }
+    return newest
   }
 
   /** One-way hearing counts as none. */

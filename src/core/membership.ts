@@ -221,7 +221,7 @@ export class Membership {
     if (!this.#stale && now < this.#due()) return
     const wanted = this.#wanted(now)
     this.#stale = false
-    if (!this.#isUnlearned() && !this.#differs(wanted)) {
+    if (!this.#isUnlearned(now) && !this.#differs(wanted)) {
       this.#nextProposal = undefined
       this.#failures = 0
       return
@@ -300,6 +300,8 @@ export class Membership {
   }
 
   #wanted(now: Instant): Map<HostId, number> | undefined {
+    // Somebody knows more: we are told, or drive to its end what we have accepted.
+    if (this.hearing.newestView(now) > (this.#view?.number ?? 0)) return undefined
     const alive = this.hearing.heard(now)
     alive.set(this.#self, this.#incarnation)
     for (const [host, incarnation] of alive) {
@@ -324,9 +326,14 @@ export class Membership {
     return [...wanted].some(([host, incarnation]) => !includes(this.#view, host, incarnation))
   }
 
-  /** A view accepted here may be decided, and its proposer dead before it told anyone. */
-  #isUnlearned(): boolean {
-    return (this.#acceptor.record.value?.number ?? 0) > (this.#view?.number ?? 0)
+  /**
+   * A view accepted here may be decided, and its proposer dead before it told anyone. Whoever has
+   * just started is in that state as well, and is told as soon as it is heard.
+   */
+  #isUnlearned(now: Instant): boolean {
+    const accepted = this.#acceptor.record.value?.number ?? 0
+    if (accepted <= (this.#view?.number ?? 0)) return false
+    return this.hearing.newestView(now) < accepted && this.hearsMajority(now)
   }
 
   #heartbeatTo(now: Instant, host: HostId): void {

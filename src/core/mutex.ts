@@ -245,7 +245,7 @@ export class Mutex {
 
   /** Rules 2 and 4, and the REPLIES of rule 5. The sender is a member of the present view. */
   receive(now: Instant, from: HostId, message: MutexMessage): void {
-    if (!this.#rules.explicitReply) this.#replyImplicitly(from, message.time)
+    if (!this.#rules.explicitReply) this.#replyImplicitly(now, from, message.time)
     switch (message.type) {
       case 'request': {
         const { time, names, limit, info } = message
@@ -433,10 +433,11 @@ export class Mutex {
   }
 
   /** The broken variant: taking any later message for a REPLY. */
-  #replyImplicitly(from: HostId, time: number): void {
+  #replyImplicitly(now: Instant, from: HostId, time: number): void {
     for (const own of this.#own.values()) {
       if (time > own.entry.request.time) own.awaited.delete(from)
     }
+    this.advanceAll(now)
   }
 
   /** The other members of the view, whether channels are open or not. */

@@ -82,7 +82,7 @@ export class BreadthFaults {
   #loseDisk(id: HostId): void {
     const others = this.#world.ids.filter(other => other !== id)
     if (!this.#world.isRunning(id) || this.#neverStarted.size > 0) return
-    if (others.some(other => this.#world.machine(other).host.isBlank)) return
+    if (others.some(other => !this.#world.hasVoteOnDisk(other))) return
     if (!this.#canRecover(others)) return
     this.counts.diskLosses += 1
     this.#world.crash(id)
@@ -113,10 +113,20 @@ export class BreadthFaults {
     if (!this.#world.isRunning(id)) return
     this.counts.leaves += 1
     this.#world.leave(id)
-    const { life } = this.#world.machine(id)
+    this.#endLater(id, this.#world.machine(id).life)
+  }
+
+  /** A second SIGTERM ends it at once; if it has gone by itself, it only comes back. */
+  #endLater(id: HostId, life: number): void {
     this.#world.after(this.#random.between(0, 1500), () => {
-      // A second SIGTERM ends it at once; if it has gone by itself, it only comes back.
-      if (this.#world.isRunning(id) && this.#world.machine(id).life === life) this.#world.crash(id)
+      const machine = this.#world.machine(id)
+      if (machine.life === life) {
+        if (machine.isPaused) {
+          this.#endLater(id, life)
+          return
+        }
+        this.#world.crash(id)
+      }
       this.#bootLater(id, 200)
     })
   }

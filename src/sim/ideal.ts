@@ -119,6 +119,13 @@ export class IdealWorld {
     return isUp && !isPaused
   }
 
+  /** Whether this host's disk holds what it has voted for or may vote with; it may be down. */
+  hasVoteOnDisk(id: HostId): boolean {
+    const durable = recover(this.machine(id).disk)
+    if ('damaged' in durable) return false
+    return durable.ready !== undefined || durable.acceptor?.value !== undefined
+  }
+
   /** This host's own clock, now. */
   reading(id: HostId): Instant {
     const { offset, rate } = this.machine(id)

@@ -28,8 +28,6 @@ type Request = {
   readonly vector: Vector
   readonly names: readonly string[]
   readonly limit: number
-  /** A view has excluded its host, which may not know yet and enter all the same. */
-  isRetired: boolean
 }
 
 /** Whether a host still has a request of its own in its queue: a withdrawal need not be told. */
@@ -46,6 +44,8 @@ export class CausalityChecker implements Checker {
   readonly #vectors = new Map<HostId, Vector>()
   readonly #links = new Links()
   readonly #incarnations = new Map<HostId, number>()
+  /** Highest incarnation of each host that some view has excluded. */
+  readonly #retired = new Map<HostId, number>()
   readonly #channels = new Map<string, Sent[]>()
   readonly #waiting = new Map<Token, Request>()
 
@@ -96,7 +96,6 @@ export class CausalityChecker implements Checker {
           vector: new Map(this.#vector(host)),
           names: event.names,
           limit: event.limit,
-          isRetired: false,
         })
         return
       case 'enter':
@@ -120,10 +119,14 @@ export class CausalityChecker implements Checker {
     }
   }
 
-  /** Requests of an excluded incarnation lose their timestamps with it. */
   #retire({ retired }: View): void {
-    for (const request of this.#waiting.values())
-      if ((retired.get(request.host) ?? 0) >= request.incarnation) request.isRetired = true
+    for (const [host, incarnation] of retired)
+      this.#retired.set(host, Math.max(incarnation, this.#retired.get(host) ?? 0))
+  }
+
+  /** A view has excluded its host, which may not know yet and ask and enter all the same. */
+  #isRetired({ host, incarnation }: Request): boolean {
+    return incarnation <= (this.#retired.get(host) ?? 0)
   }
 
   #drop(isOver: (request: Request) => boolean): void {
@@ -160,7 +163,7 @@ export class CausalityChecker implements Checker {
       return
     }
     for (const [token, other] of this.#waiting) {
-      if (other.isRetired || (entering.limit !== 1 && other.limit !== 1)) continue
+      if (this.#isRetired(other) || (entering.limit !== 1 && other.limit !== 1)) continue
       if (!other.names.some(name => entering.names.includes(name))) continue
       if ((entering.vector.get(other.host) ?? 0) < other.count) continue
       if (this.#isQueued(other.host, token))

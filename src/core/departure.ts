@@ -29,6 +29,10 @@ export class Departure {
     return this.#phase === 'gone'
   }
 
+  fingerprint(): unknown {
+    return this.#phase
+  }
+
   deadline(now: Instant): Instant {
     if (this.#phase === 'gone') return NEVER
     return this.#phase === 'saying' ? after(now, LOOK_AGAIN) : this.#deadline

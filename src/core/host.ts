@@ -27,6 +27,7 @@ import type {
   WhyStatus,
 } from './command.ts'
 import { Departure } from './departure.ts'
+import { canonical } from './fingerprint.ts'
 import { Founding, type ReadyRecord, type Recovery } from './founding.ts'
 import type { Heartbeat } from './hearing.ts'
 import { Lease } from './lease.ts'
@@ -348,6 +349,18 @@ export class Host {
       grants: this.#tally.grants,
       views: this.#tally.views,
     }
+  }
+
+  /** The state of the protocol in one canonical form; instants are told as seen from `now`. */
+  fingerprint(now: Instant): string {
+    return canonical([
+      { clock: this.#clock.time, incarnation: this.#incarnation, isReborn: this.#isReborn },
+      [this.#journal.fingerprint(), this.#early, this.#wasComplete],
+      [this.#toldUntil - now, this.isBlank, this.#departure?.fingerprint()],
+      [this.#post.fingerprint(this.#journal), this.#ceiling.fingerprint()],
+      [this.#mutex.fingerprint(now), this.#membership.fingerprint(now)],
+      this.#claims.fingerprint(now),
+    ])
   }
 
   #makeFounding(others: readonly HostId[], durable: Durable, life: number, rules: Rules): Founding {

@@ -25,6 +25,16 @@ export class Journal {
     return lsn <= this.#synced
   }
 
+  /** How many batches are on their way to the disk. */
+  fingerprint(): unknown {
+    return this.#appended - this.#synced
+  }
+
+  /** How many more batches have to be durable before this one is. */
+  missing(lsn: Lsn): number {
+    return Math.max(0, lsn - this.#synced)
+  }
+
   append(entries: readonly StoreEntry[], whenDurable?: () => void): void {
     this.#appended += 1
     if (whenDurable !== undefined) this.#whenDurable.set(this.#appended, whenDurable)

@@ -1,5 +1,6 @@
 import type { HostId } from './clock.ts'
 import type { Lsn, TraceEvent } from './command.ts'
+import type { Journal } from './journal.ts'
 import { channelOf, type Message } from './message.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
 import type { Tally } from './tally.ts'
@@ -35,6 +36,10 @@ export class Post {
   /** Whether everything for the mutex has left. */
   get isEmpty(): boolean {
     return this.#outboxes[0].isEmpty
+  }
+
+  fingerprint(journal: Journal): unknown {
+    return [this.#sessions, this.#outboxes.map(outbox => outbox.fingerprint(journal))]
   }
 
   open(peer: HostId, incarnation: number): void {

@@ -7,8 +7,6 @@ import test from 'ava'
 import type { Client } from '../../src/client/client.ts'
 import { Cluster, difference } from '../helpers/cluster.ts'
 
-const net = '127.77.2'
-
 /** A7. */
 const HOLDS = 200
 const HOLD_MS = 10
@@ -54,7 +52,7 @@ test.serial(
   `3 contenders who hold it ${HOLD_MS} ms get it ${HOLDS} times each, and never overlap`,
   async t => {
     t.timeout(180_000)
-    const cluster = await Cluster.start(t, { net, ids: [1, 2, 3] })
+    const cluster = await Cluster.start(t, { ids: [1, 2, 3] })
     const [journal, local] = [join(cluster.folder, 'journal'), join(cluster.folder, 'local')]
     const clients = await Promise.all(cluster.hosts.map(host => host.client()))
     let refused = 0
@@ -88,7 +86,7 @@ test.serial(
 )
 
 test.serial('what the test takes as a local lock is refused while another has it', async t => {
-  const cluster = new Cluster(t, { net, ids: [] })
+  const cluster = new Cluster(t, { ids: [] })
   const path = join(cluster.folder, 'local')
   const first = await localLock(path)
   t.not(first, undefined)
@@ -101,7 +99,7 @@ test.serial('what the test takes as a local lock is refused while another has it
 
 test.serial(`5 hosts that want it all the time enter ${5 * ENTRIES} times of as many`, async t => {
   t.timeout(180_000)
-  const cluster = await Cluster.start(t, { net, ids: [1, 2, 3, 4, 5] })
+  const cluster = await Cluster.start(t, { ids: [1, 2, 3, 4, 5] })
   const clients = await Promise.all(cluster.hosts.map(host => host.client()))
   const before = await cluster.messages()
   const start = performance.now()
@@ -136,7 +134,7 @@ test.serial(`5 hosts that want it all the time enter ${5 * ENTRIES} times of as 
 
 test.serial('increments of one file under the lock by 5 hosts are all there', async t => {
   t.timeout(180_000)
-  const cluster = await Cluster.start(t, { net, ids: [1, 2, 3, 4, 5] })
+  const cluster = await Cluster.start(t, { ids: [1, 2, 3, 4, 5] })
   const clients = await Promise.all(cluster.hosts.map(host => host.client()))
   const [file, loose] = [join(cluster.folder, 'count'), join(cluster.folder, 'loose')]
   writeFileSync(file, '0')
@@ -149,7 +147,7 @@ test.serial('increments of one file under the lock by 5 hosts are all there', as
 
 test.serial('increments under lamportctl lock, a process each, are all there', async t => {
   t.timeout(180_000)
-  const cluster = await Cluster.start(t, { net, ids: [1, 2, 3, 4, 5] })
+  const cluster = await Cluster.start(t, { ids: [1, 2, 3, 4, 5] })
   const file = join(cluster.folder, 'count')
   writeFileSync(file, '0\n')
   const script = 'read -r count < "$0"; sleep 0.01; echo $((count + 1)) > "$0"'

@@ -9,8 +9,6 @@ import type { Host } from '../helpers/cluster.ts'
 import { eventually, program } from '../helpers/processes.ts'
 import type { Program } from '../helpers/processes.ts'
 
-const net = '127.77.3'
-
 /** How long a lock may stay taken when its holders are gone: 20 ms, on a machine that is busy. */
 const FREED_MS_MAX = 200
 
@@ -18,7 +16,7 @@ type Site = { readonly cluster: Cluster; readonly one: Host; readonly two: Host 
 
 async function site(t: ExecutionContext): Promise<Site> {
   t.timeout(120_000)
-  const cluster = await Cluster.start(t, { net, ids: [1, 2, 3] })
+  const cluster = await Cluster.start(t, { ids: [1, 2, 3] })
   return { cluster, one: cluster.host(1), two: cluster.host(2) }
 }
 

@@ -4,8 +4,6 @@ import { timestampOf } from '../../src/core/clock.ts'
 import { Cluster, describeTimes, difference } from '../helpers/cluster.ts'
 import { eventually } from '../helpers/processes.ts'
 
-const net = '127.77.1'
-
 /** Locks and unlocks of one host while nobody else asks. */
 const CYCLES = 300
 
@@ -18,7 +16,7 @@ for (const size of [3, 8]) {
     `${CYCLES} uncontended locks cost ${3 * (size - 1)} messages each on ${size} hosts`,
     async t => {
       t.timeout(120_000)
-      const cluster = await Cluster.start(t, { net, ids })
+      const cluster = await Cluster.start(t, { ids })
       const client = await cluster.host(1).client()
       const before = await cluster.messages()
       const times: number[] = []
@@ -43,7 +41,7 @@ for (const size of [3, 8]) {
     `of ${size} hosts that try at the same instant exactly one gets the lock`,
     async t => {
       t.timeout(120_000)
-      const cluster = await Cluster.start(t, { net, ids })
+      const cluster = await Cluster.start(t, { ids })
       const clients = await Promise.all(cluster.hosts.map(host => host.client()))
       const winners = new Set<number>()
       for (let round = 1; round <= ROUNDS; round += 1) {
@@ -63,7 +61,7 @@ test.serial(
   'of two requests with the same Lamport time that of host 2 precedes host 10',
   async t => {
     t.timeout(120_000)
-    const cluster = await Cluster.start(t, { net, ids: [2, 10, 5] })
+    const cluster = await Cluster.start(t, { ids: [2, 10, 5] })
     const [two, ten, five] = await Promise.all(cluster.hosts.map(host => host.client()))
     let equal = 0
     for (let round = 0; round < 300 && equal < 5; round += 1) {

@@ -12,12 +12,16 @@ const PATIENT_TIMING = '{ heartbeat: 150ms, suspect: 5s, lease: 6s }'
 
 const PORT = 7411
 
-/** How many addresses of each network are used: no two clusters of a file share one. */
-const used = new Map<string, number>()
+/**
+ * Every test file is a process of its own, and has a loopback network of its own: several may run,
+ * of several copies of the repository.
+ */
+export const network: string = `127.${64 + ((process.pid >> 8) & 127)}.${process.pid & 255}`
+
+/** How many addresses of the network are used: no two clusters share one. */
+let used = 0
 
 export type ClusterOptions = {
-  /** The loopback network of this test file, such as `127.77.1`. */
-  readonly net: string
   readonly ids: readonly number[]
   /** As in hosts.yml. */
   readonly timing?: string
@@ -142,17 +146,16 @@ export class Cluster {
 
   /** Nothing runs yet. */
   constructor(t: ExecutionContext, options: ClusterOptions) {
-    const { net, ids, timing, name = 'workshop', votes = {} } = options
+    const { ids, timing, name = 'workshop', votes = {} } = options
     this.t = t
     this.#options = options
     this.folder = mkdtempSync(join(tmpdir(), 'lamport-'))
     this.hostsFile = join(this.folder, 'hosts.yml')
     this.#reaper = new Reaper(t, this.folder)
-    const next = (used.get(net) ?? 0) + 1
-    used.set(net, next - 1 + ids.length)
     this.hosts = ids.map((id, index) => {
+      used += 1
       const address = index === 0 ? options.first : undefined
-      return new Host(this, id, address ?? `${net}.${next + index}`)
+      return new Host(this, id, address ?? `${network}.${used}`)
     })
     const lines = this.hosts.map(
       host =>

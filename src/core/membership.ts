@@ -126,6 +126,7 @@ export class Membership {
 
   open(now: Instant, host: HostId, incarnation: number): void {
     this.#sessions.set(host, incarnation)
+    this.#stale = true
     this.#heartbeatTo(now, host)
   }
 
@@ -218,6 +219,11 @@ export class Membership {
     if (this.#round !== undefined) {
       if (now < this.#roundEnd) return
       this.#fail(now)
+    }
+    if (!this.#votes.isMajority([this.#self, ...this.#sessions.keys()])) {
+      // A PREPARE that cannot reach a majority would only keep the next one waiting.
+      this.#nextProposal = undefined
+      return
     }
     if (!this.#stale && now < this.#due()) return
     const wanted = this.#wanted(now)

@@ -3,7 +3,6 @@ import test from 'ava'
 import { describeTimes } from '../helpers/cluster.ts'
 import type { Host } from '../helpers/cluster.ts'
 import { GRACE_MS } from '../helpers/machine.ts'
-import { eventually } from '../helpers/processes.ts'
 import { passes, Site, waits } from '../helpers/site.ts'
 import { commandOf } from '../helpers/work.ts'
 

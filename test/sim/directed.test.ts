@@ -136,7 +136,10 @@ test('after that wait, the one who waited out the lease is granted', t => {
   const s = strangerExcluded({})
   s.world.cut(2, 3)
   s.run(1500)
-  t.deepEqual(s.world.beliefs().map(({ host }) => host), [1])
+  t.deepEqual(
+    s.world.beliefs().map(({ host }) => host),
+    [1],
+  )
   t.deepEqual(s.violations, [])
 })
 

@@ -34,6 +34,10 @@ export class Ceiling {
     return this.#asked
   }
 
+  fingerprint(): unknown {
+    return { ceilings: [this.#durable, this.#asked] }
+  }
+
   raised(ceiling: number): void {
     this.#durable = Math.max(this.#durable, ceiling)
   }

@@ -170,6 +170,14 @@ export class Claims {
     if (now >= this.#nextReport) this.#report(now)
   }
 
+  fingerprint(now: Instant): unknown {
+    return [...this.#claims.values()].map(({ id, token, deadline }) => [
+      { id, token },
+      deadline - now,
+      this.#tries.size,
+    ])
+  }
+
   #giveUp(now: Instant, wait: Duration): Instant {
     return after(now, wait === 0 ? this.#answerWait : wait)
   }

@@ -149,6 +149,17 @@ export class Hearing {
     return deadline
   }
 
+  fingerprint(now: Instant): unknown {
+    const voices = [...this.#voices].map(
+      ([host, { incarnation, last, since, stamp, view, heard }]) =>
+        [host, [incarnation, now - last, now - since, now - stamp, view, heard]] as const,
+    )
+    const exclusions = [...this.#exclusions].map(
+      ([host, times]) => [host, times.map(time => now - time)] as const,
+    )
+    return [new Map(voices), this.#left, new Map(exclusions)]
+  }
+
   #hears(now: Instant, a: HostId, b: HostId): boolean {
     const voice = this.#voices.get(a === this.#self ? b : a)
     if (voice === undefined || elapsed(voice.last, now) >= this.#suspect) return false

@@ -27,6 +27,7 @@ import type {
   TraceEvent,
   WhyStatus,
 } from './command.ts'
+import { canonical } from './fingerprint.ts'
 import { Founding, type ReadyRecord, type Recovery } from './founding.ts'
 import type { Heartbeat } from './hearing.ts'
 import { Lease } from './lease.ts'
@@ -359,6 +360,18 @@ export class Host {
       grants: this.#tally.grants,
       views: this.#tally.views,
     }
+  }
+
+  /** The state of the protocol in one canonical form; instants are told as seen from `now`. */
+  fingerprint(now: Instant): string {
+    return canonical([
+      { clock: this.#clock.time, incarnation: this.#incarnation, isReborn: this.#isReborn },
+      [this.#appended - this.#synced, this.#sessions, this.#early, this.#wasComplete],
+      [this.#toldUntil - now, this.isBlank, this.#hasLeft, this.#leave?.sent],
+      [this.#outboxes.map(box => box.fingerprint(this.#synced)), this.#ceiling.fingerprint()],
+      [this.#mutex.fingerprint(now), this.#membership.fingerprint(now)],
+      this.#claims.fingerprint(now),
+    ])
   }
 
   #makeFounding(others: readonly HostId[], durable: Durable, life: number, rules: Rules): Founding {

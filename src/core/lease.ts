@@ -70,6 +70,13 @@ export class Lease {
     this.#confirm()
   }
 
+  fingerprint(now: Instant): unknown {
+    return {
+      echoed: new Map([...this.#echoed].map(([host, at]) => [host, now - at])),
+      self: now - this.#echoedBySelf,
+    }
+  }
+
   #confirm(): void {
     const newestFirst = [...this.#echoed, [this.#self, this.#echoedBySelf] as const].sort(
       ([, a], [, b]) => b - a,

@@ -10,6 +10,7 @@ import {
   type Instant,
 } from '../lib/time.ts'
 import type { HostId, LamportClock } from './clock.ts'
+import { ahead } from './fingerprint.ts'
 import { Hearing, type Heartbeat } from './hearing.ts'
 import type { Lease } from './lease.ts'
 import type { RegisterMessage } from './message.ts'
@@ -238,6 +239,17 @@ export class Membership {
     if (this.#round !== undefined) deadline = earliest(deadline, this.#roundEnd)
     else deadline = earliest(deadline, this.#due())
     return deadline
+  }
+
+  fingerprint(now: Instant): unknown {
+    return [
+      [this.#incarnation, this.#view, this.#acceptor.record, this.#sessions, this.#stale],
+      [this.#failures, this.#round?.fingerprint()],
+      [this.#nextHeartbeat, this.#roundEnd, this.#nextProposal ?? NEVER, this.#yieldUntil].map(
+        instant => ahead(now, instant),
+      ),
+      [this.hearing.fingerprint(now), this.#lease.fingerprint(now)],
+    ]
   }
 
   #due(): Instant {

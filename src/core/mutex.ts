@@ -9,6 +9,7 @@ import {
   type Instant,
 } from '../lib/time.ts'
 import { tokenOf, type HostId, type LamportClock, type Token } from './clock.ts'
+import { ahead, canonical } from './fingerprint.ts'
 import type { Lease } from './lease.ts'
 import type { Ghost, LockRequest, MutexMessage } from './message.ts'
 import { RequestQueue, type QueueEntry } from './queue.ts'
@@ -305,6 +306,20 @@ export class Mutex {
   /** When the held locks are lost unless the lease is renewed. */
   leaseDeadline(now: Instant): Instant {
     return this.#heldCount > 0 ? this.#lease.end(now) : NEVER
+  }
+
+  fingerprint(now: Instant): unknown {
+    const entries = [...this.#queue.entries()].map(({ token, ghostUntil }) => ({
+      token,
+      ghost: ghostUntil === undefined ? -1 : ahead(now, ghostUntil),
+    }))
+    const own = [...this.#own].map(([token, { awaited, held }]) => ({ token, awaited, held }))
+    const { number } = this.#view ?? { number: 0 }
+    return [
+      [this.#incarnation, number, new Set(entries.map(entry => canonical(entry))), own],
+      [this.#channels, this.#synced, this.#syncing, this.#everSynced],
+      [this.#basis, this.#isComplete, this.#isCaughtUp, now - (this.#waitFrom ?? now)],
+    ]
   }
 
   #receiveSync(

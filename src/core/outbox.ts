@@ -23,6 +23,10 @@ export class Outbox {
     return this.#waiting.length === 0
   }
 
+  fingerprint(synced: Lsn): unknown {
+    return this.#waiting.map(({ to, message, rests }) => [to, message, Math.max(0, rests - synced)])
+  }
+
   push(outgoing: Outgoing): void {
     this.#waiting.push(outgoing)
   }

@@ -116,6 +116,10 @@ export class Round<Value> {
     return { accept: value }
   }
 
+  fingerprint(): unknown {
+    return [this.ballot, this.#phase, this.#promises, this.#accepted, this.#value]
+  }
+
   /** An ACCEPTED has come: the value, once a majority has accepted it and it is thereby chosen. */
   accepted(from: HostId): Value | undefined {
     if (this.#phase !== 'accept') return undefined

@@ -95,6 +95,9 @@ test.serial(
     t.regex(run.stdout, /door {2}unattended {2}one/)
     t.regex(run.stdout, /door {2}waits \(1\) {3}two/)
     t.regex(run.stdout, /two +got "door", after the command had ended/)
+    t.regex(run.stdout, /three +its command was stopped; lamportctl exits 75/)
+    t.regex(run.stdout, /one +got "door": the others have gone on without the dead host/)
+    t.regex(run.stdout, /three +has started again, and locks like the others/)
     t.false(run.hasLeft())
   },
 )

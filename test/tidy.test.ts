@@ -36,18 +36,21 @@ const packages: Record<string, RegExp> = {
   'yargs/yargs': /^src\/(ctl|daemon)\//,
   'yargs/helpers': /^src\/(ctl|daemon)\//,
   debug: /^src\/daemon\//,
+  lmdb: /^src\/daemon\/store\.ts$/,
   yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 
 /** A file ends near 300 lines; these few say why they are longer. */
 const LINES_MAX = 400
 const longFiles: Record<string, number> = {
-  // The types between a node and its drivers, and their wiring, side by side.
-  'src/node.ts': 460,
+  // All parts of the protocol, wired: what is left when each has a file of its own.
+  'src/core/host.ts': 610,
+  // Lamport's rules and what a change of view does to them: one state, told in one place.
+  'src/core/mutex.ts': 480,
   // Which of several sessions, handshakes and endings counts: one decision in one place.
   'src/transport/peer.ts': 480,
-  // What goes into the next packet, out of everything that is due.
-  'src/transport/session.ts': 480,
+  // Nodes, clocks, disks and packets in one virtual time.
+  'src/sim/world.ts': 480,
 }
 
 function files(folder: string): string[] {

@@ -122,12 +122,11 @@ export class HeldLock implements Lock {
   }
 
   async release(): Promise<void> {
-    const wasLost = this.#state === 'lost'
     if (this.#state === 'released') return
     this.#state = 'released'
     clearTimeout(this.#timer)
-    // One that ran out by our clock may still be ours by the daemon's.
-    if (wasLost && !expiredHere(this.#lost.signal)) return
+    // Of a lost one, too: by the daemon's clock it may still be ours, and a daemon that leaves waits
+    // for its holders to have stopped.
     await this.#owner.release(this)
   }
 
@@ -155,10 +154,6 @@ export class HeldLock implements Lock {
     }
     this.#timer = setTimeout(wake, Math.ceil(deadline - now)).unref()
   }
-}
-
-function expiredHere(lost: AbortSignal): boolean {
-  return lost.reason instanceof LamportError && lost.reason.code === 'expired'
 }
 
 function expired(names: readonly string[]): LamportError {

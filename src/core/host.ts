@@ -1,7 +1,6 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import type { Random } from '../lib/random.ts'
 import {
-  after,
   before,
   earliest,
   elapsed,
@@ -27,15 +26,17 @@ import type {
   TraceEvent,
   WhyStatus,
 } from './command.ts'
+import { Departure } from './departure.ts'
 import { canonical } from './fingerprint.ts'
 import { Founding, type ReadyRecord, type Recovery } from './founding.ts'
 import type { Heartbeat } from './hearing.ts'
 import { Lease } from './lease.ts'
+import { Journal } from './journal.ts'
 import { Membership } from './membership.ts'
-import { channelOf, type LockRequest, type Message, type MutexMessage } from './message.ts'
+import type { LockRequest, Message, MutexMessage } from './message.ts'
 import { Mutex } from './mutex.ts'
-import { Outbox, type Outgoing } from './outbox.ts'
 import { explainLock, explainStall, lockStatuses, memberStates, type Picture } from './picture.ts'
+import { Post } from './post.ts'
 import type { Rules } from './rules.ts'
 import {
   acceptorEntry,
@@ -82,8 +83,8 @@ const UNTIL_MARGIN = 1 / 20
 /** A renewal is told when it is worth this share of the lease. */
 const RENEWAL_SHARE = 1 / 8
 
-/** How long LEAVE may take to be acknowledged. */
-const LEAVE_WAIT = milliseconds(500)
+/** The first batch that a host makes durable holds its incarnation. */
+const FIRST_BATCH = 1
 
 /** Messages of later views that wait for their install. */
 const EARLY_MAX = 100_000
@@ -105,21 +106,16 @@ export class Host {
   readonly #membership: Membership
   readonly #founding: Founding
   readonly #claims: Claims
-  readonly #outboxes: readonly [Outbox, Outbox] = [new Outbox(), new Outbox()]
+  readonly #journal: Journal
+  readonly #post: Post
   readonly #tally = new Tally()
-  readonly #sessions = new Map<HostId, number>()
   #early: Early[] = []
   #incarnation: number
   /** Set while a new incarnation is on its way to the disk. */
   #isReborn = false
-  #appended: Lsn = 0
-  #synced: Lsn = 0
-  /** What to do when a batch is durable. */
-  readonly #whenSynced = new Map<Lsn, () => void>()
   /** The `until` that holders were told last. */
   #toldUntil: Instant = toInstant(-Infinity)
-  #leave: { deadline: Instant; sent: boolean } | undefined
-  #hasLeft = false
+  #departure: Departure | undefined
   #wasComplete = false
   #now: Instant = toInstant(-Infinity)
 
@@ -140,11 +136,18 @@ export class Host {
     this.#clock = new LamportClock(durable.clockCeiling)
     this.#ceiling = new Ceiling(this.#clock, durable.clockCeiling, rules.clockCeiling)
     this.#incarnation = durable.incarnation + 1
+    this.#journal = new Journal((lsn, batch) => output.append(lsn, batch))
+    this.#post = new Post(self, this.#tally, {
+      mayGo: ({ time }, rests) => this.#journal.isDurable(rests) && this.#ceiling.allows(time),
+      send: (to, message) => output.send(to, message),
+      deliverToSelf: message => this.#dispatch(self, message),
+      trace: event => output.trace(event),
+    })
     const me = { id: self, incarnation: this.#incarnation }
     this.#lease = new Lease(self, this.#votes, timing.lease)
     const grace = scaled(timing.lease, 1 + 4 * timing.drift)
     this.#mutex = new Mutex(me, this.#clock, this.#lease, grace, rules, {
-      send: (to, message) => this.#post(to, message),
+      send: (to, message) => this.#send(to, message),
       requested: request => this.#traceRequest('request', request),
       granted: request => this.#granted(request),
       left: request => this.#traceRequest('leave', request),
@@ -162,10 +165,10 @@ export class Host {
       random,
       durable.acceptor,
       {
-        send: (to, message) => this.#post(to, message),
+        send: (to, message) => this.#send(to, message),
         sendHeartbeat: (to, heartbeat) => this.#sendHeartbeat(to, heartbeat),
         decided: view => this.#decided(view),
-        save: record => this.#append([acceptorEntry(record)]),
+        save: record => this.#journal.append([acceptorEntry(record)]),
       },
     )
     const life = durable.life === 0 ? 1 + random.below(2 ** 31) : durable.life
@@ -180,9 +183,9 @@ export class Host {
       explain: (now, token) => explainStall(this.#picture(now), token),
     })
     // None may be relied on before it is durable: until then this host is silent.
-    const entries = [incarnationEntry(this.#incarnation), ...this.#ceilingEntries()]
+    const entries = [incarnationEntry(this.#incarnation)]
     if (durable.life === 0) entries.push(lifeEntry(life))
-    this.#append(entries)
+    this.#raiseCeiling(entries)
   }
 
   get incarnation(): number {
@@ -191,7 +194,7 @@ export class Host {
 
   /** Whether the incarnation is durable, and channels may be opened in its name. */
   get isAwake(): boolean {
-    return this.#synced > 0 && !this.#isReborn
+    return this.#journal.isDurable(FIRST_BATCH) && !this.#isReborn
   }
 
   /** Whether this host has no vote yet: its first start, or a disk that was lost. */
@@ -206,7 +209,7 @@ export class Host {
       if (this.#isActive) this.#membership.tick(now)
     }
     this.#claims.tick(now)
-    if (this.#leave !== undefined) this.#leaveWhenDone(now, this.#leave)
+    this.#departure?.tick(now)
     this.#finish()
   }
 
@@ -247,20 +250,14 @@ export class Host {
   /** Everything up to this batch is on the disk, and stays there through a power cut. */
   synced(now: Instant, lsn: Lsn): void {
     this.#begin(now)
-    assert(lsn <= this.#appended, 'only what was appended becomes durable')
-    for (; this.#synced < lsn;) {
-      this.#synced += 1
-      this.#whenSynced.get(this.#synced)?.()
-      this.#whenSynced.delete(this.#synced)
-    }
+    this.#journal.synced(lsn)
     this.#finish()
   }
 
   /** Channels between this incarnation and one of another host are open, and empty. */
   open(now: Instant, peer: HostId, incarnation: number): void {
     this.#begin(now)
-    this.#sessions.set(peer, incarnation)
-    this.#output.trace({ type: 'session-up', peer, incarnation })
+    this.#post.open(peer, incarnation)
     this.#founding.open(peer)
     this.#membership.open(now, peer, incarnation)
     this.#mutex.open(now, peer, incarnation)
@@ -270,10 +267,7 @@ export class Host {
   /** Those channels have ended for ever. */
   close(now: Instant, peer: HostId): void {
     this.#begin(now)
-    const incarnation = this.#sessions.get(peer) ?? 0
-    this.#output.trace({ type: 'session-lost', peer, incarnation })
-    this.#sessions.delete(peer)
-    for (const outbox of this.#outboxes) outbox.forget(peer)
+    this.#post.close(peer)
     this.#founding.close(peer)
     this.#membership.close(peer)
     this.#mutex.close(peer)
@@ -291,7 +285,7 @@ export class Host {
 
   hear(now: Instant, from: HostId, heartbeat: Heartbeat): void {
     this.#begin(now)
-    if (this.#isActive && heartbeat.incarnation === this.#sessions.get(from)) {
+    if (this.#isActive && heartbeat.incarnation === this.#post.sessions.get(from)) {
       this.#membership.hear(now, from, heartbeat)
     }
     this.#finish()
@@ -310,10 +304,9 @@ export class Host {
   /** SIGTERM: grants nothing more, tells the holders, and goes when they have gone. */
   leave(now: Instant): void {
     this.#begin(now)
-    if (this.#leave === undefined) {
+    if (this.#departure === undefined) {
       this.#claims.leave(now)
-      const until = this.#mutex.heldCount > 0 ? this.#until() : now
-      this.#leave = { deadline: until > now ? until : now, sent: false }
+      this.#departure = this.#depart(now)
       for (const token of this.#mutex.held()) {
         this.#output.event({ type: 'lost', token, reason: 'this host is leaving' })
       }
@@ -328,11 +321,7 @@ export class Host {
     if (this.isAwake) deadline = earliest(deadline, this.#founding.deadline)
     if (this.isAwake && this.#isActive)
       deadline = earliest(deadline, this.#membership.deadline(now))
-    if (this.#leave !== undefined && !this.#hasLeft) {
-      const soon = this.#leave.sent ? after(now, milliseconds(5)) : NEVER
-      deadline = earliest(deadline, earliest(this.#leave.deadline, soon))
-    }
-    return deadline
+    return earliest(deadline, this.#departure?.deadline(now) ?? NEVER)
   }
 
   locks(now: Instant): readonly LockStatus[] {
@@ -366,9 +355,9 @@ export class Host {
   fingerprint(now: Instant): string {
     return canonical([
       { clock: this.#clock.time, incarnation: this.#incarnation, isReborn: this.#isReborn },
-      [this.#appended - this.#synced, this.#sessions, this.#early, this.#wasComplete],
-      [this.#toldUntil - now, this.isBlank, this.#hasLeft, this.#leave?.sent],
-      [this.#outboxes.map(box => box.fingerprint(this.#synced)), this.#ceiling.fingerprint()],
+      [this.#journal.fingerprint(), this.#early, this.#wasComplete],
+      [this.#toldUntil - now, this.isBlank, this.#departure?.fingerprint()],
+      [this.#post.fingerprint(this.#journal), this.#ceiling.fingerprint()],
       [this.#mutex.fingerprint(now), this.#membership.fingerprint(now)],
       this.#claims.fingerprint(now),
     ])
@@ -384,7 +373,7 @@ export class Host {
       this.#config.timing,
       ready,
       {
-        send: (to, message) => this.#post(to, message),
+        send: (to, message) => this.#send(to, message),
         ready: (record, recovery) => this.#becomeReady(record, recovery),
         raiseFloor: counter => this.#membership.acceptor.raiseFloor(counter),
         acceptorRecord: () => this.#membership.acceptor.record,
@@ -395,7 +384,7 @@ export class Host {
 
   /** Not blank, and not between two lives. */
   get #isActive(): boolean {
-    return !this.#founding.isBlank && !this.#isReborn && !this.#hasLeft
+    return !this.#founding.isBlank && !this.#isReborn && this.#departure?.isOver !== true
   }
 
   #begin(now: Instant): void {
@@ -408,15 +397,14 @@ export class Host {
   /** After each input: what it has made possible. */
   #finish(): void {
     const now = this.#now
-    const ceiling = this.#ceiling.raise()
-    if (ceiling !== undefined) this.#appendCeiling(ceiling)
+    this.#raiseCeiling([])
     if (this.isAwake && this.#isActive) this.#membership.consider(now)
     const isComplete = this.#mutex.mayEnter(now)
     if (isComplete && !this.#wasComplete) this.#mutex.advanceAll(now)
     this.#wasComplete = isComplete
     this.#claims.settle(now)
     this.#renew(now)
-    this.#flush()
+    this.#post.flush(this.#incarnation)
   }
 
   #dispatch(from: HostId, message: Message): void {
@@ -429,7 +417,7 @@ export class Host {
       case 'release':
       case 'sync':
       case 'leave':
-        this.#dispatchInView(from, this.#sessions.get(from) ?? 0, message)
+        this.#dispatchInView(from, this.#post.sessions.get(from) ?? 0, message)
         return
       case 'prepare':
       case 'promise':
@@ -490,8 +478,7 @@ export class Host {
     this.#early = []
     this.#mutex.expel(incarnation, reason)
     this.#membership.reincarnate(incarnation)
-    const lsn = this.#append([incarnationEntry(incarnation)])
-    this.#whenSynced.set(lsn, () => {
+    this.#journal.append([incarnationEntry(incarnation)], () => {
       this.#isReborn = false
       this.#output.reincarnate(incarnation)
     })
@@ -506,8 +493,7 @@ export class Host {
       }
     }
     // One batch becomes durable as a whole and after all before it: `ready` is last.
-    const lsn = this.#append([readyEntry(record)])
-    this.#whenSynced.set(lsn, () => {
+    this.#journal.append([readyEntry(record)], () => {
       this.#founding.becameReady(record)
       this.#log('info', 'this host is no longer blank: it may vote')
     })
@@ -519,7 +505,7 @@ export class Host {
       this.#membership.hearing.incarnationOf(host),
       view?.members.get(host)?.incarnation ?? 0,
       view?.retired.get(host) ?? 0,
-      this.#sessions.get(host) ?? 0,
+      this.#post.sessions.get(host) ?? 0,
     )
   }
 
@@ -539,7 +525,7 @@ export class Host {
 
   /** Holders are told when their time has grown by enough to be worth a line. */
   #renew(now: Instant): void {
-    if (this.#mutex.heldCount === 0 || this.#leave !== undefined) return
+    if (this.#mutex.heldCount === 0 || this.#departure !== undefined) return
     const until = this.#until()
     if (until <= now) return
     if (elapsed(this.#toldUntil, until) < this.#lease.duration * RENEWAL_SHARE) return
@@ -551,20 +537,17 @@ export class Host {
     return before(this.#lease.end(this.#now), scaled(this.#lease.duration, UNTIL_MARGIN))
   }
 
-  #leaveWhenDone(now: Instant, leave: { deadline: Instant; sent: boolean }): void {
-    if (this.#hasLeft) return
-    if (!leave.sent) {
-      if (this.#mutex.heldCount > 0 && now < leave.deadline) return
-      for (const token of this.#mutex.held()) this.#claims.release(now, token)
-      leave.sent = true
-      leave.deadline = after(now, LEAVE_WAIT)
-      this.#sayLeave()
-      return
-    }
-    const isSaid = this.#outboxes[0].isEmpty && this.#output.isDrained()
-    if (!isSaid && now < leave.deadline) return
-    this.#hasLeft = true
-    this.#output.event({ type: 'left' })
+  #depart(now: Instant): Departure {
+    const until = this.#mutex.heldCount > 0 ? this.#until() : now
+    return new Departure(until > now ? until : now, {
+      isHolding: () => this.#mutex.heldCount > 0,
+      sayLeave: () => {
+        for (const token of this.#mutex.held()) this.#claims.release(this.#now, token)
+        this.#sayLeave()
+      },
+      isHeard: () => this.#post.isEmpty && this.#output.isDrained(),
+      left: () => this.#output.event({ type: 'left' }),
+    })
   }
 
   /** On the channel of the mutex, after every RELEASE. */
@@ -574,7 +557,7 @@ export class Host {
     const members = [...view.members.keys()].filter(host => host !== this.#config.self)
     const incarnation = this.#incarnation
     const time = this.#clock.tick()
-    this.#post(members, { type: 'leave', view: view.number, time, incarnation })
+    this.#send(members, { type: 'leave', view: view.number, time, incarnation })
   }
 
   #sendHeartbeat(to: HostId, heartbeat: Heartbeat): void {
@@ -582,63 +565,17 @@ export class Host {
   }
 
   /** The one place where a message between hosts begins its way. */
-  #post(to: readonly HostId[], message: Message): void {
-    const rests = message.type === 'promise' || needsDisk(message) ? this.#appended : 0
-    for (const host of to) {
-      const isSelf = host === this.#config.self
-      const incarnation = isSelf ? this.#incarnation : this.#sessions.get(host)
-      if (incarnation === undefined) continue
-      if (!isSelf) this.#tally.sent(message)
-      this.#output.trace({ type: 'send', to: host, message })
-      this.#outboxes[channelOf(message)].push({ to: host, incarnation, message, rests })
-    }
+  #send(to: readonly HostId[], message: Message): void {
+    this.#post.send(to, message, needsDisk(message) ? this.#journal.appended : 0, this.#incarnation)
   }
 
-  #flush(): void {
-    for (const outbox of this.#outboxes) {
-      // What we send to ourselves may make us send more.
-      for (let again = true; again;) {
-        again = false
-        outbox.flush(
-          outgoing => this.#mayGo(outgoing),
-          outgoing => {
-            again = this.#go(outgoing) || again
-          },
-        )
-      }
-    }
-  }
-
-  #mayGo({ rests, message }: Outgoing): boolean {
-    return rests <= this.#synced && this.#ceiling.allows(message.time)
-  }
-
-  /** True where the message was for ourselves. */
-  #go({ to, incarnation, message }: Outgoing): boolean {
-    if (to === this.#config.self) {
-      if (incarnation === this.#incarnation) this.#dispatch(to, message)
-      return true
-    }
-    if (this.#sessions.get(to) === incarnation) this.#output.send(to, message)
-    return false
-  }
-
-  #append(entries: readonly StoreEntry[]): Lsn {
-    this.#appended += 1
-    this.#output.append(this.#appended, entries)
-    return this.#appended
-  }
-
-  #ceilingEntries(): StoreEntry[] {
+  /** In one batch with what else there is, if the ceiling or anything else has to be written. */
+  #raiseCeiling(entries: readonly StoreEntry[]): void {
     const ceiling = this.#ceiling.raise()
-    if (ceiling === undefined) return []
-    this.#whenSynced.set(this.#appended + 1, () => this.#ceiling.raised(ceiling))
-    return [ceilingEntry(ceiling)]
-  }
-
-  #appendCeiling(ceiling: number): void {
-    const lsn = this.#append([ceilingEntry(ceiling)])
-    this.#whenSynced.set(lsn, () => this.#ceiling.raised(ceiling))
+    if (ceiling !== undefined) {
+      const raised = (): void => this.#ceiling.raised(ceiling)
+      this.#journal.append([...entries, ceilingEntry(ceiling)], raised)
+    } else if (entries.length > 0) this.#journal.append(entries)
   }
 
   #picture(now: Instant): Picture {
@@ -649,7 +586,7 @@ export class Host {
       mutex: this.#mutex,
       membership: this.#membership,
       lease: this.#lease,
-      sessions: this.#sessions,
+      sessions: this.#post.sessions,
       blank: this.#founding.waitsFor(host => this.#name(host)),
     }
   }
@@ -675,5 +612,5 @@ export class Host {
 
 /** Whether a message speaks of what this host's disk must hold. */
 function needsDisk(message: Message): boolean {
-  return message.type === 'accepted' || message.type === 'answer'
+  return ['promise', 'accepted', 'answer'].includes(message.type)
 }

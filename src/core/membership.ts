@@ -303,9 +303,9 @@ export class Membership {
       this.hearing.excluded(now, host)
     }
     this.#view = view
+    this.#failures = 0
     // What a round under way wants was made for the view before: it would exclude who has just come in.
     this.#abandon()
-    this.#failures = 0
     this.#output.decided(view)
     // Whoever came in waits for our echo.
     for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)

@@ -1,5 +1,6 @@
 import type { HostId } from './clock.ts'
 import type { Lsn } from './command.ts'
+import type { Journal } from './journal.ts'
 import type { Message } from './message.ts'
 
 /** A message on its way out of a host, and what it rests on. */
@@ -23,8 +24,8 @@ export class Outbox {
     return this.#waiting.length === 0
   }
 
-  fingerprint(synced: Lsn): unknown {
-    return this.#waiting.map(({ to, message, rests }) => [to, message, Math.max(0, rests - synced)])
+  fingerprint(journal: Journal): unknown {
+    return this.#waiting.map(({ to, message, rests }) => [to, message, journal.missing(rests)])
   }
 
   push(outgoing: Outgoing): void {

@@ -33,7 +33,8 @@ export function wantedMembers(prospect: Prospect): Map<HostId, number> | undefin
     )
   // Who goes and who comes is for the members to settle: whom they hear, and who has come and gone
   // too often, is known to them alone; else a lasting partial partition flaps.
-  if (living.length > 0 && !includes(view, self, ownIncarnation)) return undefined
+  const answering = living.filter(([host]) => prospect.hearEachOther(self, host))
+  if (answering.length > 0 && !includes(view, self, ownIncarnation)) return undefined
   const best = stands ? enlarged(prospect, present) : bestSet(prospect)
   if (!best.includes(self) || !votes.isMajority(best)) return undefined
   return new Map(best.map(host => [host, alive.get(host) ?? 0]))

@@ -7,6 +7,9 @@ import { DemoError, lamportctlHere, Site, type DemoHost } from './site.ts'
 
 const EX_USAGE = 64
 
+/** Of lamportctl, where the lock was lost while the command ran. */
+const EX_LOST = 75
+
 /** How often each host increments the counter. */
 const ROUNDS = 4
 
@@ -123,12 +126,43 @@ async function killClient(site: Site, [first, second]: readonly DemoHost[]): Pro
   tell(second, 'got "door", after the command had ended')
 }
 
+async function killHost(site: Site, [first, , third]: readonly DemoHost[]): Promise<void> {
+  if (first === undefined || third === undefined) return
+  say(
+    `\n4. A box dies while it holds the lock: lamportd on ${third.name} is killed. The others cannot`,
+  )
+  say('   know whether its command still runs, so they wait until its lease has ended; lamportctl')
+  say('   on the dead host stops the command before that, by its own clock.\n')
+  const holder = site.lock(third, [...WAIT, 'door', '-c', 'echo in; sleep 60'])
+  await new Promise<void>((resolve, reject) => {
+    holder.onLine = () => resolve()
+    const early = (): void => reject(new DemoError(`lock on ${third.name}\n${holder.complaints}`))
+    void holder.exited.then(early)
+  })
+  tell(third, 'holds "door"')
+  const next = site.lock(first, [...WAIT, 'door', '-c', 'echo in'])
+  next.onLine = () => tell(first, 'got "door": the others have gone on without the dead host')
+  await new Promise<void>(resolve => (next.onEvent = () => resolve()))
+  await site.killHost(third)
+  tell(third, 'its lamportd is killed (SIGKILL)')
+  const lost = await holder.exited
+  tell(third, `its command was stopped; lamportctl exits ${lost}`)
+  if (lost !== EX_LOST) throw new DemoError(`a lost lock ends with ${EX_LOST}, not ${lost}`)
+  const code = await next.exited
+  if (code !== 0) throw new DemoError(`lock on ${first.name}: exit ${code}\n${next.complaints}`)
+  site.restart(third)
+  const back = site.lock(third, ['--connect-wait', '10', ...WAIT, 'door', 'true'])
+  const isBack = (await back.exited) === 0
+  if (!isBack) throw new DemoError(`${third.name} did not come back\n${back.complaints}`)
+  tell(third, 'has started again, and locks like the others')
+}
+
 function handOver(site: Site): void {
   const [first, second = first] = site.hosts
   if (first === undefined || second === undefined) return
   const ctl = (host: DemoHost, rest: string): string =>
     `   ${lamportctlHere} --socket ${site.socket(host)} ${rest}`
-  say('\n4. Your turn: the hosts run on. In another terminal, in this folder:\n')
+  say('\n5. Your turn: the hosts run on. In another terminal, in this folder:\n')
   say(ctl(first, 'lock door -- sleep 10'))
   say(ctl(second, 'lock -v door -- echo in'))
   say(ctl(second, 'locks'))
@@ -164,6 +198,7 @@ async function play(site: Site, isOnce: boolean): Promise<void> {
   await startHosts(site)
   await contend(site)
   await killClient(site, site.hosts)
+  await killHost(site, site.hosts)
   if (!isOnce) handOver(site)
 }
 

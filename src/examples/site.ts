@@ -57,6 +57,8 @@ export class Site {
   readonly #children = new Set<ChildProcess>()
   /** Commands whose lamportctl was killed. */
   readonly #orphans = new Set<number>()
+  readonly #daemons = new Map<DemoHost, ChildProcess>()
+  readonly #killed = new Set<DemoHost>()
   #isStopping = false
 
   constructor(file: string) {
@@ -84,19 +86,12 @@ export class Site {
   async start(ended: (host: DemoHost, how: string) => void): Promise<void> {
     let isReady = false
     const failed = this.hosts.map(async host => {
-      const child = this.#spawn(
-        [lamportd, '--hosts', this.#file, '--id', host.name].concat([
-          '--state',
-          join(this.folder, host.name),
-          '--socket',
-          this.socket(host),
-        ]),
-      )
+      const child = this.#launch(host)
       let log = ''
       child.stderr?.on('data', text => (log = (log + String(text)).slice(-4000)))
       const code = await exitOf(child)
       if (isReady) {
-        if (!this.#isStopping) ended(host, String(code))
+        if (!this.#isStopping && !this.#killed.has(host)) ended(host, String(code))
         return
       }
       throw new DemoError(`lamportd of ${host.name} did not start:\n${log}${adviceFor(code)}`)
@@ -112,6 +107,27 @@ export class Site {
     // A daemon that ends early ends the start; later it is told.
     await Promise.race([Promise.all(found), Promise.all(failed)])
     isReady = true
+  }
+
+  /** Kills a host's lamportd (SIGKILL), as a power cut of its box would. */
+  async killHost(host: DemoHost): Promise<void> {
+    this.#killed.add(host)
+    const daemon = this.#daemons.get(host)
+    daemon?.kill('SIGKILL')
+    if (daemon !== undefined) await exitOf(daemon)
+  }
+
+  /** Starts it again, with what it had made durable. */
+  restart(host: DemoHost): void {
+    this.#launch(host)
+  }
+
+  #launch(host: DemoHost): ChildProcess {
+    const who = [lamportd, '--hosts', this.#file, '--id', host.name]
+    const where = ['--state', join(this.folder, host.name), '--socket', this.socket(host)]
+    const daemon = this.#spawn([...who, ...where])
+    this.#daemons.set(host, daemon)
+    return daemon
   }
 
   /** `lamportctl lock` on a host. */

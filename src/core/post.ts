@@ -1,0 +1,97 @@
+import type { HostId } from './clock.ts'
+import type { Lsn, TraceEvent } from './command.ts'
+import type { Journal } from './journal.ts'
+import { channelOf, type Message } from './message.ts'
+import { Outbox, type Outgoing } from './outbox.ts'
+import type { Tally } from './tally.ts'
+
+export type PostOutput = {
+  /** Whether what a message rests on is durable. */
+  mayGo(message: Message, rests: Lsn): boolean
+  send(to: HostId, message: Message): void
+  /** A message to ourselves, as to any other acceptor. */
+  deliverToSelf(message: Message): void
+  trace(event: TraceEvent): void
+}
+
+/** The one way by which messages leave a host: an outbox a channel, to open sessions only. */
+export class Post {
+  readonly #self: HostId
+  readonly #tally: Tally
+  readonly #output: PostOutput
+  readonly #outboxes: readonly [Outbox, Outbox] = [new Outbox(), new Outbox()]
+  readonly #sessions = new Map<HostId, number>()
+
+  constructor(self: HostId, tally: Tally, output: PostOutput) {
+    this.#self = self
+    this.#tally = tally
+    this.#output = output
+  }
+
+  /** Hosts to whom channels are open, and the incarnation at their end. */
+  get sessions(): ReadonlyMap<HostId, number> {
+    return this.#sessions
+  }
+
+  /** Whether everything for the mutex has left. */
+  get isEmpty(): boolean {
+    return this.#outboxes[0].isEmpty
+  }
+
+  fingerprint(journal: Journal): unknown {
+    return [this.#sessions, this.#outboxes.map(outbox => outbox.fingerprint(journal))]
+  }
+
+  open(peer: HostId, incarnation: number): void {
+    this.#sessions.set(peer, incarnation)
+    this.#output.trace({ type: 'session-up', peer, incarnation })
+  }
+
+  close(peer: HostId): void {
+    this.#output.trace({ type: 'session-lost', peer, incarnation: this.#sessions.get(peer) ?? 0 })
+    this.#sessions.delete(peer)
+    for (const outbox of this.#outboxes) outbox.forget(peer)
+  }
+
+  /**
+   * Sends as soon as what it rests on is durable. Who has no channels gets nothing.
+   *
+   * @param incarnation our own
+   */
+  send(to: readonly HostId[], message: Message, rests: Lsn, incarnation: number): void {
+    for (const host of to) {
+      const isSelf = host === this.#self
+      const theirs = isSelf ? incarnation : this.#sessions.get(host)
+      if (theirs === undefined) continue
+      if (!isSelf) this.#tally.sent(message)
+      this.#output.trace({ type: 'send', to: host, message })
+      this.#outboxes[channelOf(message)].push({ to: host, incarnation: theirs, message, rests })
+    }
+  }
+
+  /** @param incarnation our own: what an earlier life sent to itself means nothing */
+  flush(incarnation: number): void {
+    for (const outbox of this.#outboxes) {
+      // What we send to ourselves may make us send more.
+      for (let again = true; again;) {
+        again = false
+        outbox.flush(
+          ({ message, rests }) => this.#output.mayGo(message, rests),
+          outgoing => {
+            again = this.#go(outgoing, incarnation) || again
+          },
+        )
+      }
+    }
+  }
+
+  /** True where the message was for ourselves. */
+  #go({ to, incarnation, message }: Outgoing, own: number): boolean {
+    if (to === this.#self) {
+      if (incarnation === own) this.#output.deliverToSelf(message)
+      return true
+    }
+    if (this.#sessions.get(to) === incarnation) this.#output.send(to, message)
+    return false
+  }
+}

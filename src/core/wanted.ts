@@ -15,8 +15,8 @@ export type Prospect = {
 
 /**
  * The members of the view that this host wants: all hear each other and have a majority of votes.
- * The present view while it is such a set, enlarged by those whom all its members hear; else the
- * set with most votes, then with the lowest ids. `undefined`: this host wants nothing.
+ * The present view while it is such a set, or those of its members who are, enlarged by those whom
+ * all of them hear; else the set with most votes, then with the lowest ids. `undefined`: this host wants nothing.
  */
 export function wantedMembers(prospect: Prospect): Map<HostId, number> | undefined {
   const { self, votes, view, alive } = prospect
@@ -49,10 +49,17 @@ function enlarged(prospect: Prospect, present: readonly HostId[]): HostId[] {
   return set
 }
 
-/** Those on probation are passed over, unless there is no majority without them. */
+/**
+ * Members that go on come first: of one that has just come back, some hear sooner than others, and
+ * it must not drive out a member that does not hear it yet. Those on probation are passed over,
+ * unless there is no majority without them.
+ */
 function bestSet(prospect: Prospect): HostId[] {
   const { view, alive, votes } = prospect
   const ids = sorted(alive.keys())
+  const members = ids.filter(host => includes(view, host, alive.get(host) ?? 0))
+  const staying = largestMutualSet(members, prospect.hearEachOther, votes)
+  if (votes.isMajority(staying)) return enlarged(prospect, staying)
   const settled = ids.filter(
     host => includes(view, host, alive.get(host) ?? 0) || prospect.isAdmissible(host),
   )

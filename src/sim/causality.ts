@@ -126,7 +126,7 @@ export class CausalityChecker implements Checker {
 
   /** A view has excluded its host, which may not know yet and ask and enter all the same. */
   #isRetired({ host, incarnation }: Request): boolean {
-    return incarnation <= (this.#retired.get(host) ?? 0)
+    return incarnation <= (this.#retired.get(host) ?? -1)
   }
 
   #drop(isOver: (request: Request) => boolean): void {
@@ -340,7 +340,7 @@ function stampOf(message: Message): Stamp {
 /** Enough to tell any two messages of one channel apart: every one of a host has its own time. */
 function textOf(message: Message): string {
   const { type, time } = message
-  switch (type) {
+  switch (message.type) {
     case 'request':
       return `${type} ${time} for ${message.limit} ${message.names.join(' ')}`
     case 'reply':
@@ -348,7 +348,17 @@ function textOf(message: Message): string {
       return `${type} ${time} of ${message.request}`
     case 'sync':
       return `${type} ${time} of ${message.requests.map(request => request.time).join(' ')}`
-    default:
+    case 'leave':
+    case 'prepare':
+    case 'promise':
+    case 'conflict':
+    case 'accept':
+    case 'accepted':
+    case 'learn':
+    case 'blank':
+    case 'answer':
       return `${type} ${time}`
+    default:
+      return unreachable(message)
   }
 }

@@ -163,8 +163,17 @@ export class Narrator {
         return `SYNC ${stamp} of ${list(message.requests.map(({ time }) => this.#spellTime(time)))}`
       case 'leave':
         return `LEAVE ${stamp}`
+      case 'prepare':
+      case 'promise':
+      case 'conflict':
+      case 'accept':
+      case 'accepted':
+      case 'learn':
+      case 'blank':
+      case 'answer':
+        return `${message.type.toUpperCase()} ${stamp}`
       default:
-        return message.type
+        return unreachable(message)
     }
   }
 }

@@ -28,7 +28,7 @@ export type SeedResult = {
   readonly asked: number
   readonly grants: number
   /** Locks that ended before their clients had done with them. */
-  readonly lost: number
+  readonly lostLocks: number
   /** Number of the last view. */
   readonly views: number
   readonly messages: number
@@ -92,7 +92,7 @@ export function runSeed(options: SeedOptions): SeedResult {
     hosts,
     asked: clients.asked,
     grants: clients.granted,
-    lost: clients.lost,
+    lostLocks: clients.lost,
     views: Math.max(...hosts.map(host => simulation.status(host).view?.number ?? 0)),
     messages: simulation.mutexMessages,
     faults: { ...world.network.counters, ...trouble.counts },

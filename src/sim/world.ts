@@ -10,7 +10,6 @@ import type {
   Effect,
   Input,
   Lsn,
-  Node,
   NodeConfig,
   NodeEvent,
   Response,
@@ -20,12 +19,18 @@ import type { Address } from '../transport/endpoint.ts'
 import { Agenda } from './agenda.ts'
 import { Digest } from './digest.ts'
 import { Disk, type DiskOptions } from './disk.ts'
+import {
+  configOf,
+  keyOf,
+  newMachine,
+  readClock,
+  trueTimeOf,
+  type Machine,
+  type Steppable,
+} from './machine.ts'
 import { Network } from './network.ts'
 import type { LinkOptions } from './network.ts'
 import type { Observe } from './observation.ts'
-
-/** What the world needs of a node: a test may put something simpler in its place. */
-export type Steppable = Pick<Node, 'step' | 'deadline' | 'status' | 'locks'>
 
 export type NodeMaker = (
   config: NodeConfig,
@@ -60,26 +65,6 @@ export type WorldOutput = {
   event(host: HostId, event: NodeEvent): void
 }
 
-type Host = {
-  readonly id: HostId
-  readonly address: Address
-  readonly config: NodeConfig
-  readonly disk: Disk
-  node: Steppable
-  /** Counts its boots: what was meant for the last life is void. */
-  life: number
-  isUp: boolean
-  /** Its process was told to end, and does when it has done. */
-  isLeaving: boolean
-  /** Its reading at true time 0, and how fast it runs. */
-  readonly skew: number
-  readonly rate: number
-  lastReading: Instant
-  /** True time of the tick on the agenda; Infinity where there is none. */
-  wakeAt: number
-  pausedUntil: number
-}
-
 /** A deadline converted to true time and back may come out this much early. */
 const ROUNDING_MS = 1e-6
 
@@ -92,8 +77,8 @@ export class World {
   readonly random: Random
   readonly #options: WorldOptions
   readonly #output: WorldOutput
-  readonly #hosts = new Map<HostId, Host>()
-  readonly #byAddress = new Map<string, Host>()
+  readonly #hosts = new Map<HostId, Machine>()
+  readonly #byAddress = new Map<string, Machine>()
   readonly #agenda = new Agenda()
   readonly #digest = new Digest()
   #now = 0
@@ -159,8 +144,7 @@ export class World {
 
   /** The true time at which a host's own clock shows a reading. */
   trueTime(id: HostId, reading: Instant): number {
-    const { skew, rate } = this.#host(id)
-    return (reading - skew) / rate
+    return trueTimeOf(this.#host(id), reading)
   }
 
   /** Puts something on the agenda. */
@@ -245,35 +229,14 @@ export class World {
   }
 
   #install(id: HostId): void {
-    const { hosts, votes, timing, skewMaxMs, drift } = this.#options
-    const config: NodeConfig = {
-      cluster: 'simulated',
-      self: id,
-      hosts: hosts.map(other => ({
-        id: other,
-        name: `host${other}`,
-        address: addressOf(other),
-        votes: votes.get(other) ?? 1,
-      })),
-      timing,
-    }
-    const skew = this.random.between(0, skewMaxMs)
-    const disk = new Disk(this.#options.disk, this.random.fork())
-    const host: Host = {
-      id,
-      address: addressOf(id),
-      config,
-      disk,
-      node: this.#createNode(config, disk),
-      life: 1,
-      isUp: true,
-      isLeaving: false,
-      skew,
-      rate: 1 + this.random.between(-drift, drift),
-      lastReading: toInstant(skew),
-      wakeAt: Infinity,
-      pausedUntil: 0,
-    }
+    const { random } = this
+    const { skewMaxMs, drift } = this.#options
+    const config = configOf(this.#options, id)
+    const skew = random.between(0, skewMaxMs)
+    const disk = new Disk(this.#options.disk, random.fork())
+    const node = this.#createNode(config, disk)
+    const rate = 1 + random.between(-drift, drift)
+    const host = newMachine({ id, config, disk, node, skew, rate })
     this.#hosts.set(id, host)
     this.#byAddress.set(keyOf(host.address), host)
     this.#start(host)
@@ -291,29 +254,29 @@ export class World {
   }
 
   /** A first tick brings out what a node wants to begin with. */
-  #start(host: Host): void {
+  #start(host: Machine): void {
     this.input(host.id, { type: 'tick' })
   }
 
-  #host(id: HostId): Host {
+  #host(id: HostId): Machine {
     const host = this.#hosts.get(id)
     assert(host !== undefined, `host ${id} is of this world`)
     return host
   }
 
-  #read(host: Host): Instant {
-    return toInstant(Math.max(host.lastReading, host.skew + this.#now * host.rate))
+  #read(host: Machine): Instant {
+    return readClock(host, this.#now)
   }
 
   /** `life`: of the host for which it is, where that matters. */
-  #receive(host: Host, input: Input, life?: number): void {
+  #receive(host: Machine, input: Input, life?: number): void {
     if (!host.isUp || (life !== undefined && life !== host.life)) return
     if (this.#now < host.pausedUntil)
       this.#agenda.add(host.pausedUntil, () => this.#receive(host, input, life))
     else this.#step(host, this.#read(host), input)
   }
 
-  #wake(host: Host, life: number): void {
+  #wake(host: Machine, life: number): void {
     if (!host.isUp || life !== host.life) return
     if (this.#now < host.pausedUntil) {
       this.#agenda.add(host.pausedUntil, () => this.#wake(host, life))
@@ -326,7 +289,7 @@ export class World {
     else this.#step(host, toInstant(Math.max(reading, deadline)), { type: 'tick' })
   }
 
-  #step(host: Host, reading: Instant, input: Input): void {
+  #step(host: Machine, reading: Instant, input: Input): void {
     assert(!this.#stepping, 'an effect never steps a node')
     this.#stepping = true
     host.lastReading = reading
@@ -335,7 +298,7 @@ export class World {
     this.#rearm(host)
   }
 
-  #perform(host: Host, effect: Effect): void {
+  #perform(host: Machine, effect: Effect): void {
     this.#digest.number(this.#now)
     this.#digest.number(host.id)
     switch (effect.type) {
@@ -366,7 +329,7 @@ export class World {
     }
   }
 
-  #transmit(from: Host, address: Address, bytes: Uint8Array): void {
+  #transmit(from: Machine, address: Address, bytes: Uint8Array): void {
     const to = this.#byAddress.get(keyOf(address))
     if (to === undefined) return
     for (const delivery of this.network.route(from.id, to.id, bytes))
@@ -377,7 +340,7 @@ export class World {
   }
 
   /** The disk goes on while its host is paused, not while it is down. */
-  #append(host: Host, { lsn, entries }: Extract<Effect, { type: 'append' }>): void {
+  #append(host: Machine, { lsn, entries }: Extract<Effect, { type: 'append' }>): void {
     const { life, disk } = host
     const dueAt = disk.append(this.#now, lsn, entries)
     const record = recover(new Map(entries.map(({ key, value }) => [key, value])))
@@ -389,7 +352,7 @@ export class World {
     })
   }
 
-  #synced(host: Host, lsn: Lsn, incarnation: number): void {
+  #synced(host: Machine, lsn: Lsn, incarnation: number): void {
     if (this.isPaused(host.id)) {
       const { life } = host
       this.#agenda.add(host.pausedUntil, () => {
@@ -403,7 +366,7 @@ export class World {
   }
 
   /** Its process ends of its own accord. */
-  #exit(host: Host): void {
+  #exit(host: Machine): void {
     const { life } = host
     this.after(0, () => {
       if (host.isUp && host.life === life) this.crash(host.id)
@@ -411,10 +374,10 @@ export class World {
   }
 
   /** A tick that comes too early finds the deadline moved, and is put down again. */
-  #rearm(host: Host): void {
+  #rearm(host: Machine): void {
     const { deadline } = host.node
     if (deadline === Infinity) return
-    const due = (deadline - host.skew) / host.rate
+    const due = trueTimeOf(host, deadline)
     const at = due > this.#now ? due : this.#now + this.random.between(0, this.#options.turnMaxMs)
     if (at >= host.wakeAt) return
     host.wakeAt = at
@@ -423,12 +386,4 @@ export class World {
       if (host.wakeAt === at) this.#wake(host, life)
     })
   }
-}
-
-function addressOf(id: HostId): Address {
-  return { ip: `10.0.${id >> 8}.${id & 255}`, port: 7411 }
-}
-
-function keyOf(address: Address): string {
-  return `${address.ip}:${address.port}`
 }

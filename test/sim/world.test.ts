@@ -2,9 +2,10 @@ import test from 'ava'
 import { NEVER, toInstant, type Instant } from '../../src/lib/time.ts'
 import type { Effect, Input, NodeConfig, Status } from '../../src/node.ts'
 import { FAST_DISK } from '../../src/sim/disk.ts'
+import type { Steppable } from '../../src/sim/machine.ts'
 import { FAULTLESS, type LinkOptions } from '../../src/sim/network.ts'
 import { TIMING } from '../../src/sim/simulation.ts'
-import { World, type Steppable, type WorldOptions } from '../../src/sim/world.ts'
+import { World, type WorldOptions } from '../../src/sim/world.ts'
 
 type Step = { readonly at: number; readonly now: Instant; readonly input: Input }
 

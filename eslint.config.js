@@ -29,8 +29,8 @@ export default tseslint.config(
   },
   {
     files: pure,
-    // The command line of the simulator.
-    ignores: ['src/sim/main.ts'],
+    // The command lines of the simulator.
+    ignores: ['src/sim/main.ts', 'src/sim/explore-main.ts'],
     rules: {
       'no-restricted-globals': ['error', 'Date', 'Intl', 'WeakRef', 'FinalizationRegistry'],
       'no-restricted-properties': [

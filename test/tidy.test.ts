@@ -25,6 +25,7 @@ const entries = [
   'src/daemon/main.ts',
   'src/ctl/main.ts',
   'src/sim/main.ts',
+  'src/sim/explore-main.ts',
   'src/client/client.ts',
   'src/examples/demo.ts',
 ]

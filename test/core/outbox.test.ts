@@ -36,3 +36,20 @@ test('what waits for channels that have ended does not go to those that are open
   outbox.forget(2)
   t.deepEqual(flushed(outbox, 5), ['3:5'])
 })
+
+test('what is pushed while it flushes comes after what was there', t => {
+  const outbox = new Outbox()
+  for (const to of [1, 2]) outbox.push(outgoing(to, 0))
+  const sent: number[] = []
+  const flush = (): void =>
+    outbox.flush(
+      () => true,
+      ({ to }) => {
+        sent.push(to)
+        if (to === 1) outbox.push(outgoing(9, 0))
+      },
+    )
+  flush()
+  flush()
+  t.deepEqual(sent, [1, 2, 9])
+})

@@ -6,13 +6,11 @@ import { GRACE_MS } from '../helpers/machine.ts'
 import { passes, Site, waits } from '../helpers/site.ts'
 import { commandOf } from '../helpers/work.ts'
 
-const net = '127.78.3'
-
 /** What the next one may wait for when client and command are killed, on a machine that is busy. */
 const FREED_MS_MAX = 200
 
 test.serial('5 hosts, 10 entries each, one killed after 2 s: the others finish theirs', async t => {
-  const site = await Site.start(t, { net, ids: [1, 2, 3, 4, 5] })
+  const site = await Site.start(t, { ids: [1, 2, 3, 4, 5] })
   const { work, hosts } = site
   const victim = site.cluster.host(4)
   const codes = new Map<Host, unknown[]>(hosts.map(host => [host, []]))
@@ -47,7 +45,7 @@ test.serial('5 hosts, 10 entries each, one killed after 2 s: the others finish t
 })
 
 test.serial('a power cut of the whole site, 20 times', async t => {
-  const site = await Site.start(t, { net, ids: [1, 2, 3] })
+  const site = await Site.start(t, { ids: [1, 2, 3] })
   const { work, hosts, machine } = site
   const firsts: number[] = []
   let allowedMs = 0
@@ -82,7 +80,7 @@ test.serial('a power cut of the whole site, 20 times', async t => {
 })
 
 test.serial('client and command are killed: the next one is inside at once', async t => {
-  const { work, one, two, three } = await Site.start(t, { net, ids: [1, 2, 3] })
+  const { work, one, two, three } = await Site.start(t, { ids: [1, 2, 3] })
   const client = await two.client()
   const times: number[] = []
   let last = 0

@@ -6,12 +6,10 @@ import { SILENCE_MS_MAX } from '../helpers/machine.ts'
 import { eventually } from '../helpers/processes.ts'
 import { passes, Site, waits } from '../helpers/site.ts'
 
-const net = '127.78.1'
-
 /** What "at once" may take of a machine that has other things to do. */
 const AT_ONCE_MS = 250
 
-const site = (t: ExecutionContext): Promise<Site> => Site.start(t, { net, ids: [1, 2, 3] })
+const site = (t: ExecutionContext): Promise<Site> => Site.start(t, { ids: [1, 2, 3] })
 
 test.serial('a host that leaves while it waits delays nobody', async t => {
   const all = await site(t)

@@ -5,11 +5,9 @@ import { SILENCE_MS_MAX } from '../helpers/machine.ts'
 import { eventually } from '../helpers/processes.ts'
 import { passes, Site, waits } from '../helpers/site.ts'
 
-const net = '127.78.2'
-
 const STOPPED_MS = 10_000
 
-const site = (t: ExecutionContext): Promise<Site> => Site.start(t, { net, ids: [1, 2, 3] })
+const site = (t: ExecutionContext): Promise<Site> => Site.start(t, { ids: [1, 2, 3] })
 
 test.serial('a daemon that is stopped while it holds learns that it was out', async t => {
   const all = await site(t)

@@ -16,7 +16,8 @@ export type Prospect = {
 /**
  * The members of the view that this host wants: all hear each other and have a majority of votes.
  * The present view while it is such a set, or those of its members who are, enlarged by those whom
- * all of them hear; else the set with most votes, then with the lowest ids. `undefined`: this host wants nothing.
+ * all of them hear; else the set with most votes, then with the lowest ids. `undefined`: this host
+ * wants nothing.
  */
 export function wantedMembers(prospect: Prospect): Map<HostId, number> | undefined {
   const { self, votes, view, alive } = prospect
@@ -37,7 +38,7 @@ export function wantedMembers(prospect: Prospect): Map<HostId, number> | undefin
   if (answering.length > 0 && !includes(view, self, ownIncarnation)) return undefined
   const best = stands ? enlarged(prospect, present) : bestSet(prospect)
   if (!best.includes(self) || !votes.isMajority(best)) return undefined
-  return new Map(best.map(host => [host, alive.get(host) ?? 0]))
+  return new Map(sorted(best).map(host => [host, alive.get(host) ?? 0]))
 }
 
 function enlarged(prospect: Prospect, present: readonly HostId[]): HostId[] {

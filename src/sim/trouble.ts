@@ -108,11 +108,14 @@ export class Trouble {
     return true
   }
 
-  /** One at a time: with two disks gone, nobody is promised anything. */
+  /**
+   * One at a time: with two disks gone, nobody is promised anything; nor with that of a host that
+   * the others cannot outvote, for it may have decided alone what nobody else knows.
+   */
   #loseDisk(host: HostId): boolean {
     const world = this.#world
     const others = world.hosts.filter(other => other !== host)
-    if (!others.every(other => this.#isReady(other))) return false
+    if (!others.every(other => this.#isReady(other)) || !this.#canSpare(host)) return false
     if (world.isUp(host)) world.crash(host)
     world.disk(host).replace()
     this.#bootLater(host)
@@ -169,6 +172,13 @@ export class Trouble {
 
   #isRunning(host: HostId): boolean {
     return this.#world.isUp(host) && !this.#world.isPaused(host)
+  }
+
+  /** Whether the others have as many votes as this one, so that it decides nothing alone. */
+  #canSpare(host: HostId): boolean {
+    const { hosts, votes } = this.#world
+    const of = (id: HostId): number => votes.get(id) ?? 1
+    return 2 * of(host) <= hosts.reduce((sum, id) => sum + of(id), 0)
   }
 
   #isReady(host: HostId): boolean {

@@ -107,6 +107,11 @@ export class World {
     return this.#options.hosts
   }
 
+  /** Of those who have not one vote. */
+  get votes(): ReadonlyMap<HostId, number> {
+    return this.#options.votes
+  }
+
   /** Whether the run was ended because it used up its events. */
   get isExhausted(): boolean {
     return this.#events >= this.#options.eventsMax

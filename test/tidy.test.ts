@@ -45,13 +45,13 @@ const packages: Record<string, RegExp> = {
 const LINES_MAX = 400
 const longFiles: Record<string, number> = {
   // All parts of the protocol, wired: what is left when each has a file of its own.
-  'src/core/host.ts': 610,
+  'src/core/host.ts': 640,
   // Lamport's rules and what a change of view does to them: one state, told in one place.
   'src/core/mutex.ts': 480,
   // Whom a host hears, what it wants, and the rounds that bring it about.
   'src/core/membership.ts': 420,
   // What can happen in the small world that is explored whole, event by event.
-  'src/sim/small-world.ts': 450,
+  'src/sim/small-world.ts': 470,
   // Which of several sessions, handshakes and endings counts: one decision in one place.
   'src/transport/peer.ts': 480,
   // Nodes, clocks, disks and packets in one virtual time.

@@ -175,7 +175,7 @@ function drawHabits(random: Random): Habits {
     names: ['A', 'B', 'C'].slice(0, 1 + random.below(3)),
     clientsPerHost: 1 + random.below(3),
     thinkMsMax: random.pick([5, 50, 300]),
-    holdMsMax: random.pick([0.1, 10, 100]),
+    holdMsMax: random.pick([0.1, 10, 100, 3000]),
     shared: random.pick([0, 0, 0.2, 0.5]),
     counted: random.pick([0, 0, 0.3]),
     several: random.pick([0, 0.3]),

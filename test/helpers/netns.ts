@@ -1,0 +1,121 @@
+import { spawnSync } from 'node:child_process'
+import type { ExecutionContext } from 'ava'
+
+/** The system's own programs: npm puts others before them, and one of those is called `nft`, too. */
+const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
+
+/** Of this process: namespaces have names that all share. */
+let made = 0
+
+/**
+ * Hosts in network namespaces of their own, on a bridge in one more, whose forwarding loses what it
+ * is told to: what one host sends is lost on its way, as on a real network, and no send of it fails.
+ */
+export class Lan {
+  readonly #prefix: string
+  readonly #addresses: ReadonlyMap<number, string>
+
+  /** Why there can be none here, if so. */
+  static problem(): string | undefined {
+    if (process.getuid?.() !== 0) return 'only root makes network namespaces'
+    for (const [program, flag] of [
+      ['ip', '-V'],
+      ['nft', '-v'],
+    ] as const) {
+      if (spawnSync(program, [flag], { env }).status !== 0) return `${program} is not installed`
+    }
+    return undefined
+  }
+
+  /** The namespaces are there when this returns, and gone when the test has ended. */
+  constructor(t: ExecutionContext, addresses: ReadonlyMap<number, string>) {
+    made += 1
+    this.#prefix = `lamport${process.pid}x${made}`
+    this.#addresses = addresses
+    t.teardown(() => {
+      for (const id of [0, ...addresses.keys()])
+        spawnSync('ip', ['netns', 'del', this.#name(id)], { env })
+    })
+    const hub = this.#name(0)
+    run('ip', 'netns', 'add', hub)
+    run('ip', '-n', hub, 'link', 'add', 'lan', 'type', 'bridge')
+    run('ip', '-n', hub, 'link', 'set', 'lan', 'up')
+    for (const [id, address] of addresses) {
+      const name = this.#name(id)
+      const port = `port${id}`
+      run('ip', 'netns', 'add', name)
+      const pair = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', name]
+      run('ip', '-n', hub, 'link', 'add', port, ...pair)
+      run('ip', '-n', hub, 'link', 'set', port, 'master', 'lan', 'up')
+      run('ip', '-n', name, 'address', 'add', `${address}/24`, 'dev', 'eth0')
+      run('ip', '-n', name, 'link', 'set', 'eth0', 'up')
+      run('ip', '-n', name, 'link', 'set', 'lo', 'up')
+    }
+    const hook = 'type filter hook forward priority 0; policy accept;'
+    this.#nft(`add table bridge lan; add chain bridge lan loss { ${hook} }`)
+  }
+
+  /** What runs a program inside. */
+  via(id: number): readonly string[] {
+    return ['ip', 'netns', 'exec', this.#name(id)]
+  }
+
+  /** Nothing between these, in both directions. */
+  cut(...links: readonly (readonly [number, number])[]): void {
+    const rules = links.flatMap(([a, b]) => [
+      `ip saddr ${this.#address(a)} ip daddr ${this.#address(b)} counter drop`,
+      `ip saddr ${this.#address(b)} ip daddr ${this.#address(a)} counter drop`,
+    ])
+    this.#rules(rules)
+  }
+
+  /** Nothing from or to this one. */
+  isolate(id: number): void {
+    this.cut(
+      ...[...this.#addresses.keys()]
+        .filter(other => other !== id)
+        .map(other => [id, other] as const),
+    )
+  }
+
+  /** So many of a hundred packets are lost, at random. */
+  lose(percent: number): void {
+    this.#rules([`meta protocol ip numgen random mod 100 < ${percent} counter drop`])
+  }
+
+  /** How many packets have been lost since the network was told to lose them. */
+  get lost(): number {
+    const rules = this.#nft('list chain bridge lan loss')
+    return [...rules.matchAll(/packets (\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
+  /** All arrives again. */
+  heal(): void {
+    this.#rules([])
+  }
+
+  #rules(rules: readonly string[]): void {
+    const added = rules.map(rule => `add rule bridge lan loss ${rule}`)
+    this.#nft(['flush chain bridge lan loss', ...added].join('; '))
+  }
+
+  #nft(script: string): string {
+    return run('ip', 'netns', 'exec', this.#name(0), 'nft', script)
+  }
+
+  #address(id: number): string {
+    const address = this.#addresses.get(id)
+    if (address === undefined) throw new Error(`there is no host ${id} on this network`)
+    return address
+  }
+
+  #name(id: number): string {
+    return `${this.#prefix}-${id}`
+  }
+}
+
+function run(program: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', env })
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr}`)
+  return stdout
+}

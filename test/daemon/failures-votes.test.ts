@@ -4,10 +4,8 @@ import { SILENCE_MS_MAX } from '../helpers/machine.ts'
 import { eventually } from '../helpers/processes.ts'
 import { passes, Site, waits } from '../helpers/site.ts'
 
-const net = '127.78.4'
-
 test.serial('of two hosts with a vote each, one alone refuses and says why', async t => {
-  const site = await Site.start(t, { net, ids: [1, 2] })
+  const site = await Site.start(t, { ids: [1, 2] })
   const { one, two, work, machine } = site
   const holder = await work.enter(one, 60)
   await two.kill()
@@ -41,7 +39,7 @@ test.serial('of two hosts with a vote each, one alone refuses and says why', asy
 })
 
 test.serial('of two hosts the one with two votes goes on alone', async t => {
-  const site = await Site.start(t, { net, ids: [1, 2], votes: { 1: 2 } })
+  const site = await Site.start(t, { ids: [1, 2], votes: { 1: 2 } })
   const { one, two, work, machine } = site
   const holder = await work.enter(two, 60, { isStubborn: true })
   const next = work.begin(one, 0)
@@ -73,7 +71,7 @@ test.serial('of two hosts the one with two votes goes on alone', async t => {
 })
 
 test.serial('why names the host whose REPLY is missing', async t => {
-  const { one, two, three } = await Site.start(t, { net, ids: [1, 2, 3] })
+  const { one, two, three } = await Site.start(t, { ids: [1, 2, 3] })
   three.daemon.kill('SIGSTOP')
   const waiting = one.ctl('lock', 'door', 'true')
   await eventually('why names it', async () => {
@@ -91,7 +89,7 @@ test.serial('why names the host whose REPLY is missing', async t => {
 })
 
 test.serial('a first start without all hosts waits, until the operator founds', async t => {
-  const site = new Site(t, { net, ids: [1, 2, 3] })
+  const site = new Site(t, { ids: [1, 2, 3] })
   const { one, two, three, cluster } = site
   await one.start()
   const alone = await one.outcome('found')
@@ -121,7 +119,7 @@ test.serial('a first start without all hosts waits, until the operator founds', 
 })
 
 test.serial('a host whose hosts.yml says something else is refused, and told what', async t => {
-  const site = await Site.start(t, { net, ids: [1, 2, 3] })
+  const site = await Site.start(t, { ids: [1, 2, 3] })
   const { one, two, three, cluster } = site
   const right = readFileSync(cluster.hostsFile, 'utf8')
   const cases = [

@@ -9,14 +9,12 @@ import type { Host } from '../helpers/cluster.ts'
 import { eventually } from '../helpers/processes.ts'
 import { passes, Site } from '../helpers/site.ts'
 
-const net = '127.78.5'
-
 const isRoot = process.getuid?.() === 0
 
 /** Of a host that is alone: it has a state, and is gone. */
 async function used(t: ExecutionContext, name = 'workshop'): Promise<Host> {
   t.timeout(60_000)
-  const cluster = new Cluster(t, { net, ids: [1], name })
+  const cluster = new Cluster(t, { ids: [1], name })
   const host = cluster.host(1)
   await host.start()
   await cluster.ready()
@@ -63,7 +61,7 @@ function fill(folder: string): void {
 
 test.serial('the state of another host, or of another cluster, is refused', async t => {
   const host = await used(t)
-  const cluster = new Cluster(t, { net, ids: [2] })
+  const cluster = new Cluster(t, { ids: [2] })
   await refuses(
     t,
     cluster.host(2),
@@ -71,7 +69,7 @@ test.serial('the state of another host, or of another cluster, is refused', asyn
     /belongs to host 1 of cluster workshop, and this is host 2 \(host-2\) of workshop .*--state/,
     host.state,
   )
-  const elsewhere = new Cluster(t, { net, ids: [1], name: 'elsewhere' })
+  const elsewhere = new Cluster(t, { ids: [1], name: 'elsewhere' })
   await refuses(t, elsewhere.host(1), 78, /this is host 1 \(host-1\) of elsewhere/, host.state)
   await host.start()
   await passes(host)
@@ -112,7 +110,7 @@ test.serial('a disk that is full at the start is refused', async t => {
 })
 
 test.serial('a disk that fills up while running: the daemon says so, and goes with 74', async t => {
-  const site = new Site(t, { net, ids: [1, 2, 3] })
+  const site = new Site(t, { ids: [1, 2, 3] })
   const { one, two, three, cluster } = site
   const folder = smallDisk(t, three, 'size=1m')
   if (folder === undefined) return
@@ -160,7 +158,7 @@ test.serial('a state that was cut short or has changed is refused, never a crash
 })
 
 test.serial('a lock writes nothing, and neither does rest', async t => {
-  const { hosts, one, cluster } = await Site.start(t, { net, ids: [1, 2, 3] })
+  const { hosts, one, cluster } = await Site.start(t, { ids: [1, 2, 3] })
   await pause(500)
   const written = (): number[] =>
     hosts.map(({ daemon }) => {

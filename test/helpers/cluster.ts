@@ -26,6 +26,8 @@ export type ClusterOptions = {
   /** As in hosts.yml. */
   readonly timing?: string
   readonly name?: string
+  /** The first three numbers of the addresses, where they are not loopback. */
+  readonly net?: string
   /** The address of the first host, where it is not one of its own. */
   readonly first?: string
   /** By id; 1 where nothing is said. */
@@ -155,7 +157,8 @@ export class Cluster {
     this.hosts = ids.map((id, index) => {
       used += 1
       const address = index === 0 ? options.first : undefined
-      return new Host(this, id, address ?? `${network}.${used}`)
+      const own = options.net === undefined ? `${network}.${used}` : `${options.net}.${index + 1}`
+      return new Host(this, id, address ?? own)
     })
     const lines = this.hosts.map(
       host =>

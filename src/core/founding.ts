@@ -157,7 +157,10 @@ export class Founding {
         return `recovery from all other hosts: ${missing.join(', ')} must answer`
       }
       const blank = this.#others.filter(host => this.#answers.get(host)?.ready === false).map(name)
-      return `recovery: too many other hosts are blank as well (${blank.join(', ')})`
+      if (blank.length > 0) {
+        return `recovery: too many other hosts are blank as well (${blank.join(', ')})`
+      }
+      return 'recovery: this host alone is a majority, and only its lost disk knew what it decided'
     }
     if (silent.length === 0) return 'the other hosts to say what they know'
     return `the first start of ${silent.join(', ')} (or, if no host ever ran: lamportctl found)`

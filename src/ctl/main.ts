@@ -1,10 +1,11 @@
 import { LamportError } from '../client/client.ts'
 import { packageVersion } from '../control/version.ts'
 import { unreachable } from '../lib/assert.ts'
+import { nearest } from '../lib/nearest.ts'
 import type { Command } from './command.ts'
 import { errorExit, Exit } from './exit.ts'
 import { complain, print, table } from './output.ts'
-import { findCommand, nearest } from './find.ts'
+import { findCommand } from './find.ts'
 
 type Entry = {
   readonly name: string

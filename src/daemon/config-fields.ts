@@ -2,7 +2,7 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yam
 import type { Document, Node, YAMLMap } from 'yaml'
 import type { Duration } from '../lib/time.ts'
 import { milliseconds } from '../lib/time.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../lib/nearest.ts'
 
 /** One mistake, where it stands, in the form "what is wrong (what to write instead)". */
 export type Mistake = { readonly line: number; readonly column: number; readonly text: string }

@@ -5,7 +5,7 @@ import type { Token } from '../core/clock.ts'
 import { milliseconds } from '../lib/time.ts'
 import type { Duration } from '../lib/time.ts'
 import { encodeInfo, printable } from './info.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../lib/nearest.ts'
 
 /** What a client may ask, checked. */
 export type Request =

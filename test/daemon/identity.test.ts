@@ -4,7 +4,7 @@ import { parseHosts } from '../../src/daemon/config.ts'
 import type { HostsFile } from '../../src/daemon/config.ts'
 import { chooseHost, hostsBeyondLoopback, thisMachine } from '../../src/daemon/identity.ts'
 import { majorityWarnings } from '../../src/daemon/majority.ts'
-import { nearest } from '../../src/daemon/nearest.ts'
+import { nearest } from '../../src/lib/nearest.ts'
 
 function file(...lines: string[]): HostsFile {
   const text = ['cluster: a', 'hosts:', ...lines.map(line => `  - { ${line} }`)].join('\n')

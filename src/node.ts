@@ -16,7 +16,7 @@ import { Host, type HostConfig } from './core/host.ts'
 import { channelOf } from './core/message.ts'
 import type { Rules } from './core/rules.ts'
 import type { Durable } from './core/store.ts'
-import { digestOf, safetyTable } from './core/table.ts'
+import { describeDifference, digestOf } from './core/table.ts'
 import { assert, unreachable } from './lib/assert.ts'
 import type { Random } from './lib/random.ts'
 import { earliest, elapsed, toInstant, type Duration, type Instant } from './lib/time.ts'
@@ -93,6 +93,8 @@ export type PeerStatus = {
   readonly loss: number
   /** Since something authentic was last received from it. */
   readonly silent: Duration | undefined
+  /** What keeps it from being connected, where that is known: another hosts.yml, say. */
+  readonly notice: string | undefined
 }
 
 export type Status = Omit<HostStatus, 'states'> & {
@@ -117,6 +119,8 @@ export class Node {
   readonly #host: Host
   readonly #endpoint: Endpoint
   readonly #dropped: Record<string, number> = {}
+  /** What keeps a peer from being connected, where it is known. */
+  readonly #notices = new Map<HostId, string>()
   #now: Instant = toInstant(-Infinity)
   #effects: Effect[] = []
 
@@ -141,7 +145,8 @@ export class Node {
       {
         cluster: config.cluster,
         self: config.self,
-        tableDigest: digestOf(safetyTable(config)),
+        tableDigest: digestOf(config),
+        describeDifference: theirs => describeDifference(config, theirs),
         incarnation: this.#host.incarnation,
         peers: this.#others.map(({ id, address }) => ({ id, address })),
       },
@@ -150,11 +155,15 @@ export class Node {
         deliver: (from, channel, payload) => this.#deliver(from, channel, payload),
         deliverDatagram: (from, payload) => this.#hear(from, payload),
         sessionUp: (peer, incarnation) => {
+          this.#notices.delete(peer)
           this.#log('info', `${this.#name(peer)} is connected`)
           this.#host.open(this.#now, peer, incarnation)
         },
         sessionLost: (peer, end, reason) => this.#sessionLost(peer, end, reason),
-        notice: (_peer, text) => this.#log('warning', text),
+        notice: (peer, text) => {
+          if (peer !== undefined) this.#notices.set(peer, text)
+          this.#log('warning', text)
+        },
       },
       random.fork(),
     )
@@ -292,6 +301,7 @@ export class Node {
       rtt: peer.srtt,
       loss: peer.loss,
       silent: peer.lastReceived === undefined ? undefined : elapsed(peer.lastReceived, now),
+      notice: this.#notices.get(id),
     }
   }
 

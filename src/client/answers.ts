@@ -146,6 +146,7 @@ export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({
       rttMs: nullable(isNumber),
       loss: isNumber,
       silentMs: nullable(isNumber),
+      notice: nullable(isString),
     }),
   ),
   messages: objectOf<StatusResult['messages']>({

@@ -163,6 +163,8 @@ export type StatusResult = {
     readonly rttMs: number | null
     readonly loss: number
     readonly silentMs: number | null
+    /** What keeps it from being connected, where that is known. */
+    readonly notice: string | null
   }[]
   readonly messages: {
     readonly sent: Readonly<Record<string, number>>

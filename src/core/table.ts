@@ -3,31 +3,79 @@ import type { HostId } from './clock.ts'
 
 /** What safety rests on: it must be the same on all hosts. Addresses and names need not be. */
 export type SafetyTable = {
-  readonly cluster: string
   readonly hosts: readonly { readonly id: HostId; readonly votes: number }[]
   readonly timing: { readonly lease: Duration; readonly drift: number }
 }
 
-/** The table in one canonical form, a fact a line, so that a difference can be shown. */
-export function safetyTable({ cluster, hosts, timing }: SafetyTable): string {
-  const lines = [`cluster ${cluster}`, `lease ${timing.lease}ms`, `drift ${timing.drift}`]
-  for (const { id, votes } of [...hosts].sort((a, b) => a.id - b.id)) {
-    lines.push(`host ${id} votes ${votes}`)
-  }
-  return lines.join('\n')
-}
+/** Lease in milliseconds, 3 bytes; drift in hundredths of a percent, 2; a hash of the hosts, 3. */
+const LEASE_BYTES = 3
+const DRIFT_BYTES = 2
+const HOSTS_BYTES = 3
+const DRIFT_UNITS = 10_000
+
+type Digest = { readonly lease: number; readonly drift: number; readonly hosts: number }
 
 /**
- * Eight bytes that differ where tables differ: FNV-1a with two offsets. It guards against mistakes,
- * not against attackers.
+ * Eight bytes that differ where tables differ, and tell in what. They guard against mistakes, not
+ * against attackers. The cluster's name is compared elsewhere.
  */
-export function digestOf(table: string): Uint8Array {
-  const digest = new Uint8Array(8)
-  const view = new DataView(digest.buffer)
-  for (const [lane, offset] of [0x811c9dc5, 0xcbf29ce4].entries()) {
-    let hash = offset
-    for (let i = 0; i < table.length; i++) hash = Math.imul(hash ^ table.charCodeAt(i), 0x01000193)
-    view.setUint32(4 * lane, hash >>> 0, true)
+export function digestOf(table: SafetyTable): Uint8Array {
+  const { lease, drift, hosts } = summaryOf(table)
+  const digest = new Uint8Array(LEASE_BYTES + DRIFT_BYTES + HOSTS_BYTES)
+  let at = 0
+  for (const [value, bytes] of [
+    [lease, LEASE_BYTES],
+    [drift, DRIFT_BYTES],
+    [hosts, HOSTS_BYTES],
+  ] as const) {
+    for (let i = 0; i < bytes; i++) digest[at++] = value >>> (8 * i)
   }
   return digest
+}
+
+/** For people: in what another host's table differs from ours. */
+export function describeDifference(table: SafetyTable, theirs: Uint8Array): string {
+  const ours = summaryOf(table)
+  const other: Digest = {
+    lease: read(theirs, 0, LEASE_BYTES),
+    drift: read(theirs, LEASE_BYTES, DRIFT_BYTES),
+    hosts: read(theirs, LEASE_BYTES + DRIFT_BYTES, HOSTS_BYTES),
+  }
+  const said: string[] = []
+  if (ours.lease !== other.lease) said.push(`lease ${other.lease} ms (here ${ours.lease} ms)`)
+  if (ours.drift !== other.drift) said.push(`drift ${percent(other)} (here ${percent(ours)})`)
+  if (ours.hosts !== other.hosts) said.push(`other ids or votes (here ${hostsText(table)})`)
+  return said.join(', ')
+}
+
+function summaryOf(table: SafetyTable): Digest {
+  const { lease, drift } = table.timing
+  return {
+    lease: Math.round(lease) & 0xff_ffff,
+    drift: Math.round(drift * DRIFT_UNITS) & 0xffff,
+    hosts: hashOf(hostsText(table)) & 0xff_ffff,
+  }
+}
+
+function hostsText({ hosts }: SafetyTable): string {
+  const sorted = [...hosts].sort((a, b) => a.id - b.id)
+  return sorted.map(({ id, votes }) => `${id}: ${votes}`).join(', ')
+}
+
+function percent({ drift }: Digest): string {
+  return `${drift / 100} %`
+}
+
+function read(bytes: Uint8Array, from: number, count: number): number {
+  let value = 0
+  for (let i = count - 1; i >= 0; i--) value = value * 256 + (bytes[from + i] ?? 0)
+  return value
+}
+
+/** FNV-1a, its bits mixed once more so that a part of them will do. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad)
+  return (hash ^ (hash >>> 15)) >>> 0
 }

@@ -98,6 +98,7 @@ function hostEntry(line: HostLine, self: HostId, status: Status): StatusResult['
     rttMs: rounded(peer?.rtt),
     loss: peer?.loss ?? 0,
     silentMs: rounded(peer?.silent),
+    notice: peer?.notice ?? null,
   }
 }
 

@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import { earliest, NEVER, toInstant } from '../lib/time.ts'
-import { toHex } from './bytes.ts'
+import { fromHex, toHex } from './bytes.ts'
 import {
   DATAGRAM_MAX,
   DGRAM_MAX,
@@ -38,6 +38,8 @@ export type EndpointConfig = {
   readonly self: PeerId
   /** Digest of the table that safety rests on: a peer with another one is refused. 8 bytes. */
   readonly tableDigest: Uint8Array
+  /** What a peer's digest tells of where its table differs; for people. */
+  readonly describeDifference: (theirs: Uint8Array) => string
   /** Rises with each life of this machine's protocol state. */
   readonly incarnation: number
   /** All the others; an address may be known later. */
@@ -117,6 +119,7 @@ export class Endpoint {
       self: config.self,
       cluster: clusterHash(config.cluster),
       tableDigest: toHex(config.tableDigest),
+      describeDifference: theirs => config.describeDifference(fromHex(theirs)),
       incarnation: { counter: config.incarnation, life: toHex(random.bytes(8)) },
       tools: {
         seal: new ClearSeal(random.fork()),

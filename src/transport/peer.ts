@@ -56,6 +56,7 @@ export type Local = {
   readonly self: PeerId
   readonly cluster: number
   readonly tableDigest: string
+  readonly describeDifference: (theirs: string) => string
   incarnation: Incarnation
   readonly tools: SessionTools
   readonly random: Random
@@ -386,7 +387,8 @@ export class Peer {
 
   #objection({ incarnation, datagramMax, tableDigest }: Introduction): string | undefined {
     if (tableDigest !== this.#local.tableDigest) {
-      const text = `host ${this.id} has other hosts, ids or votes in its hosts.yml; it is ignored until both files agree`
+      const where = this.#local.describeDifference(tableDigest)
+      const text = `host ${this.id} has another hosts.yml, with ${where}; it is ignored until both files agree`
       this.notice('table', tableDigest, text)
       return 'table'
     }

@@ -67,6 +67,7 @@ const STATUS: StatusResult = {
       rttMs: null,
       loss: 0,
       silentMs: null,
+      notice: null,
     },
     {
       id: 3,
@@ -78,6 +79,7 @@ const STATUS: StatusResult = {
       rttMs: 0.254,
       loss: 0.0125,
       silentMs: 20,
+      notice: null,
     },
   ],
   messages: { sent: { request: 3, reply: 4 }, received: { release: 5 } },

@@ -566,6 +566,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: 0.123,
         loss: 0.5,
         silentMs: 12.346,
+        notice: null,
       },
       {
         id: 2,
@@ -577,6 +578,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: null,
         loss: 0,
         silentMs: null,
+        notice: null,
       },
       {
         id: 10,
@@ -588,6 +590,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: null,
         loss: 0,
         silentMs: null,
+        notice: null,
       },
     ],
     messages: { sent: messages, received: messages },

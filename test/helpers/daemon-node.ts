@@ -133,6 +133,7 @@ export class StandInNode implements ServedNode {
           rtt: milliseconds(0.12345),
           loss: 0.5,
           silent: milliseconds(12.3456),
+          notice: undefined,
         },
       ],
       messages: { sent: messages, received: messages },

@@ -244,7 +244,8 @@ export class World {
       ids.map(self => {
         const peers = ids.filter(id => id !== self).map(id => ({ id, address: addressOf(id) }))
         const tableDigest = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8])
-        const config = { cluster: 'home', self, tableDigest, incarnation: 1, peers }
+        const described = { tableDigest, describeDifference: () => 'votes' }
+        const config = { cluster: 'home', self, ...described, incarnation: 1, peers }
         return [self, options.change?.(config) ?? config]
       }),
     )

@@ -97,7 +97,8 @@ export function statusText(result: StatusResult): string {
       host.silentMs === null ? '-' : humanDuration(host.silentMs),
     ])
   }
-  return `${table(about)}\n\n${table(hosts)}`
+  const notices = result.hosts.flatMap(({ notice }) => (notice === null ? [] : [notice]))
+  return [table(about), '', table(hosts), ...notices.map(text => `\n${text}`)].join('\n')
 }
 
 function majorityText({ majority: isThere, complete, leaseMs }: StatusResult): string {

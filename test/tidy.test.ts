@@ -37,7 +37,7 @@ const packages: Record<string, RegExp> = {
   'yargs/yargs': /^src\/(ctl|daemon)\//,
   'yargs/helpers': /^src\/(ctl|daemon)\//,
   debug: /^src\/daemon\//,
-  lmdb: /^src\/daemon\/store\.ts$/,
+  lmdb: /^(src\/daemon\/store|test\/daemon\/store\.test)\.ts$/,
   yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 

@@ -12,7 +12,7 @@ import { majorityWarnings } from './majority.ts'
 import type { Options } from './options.ts'
 import { readOptions } from './options.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
-import { Store } from './store.ts'
+import { isCommitError, Store } from './store.ts'
 
 /** Of a file that is wrong from top to bottom, enough to see it. */
 const MISTAKES_SHOWN_MAX = 100
@@ -24,6 +24,12 @@ process.stderr.on('error', () => undefined)
 process.on('uncaughtException', error => {
   log.error(`stopped by an error of its own (please report it): ${error.stack ?? error.message}`)
   process.exit(ExitCode.internal)
+})
+
+// Where a commit fails, LMDB rejects promises that nobody was given as well: the store has said why.
+process.on('unhandledRejection', error => {
+  if (isCommitError(error)) return
+  throw error
 })
 
 try {

@@ -34,7 +34,7 @@ const FAULTS_MS = 16_000
 const WHOLE_MS = 18_600
 
 /** A host that crashed again and again is kept waiting for up to 20 s before it is let in. */
-const SETTLED_MS = WHOLE_MS + 28_000
+export const SETTLED_MS: number = WHOLE_MS + 28_000
 
 /** One run: hosts under faults of all kinds, and at the end a quiet time in which all must go on. */
 export function breadthRun(seed: number, hostCount: number, rules: Rules): BreadthResult {

@@ -123,7 +123,9 @@ export class IdealWorld {
   hasVoteOnDisk(id: HostId): boolean {
     const durable = recover(this.machine(id).disk)
     if ('damaged' in durable) return false
-    return durable.ready !== undefined || durable.acceptor?.value !== undefined
+    // A recovery that a crash cut short may have left a view, and the host is blank all the same.
+    if (this.#options.rules.blankHosts) return durable.ready !== undefined
+    return durable.acceptor?.value !== undefined
   }
 
   /** This host's own clock, now. */

@@ -1,4 +1,4 @@
-import { breadthRun } from './breadth.ts'
+import { breadthRun, SETTLED_MS } from './breadth.ts'
 import type { Violation } from './findings.ts'
 import type { SimulationRules } from './simulation.ts'
 import { runSeed } from './swarm.ts'
@@ -69,7 +69,7 @@ function runBreadth({ seed, hosts, rules }: RunOptions): RunResult {
     hash: undefined,
     grants: counts.grants,
     counts,
-    violations: stuck === undefined ? violations : [...violations, { at: NaN, text: stuck }],
+    violations: stuck === undefined ? violations : [...violations, { at: SETTLED_MS, text: stuck }],
     isStuck,
   }
 }

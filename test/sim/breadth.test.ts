@@ -24,6 +24,13 @@ for (const [hostCount, seeds] of [
   })
 }
 
+test('a recovery that was cut short leaves a blank disk: no other is lost meanwhile', t => {
+  // The view was on the disk and the mark `ready` was not.
+  const { violations, stuck } = breadthRun(9975, 3, RULES)
+  t.deepEqual(violations, [])
+  t.is(stuck, undefined)
+})
+
 test('one seed is one run', t => {
   t.deepEqual(breadthRun(7, 3, RULES), breadthRun(7, 3, RULES))
   t.notDeepEqual(breadthRun(7, 3, RULES), breadthRun(8, 3, RULES))

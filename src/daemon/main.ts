@@ -72,7 +72,7 @@ async function run(
     log.error(`the disk failed (${options.state}: ${reason}): leaving (free space, or replace it)`)
     if (isLeaving) return
     isLeaving = true
-    void daemon.leave().then(() => process.exit(ExitCode.io))
+    void daemon.leave().finally(() => process.exit(ExitCode.io))
   })
   const { socket, insecure } = options
   const daemon = new Daemon({ file, self, socket, store, insecure }, log, refuse)

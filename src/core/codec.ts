@@ -1,5 +1,6 @@
 import { unreachable } from '../lib/assert.ts'
 import { decode, encode } from '../lib/cbor.ts'
+import { milliseconds } from '../lib/time.ts'
 import { HOST_ID_LIMIT, TIME_LIMIT, type HostId } from './clock.ts'
 import type { Heartbeat } from './hearing.ts'
 import {
@@ -7,6 +8,7 @@ import {
   MESSAGE_TYPES,
   NAME_BYTES_MAX,
   NAMES_MAX,
+  type BlankMessage,
   type Ghost,
   type LockRequest,
   type Message,
@@ -14,6 +16,8 @@ import {
   type RecoveryPhase,
 } from './message.ts'
 import type { AcceptorRecord, Ballot } from './register.ts'
+import type { Memory } from './memory.ts'
+import type { SafetyTable } from './table.ts'
 import type { Member, View } from './view.ts'
 
 /** What is no message, and why. */
@@ -103,10 +107,12 @@ function fieldsOf(message: Message): readonly unknown[] {
     case 'learn':
       return [viewFields(message.value)]
     case 'blank':
-      return [message.life, message.phase, message.floor]
+      return [message.life, message.phase, message.floor, message.remembers]
     case 'answer': {
-      const { to, phase, ready, foundedWith, accepted, value, known } = message
-      return [to, phase, ready, foundedWith, ballotFields(accepted), viewFields(value), known]
+      const { to, phase, ready, accepted, value, known, memory } = message
+      const { life, foundedWith, newcomer, isNewcomer } = message
+      const register = [ballotFields(accepted), viewFields(value), known, memoryFields(memory)]
+      return [to, phase, ready, ...register, life, foundedWith, newcomer, isNewcomer]
     }
     default:
       return unreachable(message)
@@ -209,16 +215,60 @@ function parseBlankFields(
   time: number,
   fields: readonly unknown[],
 ): Message | undefined {
-  const [life, second, third, foundedWith, ballot, value, known] = fields
-  if (!isTime(life) || !isPhase(second)) return undefined
-  if (type === 'blank')
-    return isTime(third) ? { type, time, life, phase: second, floor: third } : undefined
+  const [life, phase, third, fourth] = fields
+  if (!isTime(life) || !isPhase(phase)) return undefined
+  if (type === 'blank') {
+    if (!isTime(third) || typeof fourth !== 'boolean') return undefined
+    return { type, time, life, phase, floor: third, remembers: fourth }
+  }
+  const answer = parseAnswer(fields.slice(2))
+  return answer === undefined ? undefined : { type, time, to: life, phase, ...answer }
+}
+
+type Answer = Extract<BlankMessage, { readonly type: 'answer' }>
+
+function parseAnswer(
+  fields: readonly unknown[],
+): Omit<Answer, 'type' | 'time' | 'to' | 'phase'> | undefined {
+  const [ready, ballot, value, known, memoryList, ...names] = fields
+  const [life, foundedWith, newcomer, isNewcomer] = names
   const accepted = parseBallot(ballot)
   const view = parseOptionalView(value)
-  if (typeof third !== 'boolean' || !isTime(foundedWith) || !isTime(known)) return undefined
+  const memory = memoryList === null ? undefined : parseMemory(memoryList)
+  if (typeof ready !== 'boolean' || !isTime(known) || typeof isNewcomer !== 'boolean')
+    return undefined
   if (accepted === undefined || view === undefined) return undefined
-  const answer = { to: life, phase: second, ready: third, foundedWith, known }
-  return { type, time, ...answer, accepted, value: view.view }
+  if (memoryList !== null && memory === undefined) return undefined
+  if (!isTime(life) || !isTime(foundedWith) || !isTime(newcomer)) return undefined
+  const said = { ready, accepted, value: view.view, known, memory }
+  return { ...said, life, foundedWith, newcomer, isNewcomer }
+}
+
+function memoryFields(memory: Memory | undefined): unknown {
+  if (memory === undefined) return null
+  return [tableFields(memory.voted), tableFields(memory.pledged)]
+}
+
+function parseMemory(value: unknown): Memory | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [first, second] = value as unknown[]
+  const [voted, pledged] = [parseTable(first), parseTable(second)]
+  return voted === undefined || pledged === undefined ? undefined : { voted, pledged }
+}
+
+/** A table as a part of something larger, on the wire and in the store. */
+export function tableFields({ hosts, timing }: SafetyTable): unknown {
+  return [hosts.map(({ id, votes }) => [id, votes]), timing.lease, timing.drift]
+}
+
+export function parseTable(value: unknown): SafetyTable | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [list, lease, drift] = value as unknown[]
+  const lines = parseList(list, parsePair)
+  if (lines === undefined || lines.length === 0) return undefined
+  if (!isStamp(lease) || !isStamp(drift) || lease <= 0 || drift < 0) return undefined
+  const hosts = lines.map(([id, votes]) => ({ id, votes }))
+  return { hosts, timing: { lease: milliseconds(lease), drift } }
 }
 
 type RequestBody = Omit<LockRequest, 'host' | 'time'>
@@ -288,7 +338,7 @@ function parseView(value: unknown): View | undefined {
   if (!Array.isArray(value)) return undefined
   const [number, memberList, retiredList, isFirst] = value as unknown[]
   const members = parseList(memberList, parseMember)
-  const retired = parseList(retiredList, parseRetired)
+  const retired = parseList(retiredList, parsePair)
   if (!isTime(number) || members === undefined || retired === undefined) return undefined
   if (typeof isFirst !== 'boolean') return undefined
   return { number, members: new Map(members), retired: new Map(retired), isFirst }
@@ -301,10 +351,11 @@ function parseMember(value: unknown): [HostId, Member] | undefined {
   return [host, { incarnation, since }]
 }
 
-function parseRetired(value: unknown): [HostId, number] | undefined {
+/** A host and a number: its incarnation, or its votes. */
+function parsePair(value: unknown): [HostId, number] | undefined {
   if (!Array.isArray(value)) return undefined
-  const [host, incarnation] = value as unknown[]
-  return isHostId(host) && isTime(incarnation) ? [host, incarnation] : undefined
+  const [host, number] = value as unknown[]
+  return isHostId(host) && isTime(number) ? [host, number] : undefined
 }
 
 function parseList<T>(value: unknown, parse: (item: unknown) => T | undefined): T[] | undefined {

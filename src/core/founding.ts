@@ -1,14 +1,28 @@
 import { unreachable } from '../lib/assert.ts'
-import { after, elapsed, NEVER, toInstant, type Duration, type Instant } from '../lib/time.ts'
+import {
+  after,
+  elapsed,
+  milliseconds,
+  NEVER,
+  toInstant,
+  type Duration,
+  type Instant,
+} from '../lib/time.ts'
 import type { HostId, LamportClock } from './clock.ts'
 import type { BlankMessage, RecoveryPhase } from './message.ts'
+import { findGap, isLoyal, type Gap, type Memory } from './memory.ts'
 import { compareBallots, NO_BALLOT, type AcceptorRecord } from './register.ts'
-import type { View, Votes } from './view.ts'
+import { graceOf, isSameTable, type SafetyTable } from './table.ts'
+import { Votes, type View } from './view.ts'
 
 /** What a host that is no longer blank has written last of all. */
 export type ReadyRecord = {
   /** The lives of the blank hosts with which it founded; empty after a recovery. */
   readonly founders: ReadonlyMap<HostId, number>
+  /** The lives of the hosts that had no vote yet when it brought the table into use. */
+  readonly newcomers: ReadonlyMap<HostId, number>
+  /** By which it may vote; with another hosts.yml it has no vote. */
+  readonly table: SafetyTable
 }
 
 export type FoundingOutput = {
@@ -21,9 +35,11 @@ export type FoundingOutput = {
   acceptorRecord(): AcceptorRecord<View>
   /** The highest incarnation of a host that this one has met. */
   knownIncarnation(host: HostId): number
+  /** Must be durable before anything sent after it leaves: this host votes by no other table. */
+  pledge(table: SafetyTable): void
 }
 
-/** What a host that lost its disk has copied from all the others. */
+/** What a host that had no vote has learned from all the others. */
 export type Recovery = {
   readonly acceptor: AcceptorRecord<View>
   /** The incarnation of its new life is above this. */
@@ -39,6 +55,10 @@ type Answer = Extract<BlankMessage, { readonly type: 'answer' }>
  * answers nothing that others could rest on: it may have promised something else before. Either all
  * hosts are blank, or the operator says that they are, and they found the cluster; or the others are
  * not, and it recovers from all of them.
+ *
+ * A host whose hosts.yml has another table than the one by which it voted is as a blank host, but
+ * that it remembers. All hosts of the new table recover from each other: first each pledges itself to
+ * it, so that the old one has no majority left, then each takes the newest value of all.
  */
 export class Founding {
   readonly #self: HostId
@@ -49,6 +69,12 @@ export class Founding {
   readonly #output: FoundingOutput
   /** Names this disk of a blank host. */
   readonly #life: number
+  /** By which this host is to vote. */
+  readonly #table: SafetyTable
+  /** Of a host that has voted before. */
+  #memory: Memory | undefined
+  /** What was promised by another table has ended by then: until then this host keeps silent. */
+  #silentUntil: Instant | undefined
   #record: ReadyRecord | undefined
   /** Set once `ready` was asked for, so that it is asked for once. */
   #isSettled: boolean
@@ -58,27 +84,39 @@ export class Founding {
   readonly #readyHosts = new Set<HostId>()
   #phase: RecoveryPhase = 0
   #floor = 0
+  /** Somebody may have voted by our table before this recovery. */
+  #wasInUse = true
+  /** Our table came into use when this host had its present life, and no vote. */
+  #isNewcomer = false
+  /** The operator says that whoever is missing is gone for good. */
+  #isForced = false
   readonly #answers = new Map<HostId, Answer>()
   #next: Instant = toInstant(-Infinity)
 
   constructor(
     self: { readonly id: HostId; readonly life: number },
-    others: readonly HostId[],
-    votes: Votes,
+    table: SafetyTable,
     clock: LamportClock,
     timing: FoundingTiming,
-    recovered: ReadyRecord | undefined,
+    recovered: {
+      readonly ready: ReadyRecord | undefined
+      readonly pledged: SafetyTable | undefined
+    },
     output: FoundingOutput,
   ) {
     this.#self = self.id
     this.#life = self.life
-    this.#others = others
-    this.#votes = votes
+    this.#others = table.hosts.map(({ id }) => id).filter(id => id !== self.id)
+    this.#table = table
+    this.#votes = new Votes(table.hosts)
     this.#clock = clock
     this.#timing = timing
     this.#output = output
-    this.#record = recovered
-    this.#isSettled = recovered !== undefined
+    const { ready, pledged } = recovered
+    this.#memory = ready && { voted: ready.table, pledged: pledged ?? ready.table }
+    if (ready !== undefined && this.#isLoyal) this.#record = ready
+    this.#isSettled = this.#record !== undefined
+    if (this.#remembers) this.#phase = 1
   }
 
   get isBlank(): boolean {
@@ -88,6 +126,14 @@ export class Founding {
   /** `ready` is durable. */
   becameReady(record: ReadyRecord): void {
     this.#record = record
+    this.#memory = { voted: record.table, pledged: record.table }
+  }
+
+  /** What there is to tell people at the start, if this host has voted by another table. */
+  get warning(): string | undefined {
+    if (!this.#remembers) return undefined
+    const what = 'hosts.yml has other ids, votes, lease or drift than this host has voted by'
+    return `${what}: it has no vote until all hosts of hosts.yml are up with the same file`
   }
 
   open(host: HostId): void {
@@ -107,9 +153,14 @@ export class Founding {
 
   tick(now: Instant): void {
     if (this.#isSettled || now < this.#next) return
+    if (this.#isSilent(now)) {
+      this.#next = this.#silentUntil ?? now
+      return
+    }
     this.#next = after(now, this.#timing.heartbeat)
-    if (this.#others.length === 0) this.#settle({ founders: new Map() }, undefined)
-    else this.#announce()
+    if (this.#others.length > 0) this.#announce()
+    else if (this.#remembers) this.#advance()
+    else this.#settle(new Map(), undefined)
   }
 
   /**
@@ -118,6 +169,11 @@ export class Founding {
    */
   found(now: Instant): string | undefined {
     if (this.#isSettled) return 'this host is not blank: the cluster has been founded'
+    if (this.#gap !== undefined) {
+      this.#isForced = true
+      this.#advance()
+      return undefined
+    }
     const ready = [...this.#readyHosts]
     if (ready.length > 0) return `host ${ready.join(', ')} is not blank: this one recovers from it`
     if (this.#phase > 0) return 'a host that is not blank was met: this one recovers from it'
@@ -129,11 +185,12 @@ export class Founding {
     if (!this.#votes.isMajority([this.#self, ...lives.keys()])) {
       return 'blank hosts with a majority of votes must be up and connected'
     }
-    this.#settle({ founders: lives }, undefined)
+    this.#settle(lives, undefined)
     return undefined
   }
 
   receive(now: Instant, from: HostId, message: BlankMessage): void {
+    if (this.#isSilent(now)) return
     switch (message.type) {
       case 'blank':
         this.#receiveBlank(now, from, message)
@@ -150,20 +207,56 @@ export class Founding {
   waitsFor(name: (host: HostId) => string): string | undefined {
     if (!this.isBlank) return undefined
     if (this.#isSettled) return 'the disk'
+    if (this.#phase > 0) return this.#recoveryWaitsFor(name)
     const silent = this.#others.filter(host => !this.#sessions.has(host)).map(name)
-    if (this.#phase > 0) {
-      const missing = this.#others.filter(host => !this.#answers.has(host)).map(name)
-      if (missing.length > 0) {
-        return `recovery from all other hosts: ${missing.join(', ')} must answer`
-      }
-      const blank = this.#others.filter(host => this.#answers.get(host)?.ready === false).map(name)
-      if (blank.length > 0) {
-        return `recovery: too many other hosts are blank as well (${blank.join(', ')})`
-      }
-      return 'recovery: this host alone is a majority, and only its lost disk knew what it decided'
-    }
     if (silent.length === 0) return 'the other hosts to say what they know'
     return `the first start of ${silent.join(', ')} (or, if no host ever ran: lamportctl found)`
+  }
+
+  #recoveryWaitsFor(name: (host: HostId) => string): string {
+    const missing = this.#others.filter(host => !this.#answers.has(host)).map(name)
+    if (missing.length > 0 && this.#remembers) {
+      const reason =
+        'hosts.yml has changed since this host voted: all of its hosts must be up with it'
+      return `${missing.join(', ')} (${reason})`
+    }
+    if (missing.length > 0)
+      return `recovery from all other hosts: ${missing.join(', ')} must answer`
+    const gap = this.#gap
+    if (gap === undefined) return 'the other hosts to say what they know'
+    const hosts = gap.hosts.map(host => (host === this.#self ? 'this one' : name(host))).join(', ')
+    switch (gap.type) {
+      case 'forgotten':
+        return (
+          `the operator: too many hosts are blank (${hosts}); what they decided may be lost ` +
+          '(if it is, with their disks: lamportctl found)'
+        )
+      case 'removed':
+        return (
+          `the operator: hosts.yml does not name ${hosts}, and too few of the others voted before ` +
+          '(name more of them again; if they never run again: lamportctl found)'
+        )
+      default:
+        return unreachable(gap)
+    }
+  }
+
+  get #isLoyal(): boolean {
+    return this.#memory !== undefined && isLoyal(this.#memory, this.#table)
+  }
+
+  /** This host has voted, but by another table. */
+  get #remembers(): boolean {
+    return this.#memory !== undefined && this.#record === undefined
+  }
+
+  /** From its first tick, as long as a lease may go on to which it contributed before. */
+  #isSilent(now: Instant): boolean {
+    if (this.#memory === undefined || this.#record !== undefined) return false
+    const { voted, pledged } = this.#memory
+    const grace = Math.max(...[voted, pledged].map(graceOf))
+    this.#silentUntil ??= after(now, milliseconds(grace))
+    return now < this.#silentUntil
   }
 
   #announce(): void {
@@ -173,6 +266,7 @@ export class Founding {
       life: this.#life,
       phase: this.#phase,
       floor: this.#floor,
+      remembers: this.#remembers,
     })
   }
 
@@ -190,13 +284,16 @@ export class Founding {
     from: HostId,
     message: Extract<BlankMessage, { readonly type: 'blank' }>,
   ): void {
-    if (!this.#isSettled) {
+    if (!this.#isSettled && !message.remembers) {
       this.#blank.set(from, { life: message.life, last: now })
       const lives = this.#livesHeard(now)
       const isEveryone = lives.size === this.#others.length
-      if (isEveryone && this.#phase === 0) this.#settle({ founders: lives }, undefined)
+      if (isEveryone && this.#phase === 0) this.#settle(lives, undefined)
     }
-    if (message.phase === 2) this.#output.raiseFloor(message.floor)
+    if (message.phase === 2) {
+      this.#output.raiseFloor(message.floor)
+      this.#pledge()
+    }
     const { accepted, value } = this.#output.acceptorRecord()
     this.#output.send([from], {
       type: 'answer',
@@ -208,18 +305,29 @@ export class Founding {
       accepted,
       value,
       known: this.#output.knownIncarnation(from),
+      memory: this.#memory,
+      life: this.#life,
+      newcomer: this.#record?.newcomers.get(from) ?? 0,
+      isNewcomer: this.#isNewcomer,
     })
+  }
+
+  #pledge(): void {
+    if (this.#memory === undefined || isSameTable(this.#memory.pledged, this.#table)) return
+    this.#memory = { ...this.#memory, pledged: this.#table }
+    this.#output.pledge(this.#table)
   }
 
   #receiveAnswer(from: HostId, answer: Answer): void {
     if (this.#isSettled || answer.to !== this.#life) return
     if (answer.ready) this.#readyHosts.add(from)
-    if (answer.ready && answer.foundedWith === this.#life) {
+    if (answer.newcomer === this.#life) this.#isNewcomer = true
+    if (answer.ready && answer.foundedWith === this.#life && !this.#remembers) {
       // A faster one has founded with us: we follow.
-      this.#settle({ founders: new Map() }, undefined)
+      this.#settle(new Map(), undefined)
       return
     }
-    if (this.#phase === 0 && answer.ready) {
+    if (this.#phase === 0 && answer.memory !== undefined) {
       this.#phase = 1
       this.#answers.clear()
       this.#announce()
@@ -232,36 +340,61 @@ export class Founding {
 
   /** With an answer of this phase from all others, on to the next. */
   #advance(): void {
-    const answers = [...this.#answers.values()]
-    if (answers.length < this.#others.length || !this.#readyOutvoteAbsent()) return
+    if (this.#answers.size < this.#others.length) return
+    if (this.#gap !== undefined && !this.#isForced) return
     if (this.#phase === 1) {
+      this.#wasInUse = this.#isInUse
       this.#phase = 2
       this.#answers.clear()
+      this.#pledge()
       // Our clock has witnessed all of theirs.
       this.#floor = this.#clock.tick() + 1
       this.#announce()
-      return
+      if (this.#others.length > 0) return
     }
-    const newest = answers.reduce<Pick<Answer, 'accepted' | 'value'>>(
+    const { promised, ...own } = this.#output.acceptorRecord()
+    const nothing = { accepted: NO_BALLOT, value: undefined }
+    const { accepted, value } = [...this.#answers.values()].reduce<typeof own>(
       (a, b) => (compareBallots(b.accepted, a.accepted) > 0 ? b : a),
-      { accepted: NO_BALLOT, value: undefined },
+      this.#remembers ? own : nothing,
     )
-    const { accepted, value } = newest
-    const acceptor = { promised: { counter: this.#floor, host: 0 }, accepted, value }
-    const knownIncarnation = Math.max(...answers.map(answer => answer.known))
-    this.#settle({ founders: new Map() }, { acceptor, knownIncarnation })
+    const counter = Math.max(this.#floor, promised.counter + 1)
+    const acceptor = { promised: { counter, host: 0 }, accepted, value }
+    const known = [...this.#answers.values()].map(answer => answer.known)
+    this.#settle(new Map(), { acceptor, knownIncarnation: Math.max(0, ...known) })
   }
 
-  /** Those that are ready must outvote what a majority can leave out. */
-  #readyOutvoteAbsent(): boolean {
-    const ready = [...this.#answers].filter(([, answer]) => answer.ready).map(([host]) => host)
-    const total = this.#votes.total
-    const smallestMajority = Math.floor(total / 2) + 1
-    return this.#votes.of(ready) > total - smallestMajority
+  /** Of this host, and of those who have answered in this phase. */
+  get #memories(): Map<HostId, Memory> {
+    const memories = new Map<HostId, Memory>()
+    if (this.#memory !== undefined) memories.set(this.#self, this.#memory)
+    for (const [host, { memory }] of this.#answers) {
+      if (memory !== undefined) memories.set(host, memory)
+    }
+    return memories
   }
 
-  #settle(record: ReadyRecord, recovery: Recovery | undefined): void {
+  /** Whether all who remember have pledged themselves to our table: then it may have been used. */
+  get #isInUse(): boolean {
+    const memories = [...this.#memories.values()]
+    return memories.every(({ pledged }) => isSameTable(pledged, this.#table))
+  }
+
+  /** What is missing though all have answered. */
+  get #gap(): Gap | undefined {
+    if (this.#phase === 0 || this.#answers.size < this.#others.length) return undefined
+    const wasInUse = this.#phase === 1 ? this.#isInUse : this.#wasInUse
+    const newcomers = new Set(this.#isNewcomer ? [this.#self] : [])
+    for (const [host, { isNewcomer }] of this.#answers) if (isNewcomer) newcomers.add(host)
+    return findGap(this.#table, this.#memories, wasInUse ? { newcomers } : undefined)
+  }
+
+  #settle(founders: ReadonlyMap<HostId, number>, recovery: Recovery | undefined): void {
     this.#isSettled = true
-    this.#output.ready(record, recovery)
+    const newcomers = new Map<HostId, number>()
+    for (const [host, { memory, life }] of this.#wasInUse && !this.#isForced ? [] : this.#answers) {
+      if (memory === undefined) newcomers.set(host, life)
+    }
+    this.#output.ready({ founders, newcomers, table: this.#table }, recovery)
   }
 }

@@ -43,9 +43,11 @@ import {
   ceilingEntry,
   incarnationEntry,
   lifeEntry,
+  pledgeEntry,
   readyEntry,
   type Durable,
 } from './store.ts'
+import { graceOf, tableOf } from './table.ts'
 import { Tally } from './tally.ts'
 import { describeView, includes, Votes, type View } from './view.ts'
 
@@ -145,8 +147,7 @@ export class Host {
     })
     const me = { id: self, incarnation: this.#incarnation }
     this.#lease = new Lease(self, this.#votes, timing.lease)
-    const grace = scaled(timing.lease, 1 + 4 * timing.drift)
-    this.#mutex = new Mutex(me, this.#clock, this.#lease, grace, rules, {
+    this.#mutex = new Mutex(me, this.#clock, this.#lease, graceOf(config), rules, {
       send: (to, message) => this.#send(to, message),
       requested: request => this.#traceRequest('request', request),
       granted: request => this.#granted(request),
@@ -172,7 +173,7 @@ export class Host {
       },
     )
     const life = durable.life === 0 ? 1 + random.below(2 ** 31) : durable.life
-    this.#founding = this.#makeFounding(others, durable, life, rules)
+    this.#founding = this.#makeFounding(durable, life, rules)
     const answerWait = milliseconds(timing.suspect + timing.lease)
     this.#claims = new Claims(this.#mutex, answerWait, {
       granted: (id, token) => this.#respond(id, { type: 'granted', token, until: this.#until() }),
@@ -186,6 +187,8 @@ export class Host {
     const entries = [incarnationEntry(this.#incarnation)]
     if (durable.life === 0) entries.push(lifeEntry(life))
     this.#raiseCeiling(entries)
+    const { warning } = this.#founding
+    if (warning !== undefined) this.#log('warning', warning)
   }
 
   get incarnation(): number {
@@ -363,21 +366,27 @@ export class Host {
     ])
   }
 
-  #makeFounding(others: readonly HostId[], durable: Durable, life: number, rules: Rules): Founding {
-    const ready = rules.blankHosts ? durable.ready : (durable.ready ?? { founders: new Map() })
+  #makeFounding(durable: Durable, life: number, rules: Rules): Founding {
+    const table = tableOf(this.#config)
+    const noLives = new Map<HostId, number>()
+    const invented = { founders: noLives, newcomers: noLives, table }
+    const ready = durable.ready ?? (rules.blankHosts ? undefined : invented)
+    const recovered = rules.oneTable
+      ? { ready, pledged: durable.pledged }
+      : { ready: ready && { ...ready, table }, pledged: undefined }
     return new Founding(
       { id: this.#config.self, life },
-      others,
-      this.#votes,
+      table,
       this.#clock,
       this.#config.timing,
-      ready,
+      recovered,
       {
         send: (to, message) => this.#send(to, message),
         ready: (record, recovery) => this.#becomeReady(record, recovery),
         raiseFloor: counter => this.#membership.acceptor.raiseFloor(counter),
         acceptorRecord: () => this.#membership.acceptor.record,
         knownIncarnation: host => this.#knownIncarnation(host),
+        pledge: to => this.#journal.append([pledgeEntry(to)]),
       },
     )
   }
@@ -493,7 +502,7 @@ export class Host {
       }
     }
     // One batch becomes durable as a whole and after all before it: `ready` is last.
-    this.#journal.append([readyEntry(record)], () => {
+    this.#journal.append([readyEntry(record), pledgeEntry(record.table)], () => {
       this.#founding.becameReady(record)
       this.#log('info', 'this host is no longer blank: it may vote')
     })

@@ -1,4 +1,5 @@
 import type { HostId } from './clock.ts'
+import type { Memory } from './memory.ts'
 import type { Ballot } from './register.ts'
 import type { View } from './view.ts'
 
@@ -76,12 +77,17 @@ export type RecoveryPhase = 0 | 1 | 2
 
 /** The messages of hosts without a disk of their own, on channel 1. */
 export type BlankMessage =
-  /** I am blank. In phase 2: refuse every ballot below `floor` from now on. */
+  /**
+   * I have no vote. In phase 2: refuse every ballot below `floor` from now on, and vote by no other
+   * table than the one that we have in common.
+   */
   | (Timed & {
       readonly type: 'blank'
       readonly life: number
       readonly phase: RecoveryPhase
       readonly floor: number
+      /** It has voted by another table: there is nothing to found. */
+      readonly remembers: boolean
     })
   | (Timed & {
       readonly type: 'answer'
@@ -89,8 +95,15 @@ export type BlankMessage =
       readonly to: number
       readonly phase: RecoveryPhase
       readonly ready: boolean
+      /** Of one that has voted before, by whatever table. */
+      readonly memory: Memory | undefined
+      readonly life: number
       /** The life of the receiver with which the sender founded, or 0. */
       readonly foundedWith: number
+      /** The life that the receiver had when the table came into use without its vote, or 0. */
+      readonly newcomer: number
+      /** Of a host that is blank: it has not voted by this table and forgotten it. */
+      readonly isNewcomer: boolean
       readonly accepted: Ballot
       readonly value: View | undefined
       /** The highest incarnation of the receiver that the sender has met. */

@@ -27,6 +27,8 @@ export type Rules = {
   readonly stampWhenCaughtUp: boolean
   /** A host without a disk of its own votes only after it has founded or recovered. */
   readonly blankHosts: boolean
+  /** A host votes by one table: by another than before only after all of its hosts have agreed. */
+  readonly oneTable: boolean
   /** Nothing above the durable clock ceiling is stamped or sent. */
   readonly clockCeiling: boolean
 }
@@ -44,5 +46,6 @@ export const RULES: Rules = {
   echoMembersOnly: true,
   stampWhenCaughtUp: true,
   blankHosts: true,
+  oneTable: true,
   clockCeiling: true,
 }

@@ -1,9 +1,10 @@
 import { decode, encode } from '../lib/cbor.ts'
 import type { HostId } from './clock.ts'
-import { decodeAcceptor, encodeAcceptor } from './codec.ts'
+import { decodeAcceptor, encodeAcceptor, parseTable, tableFields } from './codec.ts'
 import type { StoreEntry } from './command.ts'
 import type { ReadyRecord } from './founding.ts'
 import type { AcceptorRecord } from './register.ts'
+import type { SafetyTable } from './table.ts'
 import type { View } from './view.ts'
 
 /** What a host finds when it starts again: everything that it had made durable. */
@@ -15,6 +16,8 @@ export type Durable = {
   readonly acceptor: AcceptorRecord<View> | undefined
   /** `undefined`: a blank host. */
   readonly ready: ReadyRecord | undefined
+  /** The only table by which this host may vote, where that is not the one of `ready`. */
+  readonly pledged: SafetyTable | undefined
   /** Names the disk of a blank host, so that one which restarts is still the one that was met; or 0. */
   readonly life: number
 }
@@ -25,6 +28,7 @@ export const NOTHING_DURABLE: Durable = {
   clockCeiling: 0,
   acceptor: undefined,
   ready: undefined,
+  pledged: undefined,
   life: 0,
 }
 
@@ -33,6 +37,7 @@ const KEY = {
   ceiling: 'ceiling',
   view: 'view',
   ready: 'ready',
+  pledged: 'table',
   life: 'life',
 }
 
@@ -48,8 +53,13 @@ export function acceptorEntry(record: AcceptorRecord<View>): StoreEntry {
   return { key: KEY.view, value: encodeAcceptor(record) }
 }
 
-export function readyEntry({ founders }: ReadyRecord): StoreEntry {
-  return { key: KEY.ready, value: encode([...founders]) }
+export function readyEntry({ founders, newcomers, table }: ReadyRecord): StoreEntry {
+  const value = encode([[...founders], [...newcomers], tableFields(table)])
+  return { key: KEY.ready, value }
+}
+
+export function pledgeEntry(table: SafetyTable): StoreEntry {
+  return { key: KEY.pledged, value: encode(tableFields(table)) }
 }
 
 export function lifeEntry(life: number): StoreEntry {
@@ -76,19 +86,31 @@ export function recover(
   const readyBytes = records.get(KEY.ready)
   const ready = readyBytes === undefined ? undefined : parseReady(decode(readyBytes))
   if (readyBytes !== undefined && ready === undefined) return { damaged: KEY.ready }
+  const pledgedBytes = records.get(KEY.pledged)
+  const pledged = pledgedBytes === undefined ? undefined : parseTable(decode(pledgedBytes))
+  if (pledgedBytes !== undefined && pledged === undefined) return { damaged: KEY.pledged }
   const life = number(KEY.life)
   if (life === undefined) return { damaged: KEY.life }
-  return { incarnation, clockCeiling, acceptor, ready, life }
+  return { incarnation, clockCeiling, acceptor, ready, pledged, life }
 }
 
 function parseReady(value: unknown): ReadyRecord | undefined {
   if (!Array.isArray(value)) return undefined
-  const founders = new Map<HostId, number>()
+  const [first, second, fields] = value as unknown[]
+  const [founders, newcomers] = [parseLives(first), parseLives(second)]
+  const table = parseTable(fields)
+  if (founders === undefined || newcomers === undefined || table === undefined) return undefined
+  return { founders, newcomers, table }
+}
+
+function parseLives(value: unknown): Map<HostId, number> | undefined {
+  if (!Array.isArray(value)) return undefined
+  const lives = new Map<HostId, number>()
   for (const pair of value as unknown[]) {
     if (!Array.isArray(pair)) return undefined
     const [host, life] = pair as unknown[]
     if (!Number.isSafeInteger(host) || !Number.isSafeInteger(life)) return undefined
-    founders.set(host as number, life as number)
+    lives.set(host as number, life as number)
   }
-  return { founders }
+  return lives
 }

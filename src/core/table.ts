@@ -1,4 +1,4 @@
-import type { Duration } from '../lib/time.ts'
+import { scaled, type Duration } from '../lib/time.ts'
 import type { HostId } from './clock.ts'
 
 /** What safety rests on: it must be the same on all hosts. Addresses and names need not be. */
@@ -12,6 +12,27 @@ const LEASE_BYTES = 3
 const DRIFT_BYTES = 2
 const HOSTS_BYTES = 3
 const DRIFT_UNITS = 10_000
+
+/** Only what the table says of a configuration that says more. */
+export function tableOf({ hosts, timing }: SafetyTable): SafetyTable {
+  const sorted = [...hosts].sort((a, b) => a.id - b.id)
+  const { lease, drift } = timing
+  return { hosts: sorted.map(({ id, votes }) => ({ id, votes })), timing: { lease, drift } }
+}
+
+/** Whether two tables allow the same and forbid the same. */
+export function isSameTable(a: SafetyTable, b: SafetyTable): boolean {
+  const isSameTiming = a.timing.lease === b.timing.lease && a.timing.drift === b.timing.drift
+  return isSameTiming && hostsText(a) === hostsText(b)
+}
+
+/**
+ * How long after its last vote under this table a lease may go on, by any clock: the lease, and what
+ * two clocks can drift apart in it.
+ */
+export function graceOf({ timing }: Pick<SafetyTable, 'timing'>): Duration {
+  return scaled(timing.lease, 1 + 4 * timing.drift)
+}
 
 type Digest = { readonly lease: number; readonly drift: number; readonly hosts: number }
 

@@ -37,7 +37,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: 'found',
-    summary: 'found the cluster though not all hosts have been started yet',
+    summary: 'go on without hosts that never ran, or are gone for good',
     load: async () => (await import('./commands/found.ts')).found,
   },
   {

@@ -26,6 +26,7 @@ export class BreadthFaults {
   readonly #random: Random
   readonly #endMs: number
   readonly #neverStarted = new Set<HostId>()
+  #areDisksKept = false
 
   constructor(world: IdealWorld, random: Random, endMs: number) {
     this.#world = world
@@ -39,6 +40,11 @@ export class BreadthFaults {
       this.#strike()
       this.start()
     })
+  }
+
+  /** No disk is lost in this run. */
+  keepDisks(): void {
+    this.#areDisksKept = true
   }
 
   /** This host comes up long after the others, and an operator founds the cluster without it. */
@@ -81,7 +87,7 @@ export class BreadthFaults {
   /** One disk at a time, while all others are whole: two lost at once are not promised to be safe. */
   #loseDisk(id: HostId): void {
     const others = this.#world.ids.filter(other => other !== id)
-    if (!this.#world.isRunning(id) || this.#neverStarted.size > 0) return
+    if (!this.#world.isRunning(id) || this.#neverStarted.size > 0 || this.#areDisksKept) return
     if (others.some(other => !this.#world.hasVoteOnDisk(other))) return
     if (!this.#canRecover(others)) return
     this.counts.diskLosses += 1

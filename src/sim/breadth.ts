@@ -5,6 +5,7 @@ import { Random } from '../lib/random.ts'
 import { milliseconds } from '../lib/time.ts'
 import { BreadthClients } from './breadth-clients.ts'
 import { BreadthFaults, type FaultCounts } from './breadth-faults.ts'
+import { BreadthTables } from './breadth-tables.ts'
 import type { Violation } from './findings.ts'
 import { IdealWorld } from './ideal.ts'
 
@@ -30,6 +31,9 @@ export const BREADTH_TIMING: HostConfig['timing'] = {
 
 const FAULTS_MS = 16_000
 
+/** How often hosts.yml changes during a run. */
+const TABLES_CHANCE = 0.15
+
 /** By then whoever crashed late is up again, and every cut has healed. */
 const WHOLE_MS = 18_600
 
@@ -44,6 +48,11 @@ export function breadthRun(seed: number, hostCount: number, rules: Rules): Bread
   const clients = new BreadthClients(world, random.fork())
   const late = swarm.chance(0.15) && hostCount > 2 ? swarm.pick(world.ids) : undefined
   const faults = new BreadthFaults(world, random.fork(), FAULTS_MS)
+  // Where hosts.yml changes while they run, other faults are enough without lost disks.
+  if (late === undefined && hostCount > 2 && new Random(seed).fork().chance(TABLES_CHANCE)) {
+    faults.keepDisks()
+    new BreadthTables(world, random.fork(), FAULTS_MS).start()
+  }
   for (const id of world.ids) {
     if (id !== late) world.boot(id)
     else faults.startLate(id, swarm.between(500, 6000))
@@ -103,7 +112,8 @@ function settle(world: IdealWorld, clients: BreadthClients): string | undefined 
 
 function unsettled(world: IdealWorld, grants: ReadonlyMap<HostId, number>): string | undefined {
   const views = new Set<number>()
-  for (const { id, host } of world.machines.values()) {
+  for (const { id, isUp, host } of world.machines.values()) {
+    if (!isUp) return `host ${id} is down`
     const { isMember, view, blank } = host.status(world.reading(id))
     if (blank !== undefined) return `host ${id} is blank and waits for ${blank}`
     if (!isMember || view === undefined) return `host ${id} is not in a view`

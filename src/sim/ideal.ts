@@ -11,6 +11,7 @@ import type {
 import { Host, type HostConfig, type HostOutput } from '../core/host.ts'
 import type { Rules } from '../core/rules.ts'
 import { recover } from '../core/store.ts'
+import { isSameTable } from '../core/table.ts'
 import { Votes } from '../core/view.ts'
 import { assert } from '../lib/assert.ts'
 import type { Random } from '../lib/random.ts'
@@ -19,6 +20,9 @@ import { Agenda } from './agenda.ts'
 import { Beliefs, type Belief } from './beliefs.ts'
 import { Findings, type Violation } from './findings.ts'
 import { Wires, type End } from './wires.ts'
+
+/** What a hosts.yml says in this world. */
+export type WorldTable = Pick<HostConfig, 'hosts' | 'timing'>
 
 /** How long things take in a world of ideal channels, in milliseconds of true time. */
 export type IdealOptions = {
@@ -37,6 +41,10 @@ export type IdealOptions = {
 
 /** One machine: what survives a crash, and the host that runs on it at present. */
 export type Machine = End & {
+  /** Its hosts.yml; what runs has read it when it came up. */
+  table: WorldTable
+  /** The table with which its host came up. */
+  running: WorldTable
   /** Of its clock, against true time. */
   readonly rate: number
   readonly offset: number
@@ -92,6 +100,7 @@ export class IdealWorld {
     this.machines = new Map(options.hosts.map(({ id }) => [id, this.#machine(id)]))
     this.wires = new Wires(options, this.machines, {
       after: (ms, run) => this.after(ms, run),
+      agree: (a, b) => isSameTable(this.machine(a.id).running, this.machine(b.id).running),
       input: (end, give) => this.#input(end.id, give),
     })
   }
@@ -148,9 +157,17 @@ export class IdealWorld {
     this.#now = Math.max(this.#now, untilMs)
   }
 
+  /** Somebody writes another hosts.yml; it is read at the next boot. */
+  edit(id: HostId, table: WorldTable): void {
+    this.machine(id).table = table
+  }
+
+  /** A host that its own hosts.yml does not name refuses to start. */
   boot(id: HostId): void {
     const machine = this.machine(id)
     assert(!machine.isUp, 'only what is down comes up')
+    if (!machine.table.hosts.some(host => host.id === id)) return
+    machine.running = machine.table
     machine.life += 1
     machine.isUp = true
     machine.unsynced = []
@@ -158,8 +175,8 @@ export class IdealWorld {
     machine.sessions.clear()
     const durable = recover(machine.disk)
     assert(!('damaged' in durable), 'a disk that keeps what was synced keeps it whole')
-    const { hosts, timing, rules, random } = this.#options
-    const config = { self: id, hosts, timing }
+    const { rules, random } = this.#options
+    const config = { self: id, ...machine.running }
     machine.host = new Host(config, durable, random.fork(), rules, this.#outputOf(machine))
     this.#rearm(machine)
   }
@@ -255,11 +272,13 @@ export class IdealWorld {
   }
 
   #machine(id: HostId): Machine {
-    const { random, timing } = this.#options
+    const { random, hosts, timing } = this.#options
     // At the bounds as often as between them: that is where a promise breaks.
     const drift = random.chance(0.5) ? random.pick([-1, 1]) : random.between(-1, 1)
     return {
       id,
+      table: { hosts, timing },
+      running: { hosts, timing },
       rate: 1 + drift * timing.drift,
       offset: random.between(0, 1e6),
       disk: new Map(),

@@ -28,6 +28,8 @@ export type WiresOptions = {
 
 export type WiresOutput = {
   after(ms: number, run: () => void): void
+  /** Whether a handshake of these two succeeds: their tables are the same. */
+  agree(a: End, b: End): boolean
   /** Something for the host at this end, as soon as it runs. */
   input(end: End, give: (host: Host, at: Instant) => void): void
 }
@@ -163,7 +165,7 @@ export class Wires {
       this.#output.after(handshakeMs(), attempt)
       const [first, second] = random.chance(0.5) ? [a, b] : [b, a]
       const isReady = ({ isUp, isPaused, host }: End): boolean => isUp && !isPaused && host.isAwake
-      if (!isReady(a) || !isReady(b)) return
+      if (!isReady(a) || !isReady(b) || !this.#output.agree(a, b)) return
       if (this.#cut.has(`${a.id}>${b.id}`) || this.#cut.has(`${b.id}>${a.id}`)) return
       const present = [a, b].map(end => `${end.life}/${end.host.incarnation}`).join(' ')
       if (present === pair && a.sessions.has(b.id) && b.sessions.has(a.id)) return

@@ -12,6 +12,7 @@ import type { Heartbeat } from '../../src/core/hearing.ts'
 import { MESSAGE_TYPES, type Message } from '../../src/core/message.ts'
 import type { View } from '../../src/core/view.ts'
 import { encode } from '../../src/lib/cbor.ts'
+import { milliseconds } from '../../src/lib/time.ts'
 
 const time = fc.integer({ min: 0, max: 2 ** 43 - 1 })
 const host = fc.integer({ min: 1, max: 1023 })
@@ -39,6 +40,13 @@ const view: fc.Arbitrary<View> = fc.record({
 })
 const value = fc.option(view, { nil: undefined })
 const phase = fc.constantFrom(0 as const, 1 as const, 2 as const)
+const table = fc.record({
+  hosts: fc.array(fc.record({ id: host, votes: fc.nat(9) }), { minLength: 1, maxLength: 5 }),
+  timing: fc.record({
+    lease: fc.integer({ min: 1, max: 60_000 }).map(milliseconds),
+    drift: fc.double({ min: 0, max: 0.1, noNaN: true }),
+  }),
+})
 const stamp = { view: time, time }
 const ghost = fc.record({
   time,
@@ -72,7 +80,14 @@ const messages: Record<Message['type'], fc.Arbitrary<Message>> = {
   accept: fc.record({ type: fc.constant('accept' as const), time, ballot, value: view }),
   accepted: fc.record({ type: fc.constant('accepted' as const), time, ballot }),
   learn: fc.record({ type: fc.constant('learn' as const), time, value: view }),
-  blank: fc.record({ type: fc.constant('blank' as const), time, life: time, phase, floor: time }),
+  blank: fc.record({
+    type: fc.constant('blank' as const),
+    time,
+    life: time,
+    phase,
+    floor: time,
+    remembers: fc.boolean(),
+  }),
   answer: fc.record({
     type: fc.constant('answer' as const),
     time,
@@ -83,6 +98,10 @@ const messages: Record<Message['type'], fc.Arbitrary<Message>> = {
     accepted: ballot,
     value,
     known: time,
+    life: time,
+    newcomer: time,
+    isNewcomer: fc.boolean(),
+    memory: fc.option(fc.record({ voted: table, pledged: table }), { nil: undefined }),
   }),
 }
 const message: fc.Arbitrary<Message> = fc.oneof(...MESSAGE_TYPES.map(type => messages[type]))

@@ -3,10 +3,17 @@ import { LamportClock } from '../../src/core/clock.ts'
 import { Founding, type ReadyRecord, type Recovery } from '../../src/core/founding.ts'
 import type { BlankMessage } from '../../src/core/message.ts'
 import { NO_BALLOT, type AcceptorRecord } from '../../src/core/register.ts'
-import { nextView, Votes, type View } from '../../src/core/view.ts'
+import type { SafetyTable } from '../../src/core/table.ts'
+import { nextView, type View } from '../../src/core/view.ts'
 import { milliseconds, toInstant } from '../../src/lib/time.ts'
 
 const TIMING = { heartbeat: milliseconds(50), suspect: milliseconds(250) }
+/** Of a host that has had its vote from the beginning. */
+function tableOf(votes: readonly number[], ids = votes.map((_, i) => i + 1)): SafetyTable {
+  const hosts = votes.map((share, i) => ({ id: ids[i] ?? 0, votes: share }))
+  return { hosts, timing: { lease: milliseconds(300), drift: 0.02 } }
+}
+
 const EMPTY: AcceptorRecord<View> = { promised: NO_BALLOT, accepted: NO_BALLOT, value: undefined }
 
 type Member = {
@@ -15,18 +22,17 @@ type Member = {
   acceptor: AcceptorRecord<View>
   recovery: Recovery | undefined
   floor: number
+  pledged: SafetyTable | undefined
 }
 
 /** Foundings whose messages arrive at once, where both ends are connected. */
 class Site {
   readonly members = new Map<number, Member>()
-  readonly #ids: readonly number[]
-  readonly #votes: Votes
+  readonly #table: SafetyTable
   #now = 0
 
   constructor(votes: readonly number[]) {
-    this.#ids = votes.map((_, i) => i + 1)
-    this.#votes = new Votes(votes.map((share, i) => ({ id: i + 1, votes: share })))
+    this.#table = tableOf(votes)
   }
 
   of(id: number): Founding {
@@ -41,10 +47,11 @@ class Site {
       acceptor,
       recovery: undefined,
       floor: 0,
+      pledged: undefined,
       founding: undefined as unknown as Founding,
     }
-    const others = this.#ids.filter(other => other !== id)
-    member.founding = new Founding({ id, life }, others, this.#votes, clock, TIMING, record, {
+    const recovered = { ready: record, pledged: undefined }
+    member.founding = new Founding({ id, life }, this.#table, clock, TIMING, recovered, {
       send: (to, message) => to.forEach(other => this.#deliver(id, other, message)),
       ready: (ready, recovery) => {
         member.recovery = recovery
@@ -53,6 +60,7 @@ class Site {
       raiseFloor: counter => (member.floor = counter),
       acceptorRecord: () => member.acceptor,
       knownIncarnation: host => 10 * id + host,
+      pledge: table => (member.pledged = table),
     })
     this.members.set(id, member)
     for (const other of this.members.keys()) if (other !== id) this.#connect(id, other)
@@ -90,6 +98,8 @@ class Site {
     member.founding.receive(toInstant(this.#now), from, message)
   }
 }
+
+const THREE = tableOf([1, 1, 1])
 
 const name = (host: number): string => `h${host}`
 
@@ -135,9 +145,8 @@ test('a host of many votes does not found alone either, but where it is the whol
 
 test('nobody founds beside a host that is not blank, though it has gone silent since', t => {
   const site = new Site([1, 1, 1])
-  site.start(3, 103, { founders: new Map() })
+  site.start(3, 103, { founders: new Map(), newcomers: new Map(), table: THREE })
   site.start(1)
-  site.start(2)
   site.run()
   t.regex(site.found(1) ?? '', /host 3 is not blank/)
   site.stop(3)
@@ -177,7 +186,7 @@ test('a host with a lost disk recovers from all the others what any of them has 
       true,
     ),
   }))
-  const ready = { founders: new Map([[3, 999]]) }
+  const ready = { founders: new Map([[3, 999]]), newcomers: new Map(), table: THREE }
   const one = site.start(1, 101, ready, older)
   const three = site.start(3)
   site.run()
@@ -195,14 +204,18 @@ test('a host with a lost disk recovers from all the others what any of them has 
   t.true(acceptor.promised.counter > 2000)
 })
 
-test('where too many disks are lost, it waits and says so', t => {
+test('where too many disks are lost, it waits for the word of the operator and says so', t => {
   const site = new Site([1, 1, 1])
-  site.start(1, 101, { founders: new Map() })
+  site.start(1, 101, { founders: new Map(), newcomers: new Map(), table: THREE })
   site.start(2)
   site.start(3)
   site.run()
   t.deepEqual(site.ready, [1])
-  t.regex(site.of(3).waitsFor(name) ?? '', /too many other hosts are blank as well \(h2\)/)
+  t.regex(site.of(3).waitsFor(name) ?? '', /too many hosts are blank \(h2, this one\)/)
+  t.is(site.found(3), undefined)
+  t.not(site.members.get(3)!.recovery, undefined)
+  site.run()
+  t.deepEqual(site.ready, [1, 2, 3])
 })
 
 test('a founder tells a slower one that it was founded with, though both restarted', t => {
@@ -212,6 +225,8 @@ test('a founder tells a slower one that it was founded with, though both restart
       [2, 102],
       [3, 103],
     ]),
+    newcomers: new Map(),
+    table: THREE,
   })
   site.start(2, 102)
   site.run()

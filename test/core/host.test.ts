@@ -132,7 +132,14 @@ test('a time too far ahead is refused, logged, and does not move the clock', t =
   const lone = new Lone([1, 1]).run(50)
   lone.host.open(toInstant(lone.now), 2, 1)
   const { clock } = lone.host.status(toInstant(lone.now))
-  const far = { type: 'blank', time: 2 ** 41, life: 1, phase: 0, floor: 0 } as const
+  const far = {
+    type: 'blank',
+    time: 2 ** 41,
+    life: 1,
+    phase: 0,
+    floor: 0,
+    remembers: false,
+  } as const
   lone.host.deliver(toInstant(lone.now), 2, far)
   t.is(lone.host.status(toInstant(lone.now)).clock, clock)
   t.true(lone.events.some(event => event.type === 'log' && event.level === 'error'))
@@ -142,7 +149,14 @@ test('what is above the durable ceiling waits until a higher one is durable', t 
   const lone = new Lone([1, 1]).run(50)
   lone.host.open(toInstant(lone.now), 2, 1)
   lone.sent.length = 0
-  const blank = { type: 'blank', time: 500_000, life: 1, phase: 1, floor: 0 } as const
+  const blank = {
+    type: 'blank',
+    time: 500_000,
+    life: 1,
+    phase: 1,
+    floor: 0,
+    remembers: false,
+  } as const
   lone.host.deliver(toInstant(lone.now), 2, blank)
   t.deepEqual(lone.sent, [])
   lone.sync()

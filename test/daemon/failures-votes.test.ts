@@ -147,3 +147,47 @@ test.serial('a host whose hosts.yml says something else is refused, and told wha
   await cluster.ready()
   t.false(/hosts\.yml/.test((await one.outcome('status'))[1]))
 })
+
+test.serial(
+  'a new hosts.yml on all hosts, and they go on; a host with another has no vote',
+  async t => {
+    const site = await Site.start(t, { ids: [1, 2, 3] })
+    const { one, two, three, cluster, work } = site
+    t.is(await work.begin(one, 0).closed, 0)
+    const old = readFileSync(cluster.hostsFile, 'utf8')
+    const lines = old.split('\n')
+    const without = lines.filter(line => !line.includes('id: 3,')).join('\n')
+    writeFileSync(cluster.hostsFile, without)
+    await two.kill('SIGTERM')
+    await two.start()
+    await eventually('status says what it waits for', async () =>
+      /^blank +.*host-1 \(1\) \(hosts.yml has changed since this host voted/m.test(
+        (await two.outcome('status'))[1],
+      ),
+    )
+    t.regex(two.log, /warning|hosts.yml has other ids, votes, lease or drift/)
+    await passes(one)
+    await one.kill('SIGTERM')
+    await one.start()
+    await cluster.ready([one, two])
+    t.is((await one.status()).view?.members.length, 2)
+    // It was taken out, and cannot go on by the file that it has read.
+    await eventually('host 3 has no majority', async () => !(await three.status()).majority)
+    t.is(await work.begin(two, 0).closed, 0)
+    await three.kill('SIGTERM')
+    writeFileSync(cluster.hostsFile, lines.filter(line => !/id: [23],/.test(line)).join('\n'))
+    await one.kill('SIGTERM')
+    await two.kill('SIGTERM')
+    await one.start()
+    await eventually('one of two waits for the operator', async () =>
+      /^blank +.*the operator: hosts.yml does not name host 2,/m.test(
+        (await one.outcome('status'))[1],
+      ),
+    )
+    t.log(/^blank.*$/m.exec((await one.outcome('status'))[1])?.[0])
+    t.is((await one.outcome('found'))[0], 0)
+    await cluster.ready([one])
+    t.is(await work.begin(one, 0).closed, 0)
+    work.verify(t)
+  },
+)

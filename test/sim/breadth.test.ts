@@ -49,6 +49,7 @@ const neededRules: readonly (readonly [keyof Rules, readonly number[]])[] = [
   ['quarantine', [30, 39, 54]],
   ['echoMembersOnly', [59, 66, 74]],
   ['blankHosts', [77, 86]],
+  ['oneTable', [301]],
 ]
 
 const SEEDS_MAX = 300

@@ -9,9 +9,10 @@ import {
   type Instant,
 } from '../lib/time.ts'
 import type { HostId, LamportClock } from './clock.ts'
-import type { BlankMessage, RecoveryPhase } from './message.ts'
-import { findGap, isLoyal, type Gap, type Memory } from './memory.ts'
-import { compareBallots, NO_BALLOT, type AcceptorRecord } from './register.ts'
+import type { BlankMessage } from './message.ts'
+import { isLoyal, type Memory } from './memory.ts'
+import { Recovery, type Answer, type Recovered } from './recovery.ts'
+import type { AcceptorRecord } from './register.ts'
 import { graceOf, isSameTable, type SafetyTable } from './table.ts'
 import { Votes, type View } from './view.ts'
 
@@ -28,7 +29,7 @@ export type ReadyRecord = {
 export type FoundingOutput = {
   send(to: readonly HostId[], message: BlankMessage): void
   /** The host stops being blank as soon as this is durable, and the acceptor's record with it. */
-  ready(record: ReadyRecord, recovered: Recovery | undefined): void
+  ready(record: ReadyRecord, recovered: Recovered | undefined): void
   /** Ballots below this must be refused before anything sent after it leaves. */
   raiseFloor(counter: number): void
   /** What this host's acceptor holds, for a host that has lost its own. */
@@ -39,16 +40,7 @@ export type FoundingOutput = {
   pledge(table: SafetyTable): void
 }
 
-/** What a host that had no vote has learned from all the others. */
-export type Recovery = {
-  readonly acceptor: AcceptorRecord<View>
-  /** The incarnation of its new life is above this. */
-  readonly knownIncarnation: number
-}
-
 export type FoundingTiming = { readonly heartbeat: Duration; readonly suspect: Duration }
-
-type Answer = Extract<BlankMessage, { readonly type: 'answer' }>
 
 /**
  * How a host comes to have a vote. A blank host, at its first start or with a new disk, promises and
@@ -82,15 +74,7 @@ export class Founding {
   readonly #blank = new Map<HostId, { readonly life: number; readonly last: Instant }>()
   readonly #sessions = new Set<HostId>()
   readonly #readyHosts = new Set<HostId>()
-  #phase: RecoveryPhase = 0
-  #floor = 0
-  /** Somebody may have voted by our table before this recovery. */
-  #wasInUse = true
-  /** Our table came into use when this host had its present life, and no vote. */
-  #isNewcomer = false
-  /** The operator says that whoever is missing is gone for good. */
-  #isForced = false
-  readonly #answers = new Map<HostId, Answer>()
+  readonly #recovery: Recovery
   #next: Instant = toInstant(-Infinity)
 
   constructor(
@@ -116,7 +100,8 @@ export class Founding {
     this.#memory = ready && { voted: ready.table, pledged: pledged ?? ready.table }
     if (ready !== undefined && this.#isLoyal) this.#record = ready
     this.#isSettled = this.#record !== undefined
-    if (this.#remembers) this.#phase = 1
+    this.#recovery = new Recovery(self, this.#others, table, clock)
+    if (this.#remembers) this.#recovery.begin()
   }
 
   get isBlank(): boolean {
@@ -144,7 +129,7 @@ export class Founding {
     this.#sessions.delete(host)
     this.#blank.delete(host)
     this.#readyHosts.delete(host)
-    this.#answers.delete(host)
+    this.#recovery.forget(host)
   }
 
   get deadline(): Instant {
@@ -169,14 +154,14 @@ export class Founding {
    */
   found(now: Instant): string | undefined {
     if (this.#isSettled) return 'this host is not blank: the cluster has been founded'
-    if (this.#gap !== undefined) {
-      this.#isForced = true
+    if (this.#recovery.force(this.#memory)) {
       this.#advance()
       return undefined
     }
     const ready = [...this.#readyHosts]
     if (ready.length > 0) return `host ${ready.join(', ')} is not blank: this one recovers from it`
-    if (this.#phase > 0) return 'a host that is not blank was met: this one recovers from it'
+    if (this.#recovery.phase > 0)
+      return 'a host that is not blank was met: this one recovers from it'
     const unknown = [...this.#sessions].filter(host => !this.#blank.has(host))
     if (unknown.length > 0) {
       return `host ${unknown.join(', ')} has not said yet whether it is blank: try again in a second`
@@ -207,38 +192,10 @@ export class Founding {
   waitsFor(name: (host: HostId) => string): string | undefined {
     if (!this.isBlank) return undefined
     if (this.#isSettled) return 'the disk'
-    if (this.#phase > 0) return this.#recoveryWaitsFor(name)
+    if (this.#recovery.phase > 0) return this.#recovery.waitsFor(this.#memory, name)
     const silent = this.#others.filter(host => !this.#sessions.has(host)).map(name)
     if (silent.length === 0) return 'the other hosts to say what they know'
     return `the first start of ${silent.join(', ')} (or, if no host ever ran: lamportctl found)`
-  }
-
-  #recoveryWaitsFor(name: (host: HostId) => string): string {
-    const missing = this.#others.filter(host => !this.#answers.has(host)).map(name)
-    if (missing.length > 0 && this.#remembers) {
-      const reason =
-        'hosts.yml has changed since this host voted: all of its hosts must be up with it'
-      return `${missing.join(', ')} (${reason})`
-    }
-    if (missing.length > 0)
-      return `recovery from all other hosts: ${missing.join(', ')} must answer`
-    const gap = this.#gap
-    if (gap === undefined) return 'the other hosts to say what they know'
-    const hosts = gap.hosts.map(host => (host === this.#self ? 'this one' : name(host))).join(', ')
-    switch (gap.type) {
-      case 'forgotten':
-        return (
-          `the operator: too many hosts are blank (${hosts}); what they decided may be lost ` +
-          '(if it is, with their disks: lamportctl found)'
-        )
-      case 'removed':
-        return (
-          `the operator: hosts.yml does not name ${hosts}, and too few of the others voted before ` +
-          '(name more of them again; if they never run again: lamportctl found)'
-        )
-      default:
-        return unreachable(gap)
-    }
   }
 
   get #isLoyal(): boolean {
@@ -264,8 +221,8 @@ export class Founding {
       type: 'blank',
       time: this.#clock.tick(),
       life: this.#life,
-      phase: this.#phase,
-      floor: this.#floor,
+      phase: this.#recovery.phase,
+      floor: this.#recovery.floor,
       remembers: this.#remembers,
     })
   }
@@ -288,7 +245,7 @@ export class Founding {
       this.#blank.set(from, { life: message.life, last: now })
       const lives = this.#livesHeard(now)
       const isEveryone = lives.size === this.#others.length
-      if (isEveryone && this.#phase === 0) this.#settle(lives, undefined)
+      if (isEveryone && this.#recovery.phase === 0) this.#settle(lives, undefined)
     }
     if (message.phase === 2) {
       this.#output.raiseFloor(message.floor)
@@ -308,7 +265,7 @@ export class Founding {
       memory: this.#memory,
       life: this.#life,
       newcomer: this.#record?.newcomers.get(from) ?? 0,
-      isNewcomer: this.#isNewcomer,
+      isNewcomer: this.#recovery.isNewcomer,
     })
   }
 
@@ -321,80 +278,37 @@ export class Founding {
   #receiveAnswer(from: HostId, answer: Answer): void {
     if (this.#isSettled || answer.to !== this.#life) return
     if (answer.ready) this.#readyHosts.add(from)
-    if (answer.newcomer === this.#life) this.#isNewcomer = true
     if (answer.ready && answer.foundedWith === this.#life && !this.#remembers) {
       // A faster one has founded with us: we follow.
       this.#settle(new Map(), undefined)
       return
     }
-    if (this.#phase === 0 && answer.memory !== undefined) {
-      this.#phase = 1
-      this.#answers.clear()
+    if (this.#recovery.phase === 0 && answer.memory !== undefined) {
+      this.#recovery.begin()
       this.#announce()
       return
     }
-    if (this.#phase === 0 || answer.phase !== this.#phase) return
-    this.#answers.set(from, answer)
+    this.#recovery.receive(from, answer)
     this.#advance()
   }
 
-  /** With an answer of this phase from all others, on to the next. */
   #advance(): void {
-    if (this.#answers.size < this.#others.length) return
-    if (this.#gap !== undefined && !this.#isForced) return
-    if (this.#phase === 1) {
-      this.#wasInUse = this.#isInUse
-      this.#phase = 2
-      this.#answers.clear()
-      this.#pledge()
-      // Our clock has witnessed all of theirs.
-      this.#floor = this.#clock.tick() + 1
-      this.#announce()
-      if (this.#others.length > 0) return
+    const own = { memory: this.#memory, record: this.#output.acceptorRecord() }
+    const step = this.#recovery.advance(own)
+    if (step === 'wait') return
+    if (step !== 'next-phase') {
+      this.#settle(new Map(), step)
+      return
     }
-    const { promised, ...own } = this.#output.acceptorRecord()
-    const nothing = { accepted: NO_BALLOT, value: undefined }
-    const { accepted, value } = [...this.#answers.values()].reduce<typeof own>(
-      (a, b) => (compareBallots(b.accepted, a.accepted) > 0 ? b : a),
-      this.#remembers ? own : nothing,
-    )
-    const counter = Math.max(this.#floor, promised.counter + 1)
-    const acceptor = { promised: { counter, host: 0 }, accepted, value }
-    const known = [...this.#answers.values()].map(answer => answer.known)
-    this.#settle(new Map(), { acceptor, knownIncarnation: Math.max(0, ...known) })
+    this.#pledge()
+    this.#announce()
+    // Alone, there is nobody to wait for.
+    if (this.#others.length === 0) this.#advance()
   }
 
-  /** Of this host, and of those who have answered in this phase. */
-  get #memories(): Map<HostId, Memory> {
-    const memories = new Map<HostId, Memory>()
-    if (this.#memory !== undefined) memories.set(this.#self, this.#memory)
-    for (const [host, { memory }] of this.#answers) {
-      if (memory !== undefined) memories.set(host, memory)
-    }
-    return memories
-  }
-
-  /** Whether all who remember have pledged themselves to our table: then it may have been used. */
-  get #isInUse(): boolean {
-    const memories = [...this.#memories.values()]
-    return memories.every(({ pledged }) => isSameTable(pledged, this.#table))
-  }
-
-  /** What is missing though all have answered. */
-  get #gap(): Gap | undefined {
-    if (this.#phase === 0 || this.#answers.size < this.#others.length) return undefined
-    const wasInUse = this.#phase === 1 ? this.#isInUse : this.#wasInUse
-    const newcomers = new Set(this.#isNewcomer ? [this.#self] : [])
-    for (const [host, { isNewcomer }] of this.#answers) if (isNewcomer) newcomers.add(host)
-    return findGap(this.#table, this.#memories, wasInUse ? { newcomers } : undefined)
-  }
-
-  #settle(founders: ReadonlyMap<HostId, number>, recovery: Recovery | undefined): void {
+  #settle(founders: ReadonlyMap<HostId, number>, recovered: Recovered | undefined): void {
     this.#isSettled = true
-    const newcomers = new Map<HostId, number>()
-    for (const [host, { memory, life }] of this.#wasInUse && !this.#isForced ? [] : this.#answers) {
-      if (memory === undefined) newcomers.set(host, life)
-    }
-    this.#output.ready({ founders, newcomers, table: this.#table }, recovery)
+    const newcomers = recovered?.newcomers ?? new Map<HostId, number>()
+    this.#output.ready({ founders, newcomers, table: this.#table }, recovered)
   }
 }

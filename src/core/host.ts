@@ -28,7 +28,8 @@ import type {
 } from './command.ts'
 import { Departure } from './departure.ts'
 import { canonical } from './fingerprint.ts'
-import { Founding, type ReadyRecord, type Recovery } from './founding.ts'
+import { Founding, type ReadyRecord } from './founding.ts'
+import type { Recovered } from './recovery.ts'
 import type { Heartbeat } from './hearing.ts'
 import { Lease } from './lease.ts'
 import { Journal } from './journal.ts'
@@ -493,7 +494,7 @@ export class Host {
     })
   }
 
-  #becomeReady(record: ReadyRecord, recovery: Recovery | undefined): void {
+  #becomeReady(record: ReadyRecord, recovery: Recovered | undefined): void {
     if (recovery !== undefined) {
       const { acceptor, knownIncarnation } = recovery
       this.#membership.recover(acceptor)

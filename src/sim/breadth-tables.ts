@@ -1,7 +1,8 @@
 import type { HostId } from '../core/clock.ts'
 import type { Random } from '../lib/random.ts'
 import { milliseconds } from '../lib/time.ts'
-import type { IdealWorld, WorldTable } from './ideal.ts'
+import type { IdealWorld } from './ideal.ts'
+import type { WorldTable } from './ideal-machine.ts'
 
 /** Leases that are written into hosts.yml, in milliseconds. */
 const LEASES = [150, 300, 1500]

@@ -19,10 +19,8 @@ import { toInstant, type Duration, type Instant } from '../lib/time.ts'
 import { Agenda } from './agenda.ts'
 import { Beliefs, type Belief } from './beliefs.ts'
 import { Findings, type Violation } from './findings.ts'
-import { Wires, type End } from './wires.ts'
-
-/** What a hosts.yml says in this world. */
-export type WorldTable = Pick<HostConfig, 'hosts' | 'timing'>
+import type { Machine, WorldTable } from './ideal-machine.ts'
+import { Wires } from './wires.ts'
 
 /** How long things take in a world of ideal channels, in milliseconds of true time. */
 export type IdealOptions = {
@@ -37,24 +35,6 @@ export type IdealOptions = {
   /** Of a write to the disk of this host until it is synced; Infinity: not before `sync`. */
   readonly syncMs: (host: HostId) => number
   readonly heartbeatLoss: number
-}
-
-/** One machine: what survives a crash, and the host that runs on it at present. */
-export type Machine = End & {
-  /** Its hosts.yml; what runs has read it when it came up. */
-  table: WorldTable
-  /** The table with which its host came up. */
-  running: WorldTable
-  /** Of its clock, against true time. */
-  readonly rate: number
-  readonly offset: number
-  disk: Map<string, Uint8Array>
-  isPaused: boolean
-  /** What came while it was paused. */
-  late: (() => void)[]
-  /** Batches that are not durable. */
-  unsynced: { readonly lsn: Lsn; readonly entries: readonly StoreEntry[] }[]
-  wakeAt: number
 }
 
 /** What a client asks for in this world. */

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { LamportClock } from '../../src/core/clock.ts'
-import { Founding, type ReadyRecord, type Recovery } from '../../src/core/founding.ts'
+import { Founding, type ReadyRecord } from '../../src/core/founding.ts'
+import type { Recovered } from '../../src/core/recovery.ts'
 import type { BlankMessage } from '../../src/core/message.ts'
 import { NO_BALLOT, type AcceptorRecord } from '../../src/core/register.ts'
 import type { SafetyTable } from '../../src/core/table.ts'
@@ -20,7 +21,7 @@ type Member = {
   founding: Founding
   clock: LamportClock
   acceptor: AcceptorRecord<View>
-  recovery: Recovery | undefined
+  recovery: Recovered | undefined
   floor: number
   pledged: SafetyTable | undefined
 }

@@ -2,7 +2,7 @@ import test from 'ava'
 import type { HostId } from '../../src/core/clock.ts'
 import type { Rules } from '../../src/core/rules.ts'
 import { milliseconds } from '../../src/lib/time.ts'
-import type { WorldTable } from '../../src/sim/ideal.ts'
+import type { WorldTable } from '../../src/sim/ideal-machine.ts'
 import { Schedule } from '../helpers/schedule.ts'
 
 /** A hosts.yml with these votes, by id. */

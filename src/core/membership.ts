@@ -34,6 +34,9 @@ const LONG_AGO = toInstant(-Infinity)
 
 export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect: Duration }
 
+/** Hosts of a higher rank hesitate no longer than this one. */
+const RANK_MAX = 2
+
 /** Rounds that fail make the next wait up to this power of two longer. */
 const FAILURES_MAX = 4
 
@@ -58,6 +61,8 @@ export class Membership {
   /** Other hosts to whom there are channels, and to which incarnation. */
   readonly #sessions = new Map<HostId, number>()
   #nextHeartbeat: Instant = toInstant(-Infinity)
+  /** Nobody who is heard falls silent before. */
+  #nextSilence: Instant = LONG_AGO
   #round: Round<View> | undefined
   #roundEnd: Instant = NEVER
   /** When to propose; `undefined` while the view is as wanted. */
@@ -208,9 +213,11 @@ export class Membership {
     if (now >= this.#nextHeartbeat) {
       this.#nextHeartbeat = after(now, this.#timing.heartbeat)
       for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
-      // Silence shows itself only as time passes.
       this.#stale = true
     }
+    // Silence shows itself only as time passes.
+    if (now >= this.#nextSilence) this.#stale = true
+    this.#nextSilence = this.hearing.deadline(now)
     this.consider(now)
   }
 
@@ -233,8 +240,7 @@ export class Membership {
       this.#failures = 0
       return
     }
-    // At random, so that two who notice together do not duel for ever (Paxos promises no progress).
-    this.#nextProposal ??= after(now, scaled(this.#timing.heartbeat, this.#random.fraction() / 3))
+    this.#nextProposal ??= after(now, this.#hesitation(wanted))
     if (now < this.#due()) return
     this.#nextProposal = after(now, this.#backoff())
     this.#propose(now, wanted)
@@ -272,6 +278,16 @@ export class Membership {
     this.#failures = Math.min(this.#failures + 1, FAILURES_MAX)
     this.#abandon()
     this.#nextProposal = after(now, this.#backoff())
+  }
+
+  /**
+   * Those who notice together do not duel (Paxos promises no progress then): the one with the lowest
+   * id of the view that is wanted goes first, the others as soon as it might have failed.
+   */
+  #hesitation(wanted: ReadonlyMap<HostId, number> | undefined): Duration {
+    const candidates = wanted === undefined ? this.#hosts : [...wanted.keys()]
+    const rank = Math.min(candidates.filter(host => host < this.#self).length, RANK_MAX)
+    return scaled(this.#timing.heartbeat, (rank + this.#random.fraction() / 2) / 6)
   }
 
   /** At random, and longer with each failure. */

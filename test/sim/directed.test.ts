@@ -32,7 +32,7 @@ test('a crash and the restart cost at most two views', t => {
  * the old one host 2 enters, with a time that host 3 has not heard of. Now host 3 has a client.
  */
 function stampEarly(rules: Partial<Rules>): Schedule {
-  const s = new Schedule({ rules }).start()
+  const s = new Schedule({ rules, seed: 3 }).start()
   s.world.crash(3, 'all')
   s.until(() => s.members(1) === '1 2')
   // Their clocks go beyond the ceiling at which host 3 starts again.
@@ -171,7 +171,7 @@ test('a REPLY is for one request: a later message of its sender proves nothing',
  * 2 and 3 learn it and have not accepted it, so they echo host 5; it must not make up a majority with
  * them by itself.
  */
-function ownVote(rules: Partial<Rules>, seed = 3): Schedule {
+function ownVote(rules: Partial<Rules>, seed = 4): Schedule {
   const s = new Schedule({ rules, seed, votes: [1, 1, 1, 1, 1] }).start()
   s.hold(5)
   const waiting = s.acquire(1)
@@ -298,11 +298,13 @@ test('two lasting cuts among five: the best connected majority goes on in one vi
   s.world.cut(1, 2)
   s.world.cut(3, 4)
   s.run(3000)
-  t.is(s.members(1), '1 3 5')
+  // One end of each cut goes on, with host 5: of four equal sets, the first that was proposed.
+  const inside = s.members(5)
+  t.regex(inside, /^[12] [34] 5$/)
   const { views } = s.world.counts
   s.run(20_000)
   t.is(s.world.counts.views, views)
-  for (const id of [1, 3, 5]) s.world.release(id, s.hold(id))
+  for (const id of inside.split(' ').map(Number)) s.world.release(id, s.hold(id))
   t.deepEqual(s.violations, [])
 })
 

@@ -4,7 +4,7 @@ import { ClearSeal } from '../../src/transport/clear-seal.ts'
 import { NoiseSeal } from '../../src/transport/noise-seal.ts'
 import { World } from './pair.ts'
 
-import type { Crypto } from '../../src/transport/crypto.ts'
+import type { Cipher, Crypto, KeyPair } from '../../src/transport/crypto.ts'
 import type { EndpointConfig, PeerId } from '../../src/transport/endpoint.ts'
 import type { Seal } from '../../src/transport/seal.ts'
 import type { Faults } from './pair.ts'
@@ -62,27 +62,37 @@ export class SealedWorld extends World {
 /** The primitives, with chance from a seed, and a count of what costs most. */
 class CountingCrypto implements Crypto {
   agreements = 0
-  readonly random: Crypto['random']
-  readonly hash: Crypto['hash']
-  readonly hmac: Crypto['hmac']
-  readonly createCipher: Crypto['createCipher']
+  readonly #crypto: Crypto = createCrypto()
+  readonly #random: Random
 
   constructor(random: Random) {
-    const crypto = createCrypto()
-    this.random = length => random.bytes(length)
-    this.hash = crypto.hash
-    this.hmac = crypto.hmac
-    this.createCipher = crypto.createCipher
+    this.#random = random
   }
 
-  createPair(): ReturnType<Crypto['createPair']> {
-    const { publicKey, agree } = restorePair(this.random(32))
+  random(length: number): Uint8Array {
+    return this.#random.bytes(length)
+  }
+
+  hash(data: Uint8Array): Uint8Array {
+    return this.#crypto.hash(data)
+  }
+
+  hmac(key: Uint8Array, data: Uint8Array): Uint8Array {
+    return this.#crypto.hmac(key, data)
+  }
+
+  createPair(): KeyPair {
+    const pair = restorePair(this.random(32))
     return {
-      publicKey,
+      publicKey: pair.publicKey,
       agree: theirs => {
         this.agreements++
-        return agree(theirs)
+        return pair.agree(theirs)
       },
     }
+  }
+
+  createCipher(key: Uint8Array): Cipher {
+    return this.#crypto.createCipher(key)
   }
 }

@@ -593,3 +593,60 @@ test('everything is derived from the key as docs/protocol.md says', t => {
     t.deepEqual([...cipher.open(77, packet.slice(0, 8), packet.slice(8))!], [0x02])
   }
 })
+
+test('a host that has only the older key is let in by one that calls with a newer, whoever is lower', t => {
+  for (const newer of [1, 2]) {
+    const world = new SealedWorld(1, { keys: id => (id === newer ? [KEY_2, KEY_1] : [KEY_1]) })
+    t.true(
+      world.run(3000, () => world.isConnected),
+      `host ${newer} calls with the newer key`,
+    )
+    t.true(canTalk(world))
+  }
+})
+
+test('a COOKIE that comes again and again does not make a host call without a pause', t => {
+  const world = new SealedWorld(1)
+  world.host(2).crash()
+  let hellos = 0
+  let last: Uint8Array | undefined
+  world.intercept = ({ bytes }) => {
+    if (bytes[0] === HELLO) {
+      hellos++
+      last = bytes
+    }
+    return true
+  }
+  world.run(10)
+  const received = new NoiseSeal(createCrypto(), 'home', [KEY_1]).receive(last!)
+  if (typeof received === 'string') return t.fail(received)
+  const cookie = received.demand(new Uint8Array(16).fill(7))
+  receive(world, cookie)
+  world.run(12)
+  t.is(hellos, 2)
+  t.deepEqual(last!.slice(96, 112), new Uint8Array(16).fill(7))
+  for (let i = 0; i < 100; i++) {
+    t.is(
+      reasonOf(world, 1, () => receive(world, cookie)),
+      'replay 1',
+    )
+    world.run(1)
+  }
+  t.true(hellos <= 4, `${hellos} HELLOs`)
+})
+
+test('a host whose keys have changed calls with the new one from its next HELLO on', t => {
+  const world = new SealedWorld(1)
+  world.host(2).crash()
+  const names: string[] = []
+  world.intercept = ({ bytes }) => {
+    names.push(keyName(readKeyId(bytes)))
+    return true
+  }
+  world.run(10)
+  const [before] = world.host(1).endpoint.keys
+  t.deepEqual(world.changeKeys(1, [KEY_2]), [])
+  const [after] = world.host(1).endpoint.keys
+  world.run(130)
+  t.deepEqual(names, [before, after])
+})

@@ -19,7 +19,15 @@ import type { Durable } from './core/store.ts'
 import { describeDifference, digestOf } from './core/table.ts'
 import { assert, unreachable } from './lib/assert.ts'
 import type { Random } from './lib/random.ts'
-import { earliest, elapsed, toInstant, type Duration, type Instant } from './lib/time.ts'
+import {
+  earliest,
+  elapsed,
+  milliseconds,
+  toInstant,
+  type Duration,
+  type Instant,
+} from './lib/time.ts'
+import type { KeyName, Seal } from './transport/seal.ts'
 import { Endpoint, type Address, type ChannelId, type SessionEnd } from './transport/endpoint.ts'
 
 export type {
@@ -60,6 +68,8 @@ export type Input =
   | { readonly type: 'tick' }
   | { readonly type: 'datagram'; readonly from: Address; readonly bytes: Uint8Array }
   | { readonly type: 'address'; readonly host: HostId; readonly address: Address }
+  /** The key file was read again. Refused, with a log event, where a live session needs the old. */
+  | { readonly type: 'keys'; readonly seal: Seal }
   /** Every batch up to this one is on the disk. */
   | { readonly type: 'synced'; readonly lsn: Lsn }
   | { readonly type: 'command'; readonly id: CommandId; readonly command: Command }
@@ -78,6 +88,9 @@ export type Effect =
   | { readonly type: 'response'; readonly id: CommandId; readonly response: Response }
   | { readonly type: 'event'; readonly event: NodeEvent }
 
+/** A peer that was heard within this time is not kept from being connected. */
+const HEARD_WITHIN: Duration = milliseconds(10_000)
+
 export type Trace = (event: TraceEvent) => void
 
 export type PeerStatus = {
@@ -88,6 +101,8 @@ export type PeerStatus = {
   readonly state: 'member' | 'heard' | 'connected' | 'silent'
   readonly votes: number
   readonly incarnation: number | undefined
+  /** Which key its session uses; none without a session, or where packets are not sealed. */
+  readonly key: KeyName | undefined
   readonly rtt: Duration | undefined
   /** Smoothed share of datagrams to it that were lost, 0..1. */
   readonly loss: number
@@ -100,6 +115,8 @@ export type PeerStatus = {
 export type Status = Omit<HostStatus, 'states'> & {
   readonly host: { readonly id: HostId; readonly name: string; readonly votes: number }
   readonly cluster: string
+  /** The keys that are accepted, the first one to call with; none: packets are not sealed. */
+  readonly keys: readonly KeyName[]
   readonly peers: readonly PeerStatus[]
   readonly datagrams: {
     readonly sent: number
@@ -125,7 +142,14 @@ export class Node {
   #effects: Effect[] = []
 
   /** @param durable what the store held at the start, see `recover` */
-  constructor(config: NodeConfig, durable: Durable, random: Random, trace: Trace, rules: Rules) {
+  constructor(
+    config: NodeConfig,
+    durable: Durable,
+    random: Random,
+    trace: Trace,
+    rules: Rules,
+    seal: Seal,
+  ) {
     this.#config = config
     this.#host = new Host(config, durable, random.fork(), rules, {
       send: (to, message) => {
@@ -166,6 +190,7 @@ export class Node {
         },
       },
       random.fork(),
+      seal,
     )
   }
 
@@ -184,6 +209,9 @@ export class Node {
         break
       case 'address':
         this.#endpoint.setAddress(now, input.host, input.address)
+        break
+      case 'keys':
+        this.#changeKeys(input.seal)
         break
       case 'synced':
         this.#host.synced(now, input.lsn)
@@ -230,6 +258,7 @@ export class Node {
         votes: self?.votes ?? 0,
       },
       cluster: this.#config.cluster,
+      keys: this.#endpoint.keys,
       peers: this.#others.map(line => this.#peerStatus(now, line, states.get(line.id) ?? 'silent')),
       datagrams: {
         sent,
@@ -291,6 +320,7 @@ export class Node {
   #peerStatus(now: Instant, line: HostLine, state: PeerStatus['state']): PeerStatus {
     const { id, name, address, votes } = line
     const peer = this.#endpoint.peer(id)
+    const silent = elapsed(peer.lastReceived ?? toInstant(-Infinity), now)
     return {
       id,
       name,
@@ -298,11 +328,26 @@ export class Node {
       votes,
       state,
       incarnation: peer.incarnation,
+      key: peer.key,
       rtt: peer.srtt,
       loss: peer.loss,
-      silent: peer.lastReceived === undefined ? undefined : elapsed(peer.lastReceived, now),
-      notice: this.#notices.get(id),
+      silent: peer.lastReceived === undefined ? undefined : silent,
+      // A stranger can cause one, too: of whoever is heard, it says nothing.
+      notice: silent < HEARD_WITHIN ? undefined : this.#notices.get(id),
     }
+  }
+
+  #changeKeys(seal: Seal): void {
+    const used = this.#endpoint.changeKeys(this.#now, seal)
+    if (used.length > 0) {
+      const who = used.map(({ peer, key }) => `${this.#name(peer)} uses key ${key}`).join(', ')
+      const next = 'put it back, and drop it when lamportctl status shows it nowhere'
+      this.#log('error', `the key file is not taken, all keys stay: ${who}, not in it (${next})`)
+      return
+    }
+    const [first, ...others] = seal.names
+    const rest = others.length === 0 ? '' : `, ${others.join(', ')} accepted as well`
+    this.#log('info', `the key file was read again: packets are sealed with key ${first}${rest}`)
   }
 
   #drop(reason: string): void {

@@ -1,0 +1,16 @@
+import { controlTarget } from './control.ts'
+import { framesTarget } from './frames.ts'
+import { Member } from './member.ts'
+import { messagesTarget } from './messages.ts'
+import { Stranger } from './stranger.ts'
+
+import type { Target } from './engine.ts'
+
+/** Everything that takes bytes from strangers, by name. */
+export const TARGETS: Readonly<Record<string, () => Target>> = {
+  frames: () => framesTarget(),
+  stranger: () => new Stranger(),
+  member: () => new Member(),
+  messages: () => messagesTarget(),
+  control: () => controlTarget(),
+}

@@ -16,6 +16,7 @@ import type { Refusal } from './refusal.ts'
 import { Server } from './server.ts'
 import type { Store } from './store.ts'
 import { createTrace } from './trace.ts'
+import { warnOfPowerSave } from './wifi.ts'
 
 /** Clients of a small box: cron jobs and a few services, with one or two connections each. */
 const CONNECTIONS_MAX = 1024
@@ -51,6 +52,7 @@ export class Daemon {
     this.#options = options
     this.#log = log
     this.#network = new Network(log, {
+      bound: bytes => this.#driver.drive({ type: 'receive-buffer', bytes }),
       receive: (from, bytes) => this.#driver.drive({ type: 'datagram', from, bytes }),
       failed: refusal => {
         this.#refusal = refusal
@@ -89,6 +91,7 @@ export class Daemon {
     this.#driver.drive({ type: 'tick' })
     await this.#server.listen(socket)
     this.#isRunning = true
+    if (own !== undefined) void warnOfPowerSave(own, this.#log)
     const hosts = file.hosts.filter(({ id, bind }) => id !== self.id || bind === undefined)
     this.#names = new Names({ hosts, family: familyOf(file), loopbackOnly: !insecure }, this.#log, {
       isSilent: host => this.#isSilent(host),

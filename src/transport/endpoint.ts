@@ -11,6 +11,7 @@ import {
   TAG_SIZE,
 } from './packet.ts'
 import { Peer } from './peer.ts'
+import { Budget } from './recovery.ts'
 import {
   ClearSeal,
   clusterHash,
@@ -125,7 +126,7 @@ export class Endpoint {
         seal: new ClearSeal(random.fork()),
         writer: new PacketWriter(),
         counters: this.#counters,
-        budget: { inFlight: 0 },
+        budget: new Budget(),
       },
       random,
       routes: new Map(),
@@ -197,6 +198,11 @@ export class Endpoint {
     const moved = this.#peer(peer)
     moved.setAddress(now, address)
     this.#touch(moved)
+  }
+
+  /** The receive buffer of the socket as the kernel gave it: it bounds what is in flight. */
+  fitReceiveBuffer(bytes: number): void {
+    this.#local.tools.budget.fit(bytes)
   }
 
   /** Another life of this machine: every session ends and is made anew. */

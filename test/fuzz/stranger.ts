@@ -17,6 +17,8 @@ const ROUND = 2000
 const ROUNDS = 50
 /** Rounds between two looks at all that the endpoint holds. */
 const LOOK_EVERY = 10
+/** In one of so many worlds: of each look V8's inspector keeps a little for good. */
+const LOOK_IN = 8
 const STEP_MS = 7.3
 const WORLDS = 16
 
@@ -108,7 +110,7 @@ export class Stranger implements Target {
     advance(this.#world, round)
     this.#seeds = this.#captured()
     this.#transmitted = this.#world.datagrams
-    if (round % LOOK_EVERY === 0) this.#state = describe(this.#world)
+    if (this.#seed % LOOK_IN === 0 && round % LOOK_EVERY === 0) this.#state = describe(this.#world)
   }
 
   #begin(): World {

@@ -13,6 +13,11 @@ class Privates {
     this.#session.connect()
   }
 
+  /** The inspector keeps something of each question until then. */
+  close(): void {
+    this.#session.disconnect()
+  }
+
   /** The private fields of an object by name, of whatever class declared them. */
   of(object: object): Readonly<Record<string, unknown>> {
     const desk = globalThis as Record<string, unknown>
@@ -57,8 +62,6 @@ function argumentFor(value: Runtime.RemoteObject | undefined): Runtime.CallArgum
   return { value: value?.value as unknown }
 }
 
-const privates = new Privates()
-
 /** What `describeState` found. */
 export type StateDescription = {
   /** Equal for equal states, whatever the order in which they were reached. */
@@ -75,6 +78,7 @@ export function describeState(
   root: object,
   isLeftOut: (field: string) => boolean = () => false,
 ): StateDescription {
+  const privates = new Privates()
   const seen = new Map<object, number>()
   const sizes = new Map<string, number>()
   const count = (path: string, size: number): void => {
@@ -110,7 +114,9 @@ export function describeState(
     if (isPlain) count(path, texts.length)
     return `{${texts.join()}}`
   }
-  return { text: walk(root, ''), sizes }
+  const text = walk(root, '')
+  privates.close()
+  return { text, sizes }
 }
 
 function describeValue(value: unknown): string {

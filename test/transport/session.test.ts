@@ -8,7 +8,7 @@ import {
   PacketWriter,
   readNumber,
 } from '../../src/transport/packet.ts'
-import { Epoch } from '../../src/transport/recovery.ts'
+import { Budget, Epoch } from '../../src/transport/recovery.ts'
 import { Rtt } from '../../src/transport/rtt.ts'
 import { ClearSeal } from '../../src/transport/seal.ts'
 import { Session } from '../../src/transport/session.ts'
@@ -50,7 +50,7 @@ class Pair {
       const session = new Session(
         PEER,
         new Rtt(toInstant(0), milliseconds(1)),
-        { seal: this.#seal, writer, counters, budget: { inFlight: 0 } },
+        { seal: this.#seal, writer, counters, budget: new Budget() },
         {
           transmit: bytes => this.#wires[which].push(bytes),
           deliver: (_channel, payload) => this.delivered.push(Buffer.from(payload).toString()),

@@ -3,6 +3,7 @@ import test from 'ava'
 import { RULES } from '../src/core/rules.ts'
 import { Random } from '../src/lib/random.ts'
 import { earliest, milliseconds, NEVER, toInstant } from '../src/lib/time.ts'
+import { ClearSeal } from '../src/transport/clear-seal.ts'
 import { Node, NOTHING_DURABLE } from '../src/node.ts'
 
 import type { Command, Effect, Input, NodeEvent, Response } from '../src/node.ts'
@@ -31,7 +32,14 @@ class Site {
     }
     for (const self of ids) {
       const config = { cluster: 'home', self, hosts, timing }
-      const node = new Node(config, NOTHING_DURABLE, new Random(self), () => undefined, RULES)
+      const node = new Node(
+        config,
+        NOTHING_DURABLE,
+        new Random(self),
+        () => undefined,
+        RULES,
+        new ClearSeal(new Random(self)),
+      )
       this.#nodes.set(self, node)
     }
     for (const id of ids) this.give(id, { type: 'tick' })

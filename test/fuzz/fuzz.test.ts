@@ -4,12 +4,13 @@ import { Encoder } from 'cbor-x/encode'
 import { parseLine } from '../../src/daemon/requests.ts'
 import { decodeFrames, HEADER_SIZE, PacketType, TAG_SIZE } from '../../src/transport/packet.ts'
 import { ReceiveChannel } from '../../src/transport/channel.ts'
-import { ClearSeal } from '../../src/transport/seal.ts'
+import { ClearKeys } from '../../src/transport/clear-seal.ts'
 import { controlTarget } from './control.ts'
 import { run } from './engine.ts'
 import { framesTarget } from './frames.ts'
 import { Member } from './member.ts'
 import { messagesTarget } from './messages.ts'
+import { clearSeal, noiseSeal } from './seals.ts'
 import { Stranger } from './stranger.ts'
 
 import type { Frame } from '../../src/transport/packet.ts'
@@ -27,6 +28,8 @@ const RUNS: readonly (readonly [string, number, () => Target])[] = [
   ['the frame decoder', 60_000, () => framesTarget()],
   ['an endpoint that a stranger writes to', 80_000, () => new Stranger()],
   ['an endpoint that a hostile member writes to', 10_000, () => new Member()],
+  ['a sealed endpoint that a stranger writes to', 40_000, () => new Stranger(noiseSeal)],
+  ['a sealed endpoint that a hostile member writes to', 5_000, () => new Member(noiseSeal)],
   ['the decoder of messages', 20_000, () => messagesTarget()],
   ['the control socket', 30_000, () => controlTarget()],
 ]
@@ -73,18 +76,18 @@ test.serial('a frame decoder that reads other than it writes is found out', t =>
 
 test.serial('an endpoint that takes a packet before it is opened is found out', t => {
   // eslint-disable-next-line @typescript-eslint/unbound-method
-  const { open } = ClearSeal.prototype
-  ClearSeal.prototype.open = (_keys, _number, packet) =>
+  const { open } = ClearKeys.prototype
+  ClearKeys.prototype.open = (_number, packet) =>
     packet.subarray(HEADER_SIZE, packet.length - TAG_SIZE)
   try {
     t.not(finds(new Stranger()), undefined)
   } finally {
-    ClearSeal.prototype.open = open
+    ClearKeys.prototype.open = open
   }
 })
 
 test.serial('an endpoint that follows a peer to wherever a packet came from is found out', t => {
-  const roaming = new Stranger((endpoint, now, from, bytes) => {
+  const roaming = new Stranger(clearSeal, (endpoint, now, from, bytes) => {
     if (bytes[0] === PacketType.data && from.ip === '10.0.0.2') {
       endpoint.setAddress(now, 2, from)
     }
@@ -95,7 +98,7 @@ test.serial('an endpoint that follows a peer to wherever a packet came from is f
 
 test.serial('an endpoint that notes something of what it refuses is found out', t => {
   let refused = 0
-  const noting = new Stranger((endpoint, now, from, bytes) => {
+  const noting = new Stranger(clearSeal, (endpoint, now, from, bytes) => {
     endpoint.receive(now, from, bytes)
     if (++refused % 5000 === 0) endpoint.sendDatagram(now, 2, new Uint8Array(1))
   })

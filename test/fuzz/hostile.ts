@@ -10,12 +10,13 @@ import {
   readNumber,
   TAG_SIZE,
 } from '../../src/transport/packet.ts'
-import { answerIndex, ClearSeal, clusterHash } from '../../src/transport/seal.ts'
+import { answerIndex, clusterHash } from '../../src/transport/seal.ts'
 import { addressOf } from '../helpers/pair.ts'
 
 import type { ChannelId } from '../../src/transport/endpoint.ts'
-import type { HelloHeader, Introduction, Keys } from '../../src/transport/seal.ts'
+import type { HelloHeader, Introduction, Keys, Seal, SentHello } from '../../src/transport/seal.ts'
 import type { World } from '../helpers/pair.ts'
+import type { CreateSeal } from './seals.ts'
 
 type Four = [number, number, number, number]
 
@@ -25,22 +26,22 @@ const NOTHING = new Uint8Array(256)
 export class Hostile {
   readonly #world: World
   readonly #random: Random
-  readonly #seal: ClearSeal
+  readonly #seal: Seal
   readonly #writer = new PacketWriter()
   #incarnation = 5
   #life = '0000000000000000'
   #keys: Keys | undefined
   #index = 0
   #next = 0
-  #hello: Uint8Array | undefined
+  #hello: SentHello | undefined
   /** The number of host 1's last packet. */
   #largest = 0
   readonly #seqs: [number, number, number, number] = [0, 0, 0, 0]
 
-  constructor(world: World, seed: number) {
+  constructor(world: World, seed: number, createSeal: CreateSeal) {
     this.#world = world
     this.#random = new Random(seed)
-    this.#seal = new ClearSeal(this.#random.fork())
+    this.#seal = createSeal(seed + 1000)
     world.host(2).crash()
     world.intercept = ({ to, from, bytes }) => {
       if (to !== 2) return from === 2
@@ -57,8 +58,8 @@ export class Hostile {
     this.#incarnation++
     this.#life = toHex(this.#random.bytes(8))
     for (let i = 0; i < 100 && !host.up.has(2); i++) {
-      this.#hello = this.#seal.writeHello(this.#header, this.#introduction)
-      host.endpoint.receive(world.now, addressOf(2), this.#hello)
+      this.#hello = this.#seal.call(this.#header, this.#introduction)
+      host.endpoint.receive(world.now, addressOf(2), this.#hello.bytes.slice())
       world.run(i === 0 ? 12 : 260, () => host.up.has(2))
     }
     assert(host.up.has(2), 'a host with another incarnation has a session again')
@@ -139,7 +140,7 @@ export class Hostile {
   #finish(number: number, end: number): void {
     const { bytes } = this.#writer
     assert(this.#keys !== undefined, 'it is connected')
-    this.#arrive(bytes.slice(0, this.#seal.seal(this.#keys, number, bytes, end)))
+    this.#arrive(bytes.slice(0, this.#keys.seal(number, bytes, end)))
   }
 
   /** A HELLO that is whole and says anything at all. */
@@ -160,7 +161,7 @@ export class Hostile {
       to: pick(4, 1),
       cluster: random.chance(0.9) ? clusterHash('home') : random.word(),
     }
-    this.#arrive(this.#seal.writeHello(header, introduction))
+    this.#arrive(this.#seal.call(header, introduction).bytes)
   }
 
   #arrive(bytes: Uint8Array): void {
@@ -171,16 +172,31 @@ export class Hostile {
   #receive(bytes: Uint8Array): void {
     if (bytes[0] === PacketType.data) this.#largest = readNumber(bytes)
     if (this.#world.host(1).up.has(2)) return
-    if (bytes[0] === PacketType.hello) {
-      const { bytes: answer, keys } = this.#seal.answer(bytes, 4711, this.#introduction)
-      this.#use(readIndex(bytes), keys)
-      this.#world.inject(2, 1, answer, 0.1)
+    switch (bytes[0]) {
+      case PacketType.hello:
+        this.#answer(bytes)
+        return
+      case PacketType.cookie:
+        // Under load it has to show that it gets what is sent to its address.
+        if (this.#hello?.prove(bytes) !== 'proved') return
+        this.#world.inject(2, 1, this.#hello.bytes.slice(), 0.1)
+        return
+      case PacketType.helloAck: {
+        const read = this.#hello?.read(bytes)
+        if (read === undefined || typeof read === 'string') return
+        this.#use(answerIndex(bytes), read.keys)
+        this.#world.at(0.1, () => this.send(Uint8Array.of(2)))
+      }
     }
-    if (bytes[0] !== PacketType.helloAck || this.#hello === undefined) return
-    const read = this.#seal.readAnswer(this.#hello, bytes)
-    if (read === undefined) return
-    this.#use(answerIndex(bytes), read.keys)
-    this.#world.at(0.1, () => this.send(Uint8Array.of(2)))
+  }
+
+  #answer(hello: Uint8Array): void {
+    const received = this.#seal.receive(hello)
+    if (typeof received === 'string' || typeof received.read() === 'string') return
+    const answer = received.answer(4711, this.#introduction)
+    if (answer === undefined) return
+    this.#use(readIndex(hello), answer.keys)
+    this.#world.inject(2, 1, answer.bytes, 0.1)
   }
 
   #use(index: number, keys: Keys): void {

@@ -6,9 +6,11 @@ import { World } from '../helpers/pair.ts'
 import { describeState } from '../helpers/privates.ts'
 import { framesAsSent } from './frames.ts'
 import { Hostile } from './hostile.ts'
+import { clearSeal } from './seals.ts'
 
 import type { ChannelId } from '../../src/transport/endpoint.ts'
 import type { Target } from './engine.ts'
+import type { CreateSeal } from './seals.ts'
 
 /** Inputs between two steps of the clock, and between two looks at how much is held. */
 const STEP_EVERY = 8
@@ -35,12 +37,12 @@ export class Member implements Target {
   #inputs = 0
   #sizes: ReadonlyMap<string, number> = new Map()
 
-  constructor(seed = 1) {
+  constructor(createSeal: CreateSeal = clearSeal, seed = 1) {
     this.#random = new Random(seed)
-    const world = new World(seed, { hosts: 3 })
+    const world = new World(seed, { hosts: 3, seal: (_, life) => createSeal(life) })
     this.#world = world
     world.isChecking = false
-    this.#hostile = new Hostile(world, seed)
+    this.#hostile = new Hostile(world, seed, createSeal)
     const host = world.host(1)
     host.onDeliver = ({ from, channel, text }) => {
       assert(text.length <= PAYLOAD_MAX, 'no payload is longer than 1 MiB')

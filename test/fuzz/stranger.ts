@@ -3,14 +3,17 @@ import { createHash } from 'node:crypto'
 import { assert } from '../../src/lib/assert.ts'
 import { Random } from '../../src/lib/random.ts'
 import { DATAGRAM_MAX, PacketType, readIndex } from '../../src/transport/packet.ts'
-import { answerIndex, ClearSeal, HELLO_ACK_SIZE, HELLO_SIZE } from '../../src/transport/seal.ts'
+import { answerIndex, HELLO_SIZE } from '../../src/transport/seal.ts'
 import { addressOf, World } from '../helpers/pair.ts'
+import { clearSeal } from './seals.ts'
 import { describeState, firstDifference } from '../helpers/privates.ts'
 
 import type { Instant } from '../../src/lib/time.ts'
 import type { Address, Endpoint, PeerId } from '../../src/transport/endpoint.ts'
+import type { Seal } from '../../src/transport/seal.ts'
 import type { Target } from './engine.ts'
 import type { Field } from './mutator.ts'
+import type { CreateSeal } from './seals.ts'
 
 /** Inputs between two steps of the world's clock, and steps in the life of one world. */
 const ROUND = 2000
@@ -35,7 +38,16 @@ const FIELDS: readonly Field[] = [
 ]
 
 /** What is counted, and what people are told: the only things that a stranger may change. */
-const LEFT_OUT = new Set(['#counters', 'counters', '#noticed', '#strangers', '#now'])
+const LEFT_OUT = new Set([
+  '#counters',
+  'counters',
+  '#notices',
+  '#strangers',
+  '#now',
+  'now',
+  'failures',
+  '#nonce',
+])
 
 export type Receive = (endpoint: Endpoint, now: Instant, from: Address, bytes: Uint8Array) => void
 
@@ -50,8 +62,9 @@ export class Stranger implements Target {
   readonly lengthMax: number = DATAGRAM_MAX + 40
   readonly fields: readonly Field[] = FIELDS
   readonly #random = new Random(1)
-  readonly #seal = new ClearSeal(new Random(2))
+  readonly #seal: Seal
   readonly #receive: Receive
+  readonly #createSeal: CreateSeal
   #seeds: Uint8Array[] = []
   /** What a world sends that nobody disturbs. */
   readonly #undisturbed = new Map<number, string>()
@@ -64,10 +77,13 @@ export class Stranger implements Target {
   #open = new Map<PeerId, readonly number[]>()
 
   constructor(
+    createSeal: CreateSeal = clearSeal,
     receive: Receive = (endpoint, now, from, bytes) => {
       endpoint.receive(now, from, bytes)
     },
   ) {
+    this.#createSeal = createSeal
+    this.#seal = createSeal(1)
     this.#receive = receive
     this.#world = this.#begin()
   }
@@ -114,7 +130,7 @@ export class Stranger implements Target {
   }
 
   #begin(): World {
-    const world = newWorld(this.#seed)
+    const world = newWorld(this.#seed, this.#createSeal)
     this.#world = world
     this.#seeds = this.#captured()
     this.#transmitted = world.datagrams
@@ -146,7 +162,7 @@ export class Stranger implements Target {
     const disturbed = end(this.#world)
     const known = this.#undisturbed.get(seed)
     if (known === digest(disturbed)) return
-    const undisturbed = lifeOf(seed)
+    const undisturbed = lifeOf(seed, this.#createSeal)
     this.#undisturbed.set(seed, digest(undisturbed))
     assert(disturbed === undisturbed, firstDifference(undisturbed, disturbed))
   }
@@ -154,7 +170,7 @@ export class Stranger implements Target {
   /** From the right address, or from a wrong one. */
   #source(input: Uint8Array): Address {
     const random = this.#random
-    switch (this.#isForeign(input) ? 0 : random.below(8)) {
+    switch (this.#isWhole(input) ? 0 : random.below(8)) {
       case 0:
         return { ip: '10.0.0.77', port: 7411 }
       case 1:
@@ -170,32 +186,25 @@ export class Stranger implements Target {
     }
   }
 
-  /** Whole, but of another world: then it is no stranger's. */
-  #isForeign(input: Uint8Array): boolean {
-    if (!this.#isWhole(input)) return false
-    return !this.#world.wire.some(({ bytes }) => Buffer.compare(bytes, input) === 0)
-  }
-
+  /** Somebody who has a key made it: from the right address it counts, if only against a flood. */
   #isWhole(input: Uint8Array): boolean {
-    return (
-      (input.length === HELLO_SIZE || input.length === HELLO_ACK_SIZE) && this.#seal.isIntact(input)
-    )
+    if (input.length !== HELLO_SIZE || input[0] !== PacketType.hello) return false
+    return typeof this.#seal.receive(input) !== 'string'
   }
 
   /**
-   * Two things are meant to have an effect where there is no session: a HELLO that is whole, and data
-   * under an index that is not known, which shows that the sender believes in a session.
+   * One thing is meant to have an effect where there is no session: data under an index that is not
+   * known, which shows that the sender believes in a session.
    */
   #mayCome(input: Uint8Array, from: 3 | 4): boolean {
-    if (this.#isWhole(input)) return false
     if (input[0] !== PacketType.data || input.length < 24) return true
     return this.#open.get(from)?.includes(readIndex(input)) === true
   }
 }
 
 /** Host 1 with a session, an attempt and slots: everything that a packet can be for. */
-function newWorld(seed: number): World {
-  const world = new World(seed + 1, { hosts: 4 })
+function newWorld(seed: number, createSeal: CreateSeal): World {
+  const world = new World(seed + 1, { hosts: 4, seal: (_, life) => createSeal(100 * seed + life) })
   world.isRecording = true
   world.host(3).crash()
   world.isCut = (_, to) => to === 4
@@ -217,8 +226,8 @@ function advance(world: World, round: number): void {
 }
 
 /** The whole life of a world that nobody disturbs. */
-function lifeOf(seed: number): string {
-  const world = newWorld(seed)
+function lifeOf(seed: number, createSeal: CreateSeal): string {
+  const world = newWorld(seed, createSeal)
   for (let round = 1; round < ROUNDS; round++) advance(world, round)
   return end(world)
 }

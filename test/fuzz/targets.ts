@@ -2,6 +2,7 @@ import { controlTarget } from './control.ts'
 import { framesTarget } from './frames.ts'
 import { Member } from './member.ts'
 import { messagesTarget } from './messages.ts'
+import { noiseSeal } from './seals.ts'
 import { Stranger } from './stranger.ts'
 
 import type { Target } from './engine.ts'
@@ -11,6 +12,8 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
   frames: () => framesTarget(),
   stranger: () => new Stranger(),
   member: () => new Member(),
+  'stranger-sealed': () => new Stranger(noiseSeal),
+  'member-sealed': () => new Member(noiseSeal),
   messages: () => messagesTarget(),
   control: () => controlTarget(),
 }

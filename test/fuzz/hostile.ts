@@ -34,8 +34,8 @@ export class Hostile {
   #index = 0
   #next = 0
   #hello: SentHello | undefined
-  /** The number of host 1's last packet. */
-  #largest = 0
+  /** The number of host 1's last packet under these keys, or -1. */
+  #largest = -1
   readonly #seqs: [number, number, number, number] = [0, 0, 0, 0]
 
   constructor(world: World, seed: number, createSeal: CreateSeal) {
@@ -103,7 +103,7 @@ export class Hostile {
       case 0:
       case 1:
       case 2: {
-        const [isBegin, isEnd] = what < 200 ? [true, true] : [(what & 4) !== 0, (what & 8) !== 0]
+        const [isBegin, isEnd] = what < 250 ? [true, true] : [(what & 4) !== 0, (what & 8) !== 0]
         const seq = (next + skew) >>> 0
         writer.segment({
           type: 'segment',
@@ -119,6 +119,7 @@ export class Hostile {
       }
       case 3:
       case 4: {
+        if (this.#largest < 0) return
         const bitmap = this.#random.bytes(Math.min(what & 0x1f, 31))
         const largest = Math.max(0, this.#largest - (near & 7) + (near === 255 ? 8 : 0))
         const delay = milliseconds(length)
@@ -186,7 +187,9 @@ export class Hostile {
         if (read === undefined || typeof read === 'string') return
         this.#use(answerIndex(bytes), read.keys)
         this.#world.at(0.1, () => this.send(Uint8Array.of(2)))
+        return
       }
+      default:
     }
   }
 
@@ -203,7 +206,7 @@ export class Hostile {
     this.#index = index
     this.#keys = keys
     this.#next = 0
-    this.#largest = 0
+    this.#largest = -1
     this.#seqs.fill(0)
   }
 

@@ -15,6 +15,8 @@ import type { CreateSeal } from './seals.ts'
 /** Inputs between two steps of the clock, and between two looks at how much is held. */
 const STEP_EVERY = 8
 const LOOK_EVERY = 100_000
+/** Of so many packets one is noise inside; the others are frames that say anything. */
+const RAW_EVERY = 16
 /** No table may have more entries than this: early segments of four channels, and rings of bits. */
 const ENTRIES_MAX = 2048
 /** What two honest hosts have told each other arrives in this time, whatever a third one does. */
@@ -62,7 +64,8 @@ export class Member implements Target {
     const random = this.#random
     this.#hostile.connect()
     if (random.below(256) === 0) this.#hostile.call(input)
-    if (random.below(4) === 0) this.#hostile.send(input)
+    // Noise mostly ends the session, and the next one has to be agreed on.
+    if (random.below(RAW_EVERY) === 0) this.#hostile.send(input)
     else this.#hostile.say(input)
     this.#inputs++
     if (this.#inputs % STEP_EVERY === 0) this.#step()

@@ -13,7 +13,7 @@ import type {
   WhyStatus,
 } from './core/command.ts'
 import { Host, type HostConfig } from './core/host.ts'
-import { channelOf } from './core/message.ts'
+import { channelOf, type Message } from './core/message.ts'
 import type { Rules } from './core/rules.ts'
 import type { Durable } from './core/store.ts'
 import { describeDifference, digestOf } from './core/table.ts'
@@ -135,6 +135,7 @@ export class Node {
   readonly #notices = new Map<HostId, string>()
   /** Hosts whose queue has been above the high-water mark, and perhaps still is. */
   readonly #slow = new Set<HostId>()
+  #encoded: { readonly message: Message; readonly payload: Uint8Array } | undefined
   #now: Instant = toInstant(-Infinity)
   #effects: Effect[] = []
 
@@ -150,7 +151,7 @@ export class Node {
     this.#config = config
     this.#host = new Host(config, durable, random.fork(), rules, {
       send: (to, message) => {
-        const payload = encodeMessage(message)
+        const payload = this.#encode(message)
         if (!this.#endpoint.send(this.#now, to, channelOf(message), payload)) this.#slow.add(to)
       },
       sendHeartbeat: (to, heartbeat) => {
@@ -285,6 +286,14 @@ export class Node {
 
   get #others(): readonly HostLine[] {
     return this.#config.hosts.filter(({ id }) => id !== this.#config.self)
+  }
+
+  /** What goes to all is put into bytes once: it is the same message, one host after another. */
+  #encode(message: Message): Uint8Array {
+    if (this.#encoded?.message !== message) {
+      this.#encoded = { message, payload: encodeMessage(message) }
+    }
+    return this.#encoded.payload
   }
 
   #execute(now: Instant, id: CommandId, command: Command): void {

@@ -87,8 +87,11 @@ test('after a stall everything that waits in the socket is taken before any time
     })
   })
   await until(() => node.inputs.some(({ type }) => type === 'tick'))
-  t.deepEqual(node.types, ['address', 'stalled', 'datagram', 'tick'])
-  t.is(node.inputs.filter(({ type }) => type === 'datagram').length, count)
+  // On a busy machine another stall may follow while they are taken.
+  const types = node.inputs.map(({ type }) => type)
+  t.deepEqual(node.types.slice(0, 3), ['address', 'stalled', 'datagram'])
+  t.is(types.filter(type => type === 'datagram').length, count)
+  t.is(types.indexOf('tick'), types.length - 1)
   const stall = node.inputs.find(input => input.type === 'stalled')
   t.true(stall!.lag >= 60 && stall!.lag < 2000, `${stall!.lag}`)
 })

@@ -8,6 +8,7 @@ import { ClearKeys } from '../../src/transport/clear-seal.ts'
 import { controlTarget } from './control.ts'
 import { run } from './engine.ts'
 import { framesTarget } from './frames.ts'
+import { Insider } from './insider.ts'
 import { Member } from './member.ts'
 import { messagesTarget } from './messages.ts'
 import { clearSeal, noiseSeal } from './seals.ts'
@@ -30,6 +31,7 @@ const RUNS: readonly (readonly [string, number, () => Target])[] = [
   ['an endpoint that a hostile member writes to', 10_000, () => new Member()],
   ['a sealed endpoint that a stranger writes to', 40_000, () => new Stranger(noiseSeal)],
   ['a sealed endpoint that a hostile member writes to', 1_000, () => new Member(noiseSeal)],
+  ['a cluster with a member that lies', 300, () => new Insider()],
   ['the decoder of messages', 20_000, () => messagesTarget()],
   ['the control socket', 30_000, () => controlTarget()],
 ]

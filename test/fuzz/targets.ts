@@ -1,5 +1,6 @@
 import { controlTarget } from './control.ts'
 import { framesTarget } from './frames.ts'
+import { Insider } from './insider.ts'
 import { Member } from './member.ts'
 import { messagesTarget } from './messages.ts'
 import { noiseSeal } from './seals.ts'
@@ -14,6 +15,7 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
   member: () => new Member(),
   'stranger-sealed': () => new Stranger(noiseSeal),
   'member-sealed': () => new Member(noiseSeal),
+  insider: () => new Insider(),
   messages: () => messagesTarget(),
   control: () => controlTarget(),
 }

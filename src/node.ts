@@ -13,7 +13,7 @@ import type {
   WhyStatus,
 } from './core/command.ts'
 import { Host, type HostConfig } from './core/host.ts'
-import { channelOf } from './core/message.ts'
+import { channelOf, type Message } from './core/message.ts'
 import type { Rules } from './core/rules.ts'
 import type { Durable } from './core/store.ts'
 import { describeDifference, digestOf } from './core/table.ts'
@@ -28,6 +28,7 @@ import {
   type Instant,
 } from './lib/time.ts'
 import type { KeyName, Seal } from './transport/seal.ts'
+import { QUEUE_HIGH_BYTES } from './transport/sender.ts'
 import { Endpoint, type Address, type ChannelId, type SessionEnd } from './transport/endpoint.ts'
 
 export type {
@@ -77,6 +78,10 @@ export type Input =
   | { readonly type: 'cancel'; readonly id: CommandId }
   /** This machine slept, or its clock jumped: no promise made to it can be relied on. */
   | { readonly type: 'suspended' }
+  /** This process could not run for so long, and what came in meanwhile may not all be handled yet. */
+  | { readonly type: 'stalled'; readonly lag: Duration }
+  /** The receive buffer of the socket has this many bytes. */
+  | { readonly type: 'receive-buffer'; readonly bytes: number }
   /** Grant nothing more, and go as soon as no client holds anything: see the event `left`. */
   | { readonly type: 'leave' }
 
@@ -138,6 +143,9 @@ export class Node {
   readonly #dropped: Record<string, number> = {}
   /** What keeps a peer from being connected, where it is known. */
   readonly #notices = new Map<HostId, string>()
+  /** Hosts whose queue has been above the high-water mark, and perhaps still is. */
+  readonly #slow = new Set<HostId>()
+  #encoded: { readonly message: Message; readonly payload: Uint8Array } | undefined
   #now: Instant = toInstant(-Infinity)
   #effects: Effect[] = []
 
@@ -153,7 +161,8 @@ export class Node {
     this.#config = config
     this.#host = new Host(config, durable, random.fork(), rules, {
       send: (to, message) => {
-        this.#endpoint.send(this.#now, to, channelOf(message), encodeMessage(message))
+        const payload = this.#encode(message)
+        if (!this.#endpoint.send(this.#now, to, channelOf(message), payload)) this.#slow.add(to)
       },
       sendHeartbeat: (to, heartbeat) => {
         this.#endpoint.sendDatagram(this.#now, to, encodeHeartbeat(heartbeat))
@@ -217,13 +226,19 @@ export class Node {
         this.#host.synced(now, input.lsn)
         break
       case 'command':
-        this.#host.execute(now, input.id, input.command)
+        this.#execute(now, input.id, input.command)
         break
       case 'cancel':
         this.#host.cancel(now, input.id)
         break
       case 'suspended':
         this.#host.rebirth(now, 'this machine was suspended, or its clock has jumped')
+        break
+      case 'stalled':
+        this.#host.stalled(now, input.lag)
+        break
+      case 'receive-buffer':
+        this.#endpoint.fitReceiveBuffer(input.bytes)
         break
       case 'leave':
         this.#host.leave(now)
@@ -281,6 +296,39 @@ export class Node {
 
   get #others(): readonly HostLine[] {
     return this.#config.hosts.filter(({ id }) => id !== this.#config.self)
+  }
+
+  /** What goes to all is put into bytes once: it is the same message, one host after another. */
+  #encode(message: Message): Uint8Array {
+    if (this.#encoded?.message !== message) {
+      this.#encoded = { message, payload: encodeMessage(message) }
+    }
+    return this.#encoded.payload
+  }
+
+  #execute(now: Instant, id: CommandId, command: Command): void {
+    const member = command.type === 'acquire' ? this.#slowMember(now) : undefined
+    if (member === undefined) {
+      this.#host.execute(now, id, command)
+      return
+    }
+    const detail = `${this.#name(member)} does not keep up with what it is sent`
+    const response: Response = { type: 'refused', reason: 'busy', detail }
+    this.#effects.push({ type: 'response', id, response })
+  }
+
+  /**
+   * A member to which more waits than may: a queue that overflows ends our incarnation, and a new
+   * request would only be in it. What waits for a host outside the view holds nothing up.
+   */
+  #slowMember(now: Instant): HostId | undefined {
+    if (this.#slow.size === 0) return undefined
+    const members = this.#host.status(now).view?.members ?? []
+    for (const host of this.#slow) {
+      if (this.#endpoint.peer(host).queuedBytes <= QUEUE_HIGH_BYTES) this.#slow.delete(host)
+      else if (members.includes(host)) return host
+    }
+    return undefined
   }
 
   #deliver(from: HostId, channel: ChannelId, payload: Uint8Array): void {

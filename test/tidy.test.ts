@@ -50,6 +50,8 @@ const longFiles: Record<string, number> = {
   'src/core/mutex.ts': 480,
   // Whom a host hears, what it wants, and the rounds that bring it about.
   'src/core/membership.ts': 420,
+  // Transport and core, wired: a few lines for each input, effect and question.
+  'src/node.ts': 420,
   // What can happen in the small world that is explored whole, event by event.
   'src/sim/small-world.ts': 500,
   // Which of several sessions, handshakes and endings counts: one decision in one place.

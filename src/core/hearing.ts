@@ -1,4 +1,13 @@
-import { after, earliest, elapsed, NEVER, type Duration, type Instant } from '../lib/time.ts'
+import {
+  after,
+  before,
+  earliest,
+  elapsed,
+  milliseconds,
+  NEVER,
+  type Duration,
+  type Instant,
+} from '../lib/time.ts'
 import type { HostId } from './clock.ts'
 
 /** What one host says of itself, unasked, to each other host; it carries no Lamport time. */
@@ -64,6 +73,15 @@ export class Hearing {
     voice.view = view
     voice.heard = heard
     return changed
+  }
+
+  /** This host did not listen for so long, so who was heard before is not to blame for silence. */
+  excuse(now: Instant, lag: Duration): void {
+    for (const voice of this.#voices.values()) {
+      const silence = elapsed(voice.last, now)
+      if (silence - lag >= this.#suspect) continue
+      voice.last = before(now, milliseconds(Math.max(0, silence - lag)))
+    }
   }
 
   /** The stamp to echo to a host, if this incarnation of it was heard. */

@@ -305,6 +305,13 @@ export class Host {
     this.#finish()
   }
 
+  /** This host has done nothing for so long. Its lease counts on, but it suspects nobody for that. */
+  stalled(now: Instant, lag: Duration): void {
+    this.#membership.hearing.excuse(now, lag)
+    this.#begin(now)
+    this.#finish()
+  }
+
   /** SIGTERM: grants nothing more, tells the holders, and goes when they have gone. */
   leave(now: Instant): void {
     this.#begin(now)

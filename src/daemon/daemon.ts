@@ -20,6 +20,7 @@ import type { Refusal } from './refusal.ts'
 import { Server } from './server.ts'
 import type { Store } from './store.ts'
 import { createTrace } from './trace.ts'
+import { warnOfPowerSave } from './wifi.ts'
 
 /** Clients of a small box: cron jobs and a few services, with one or two connections each. */
 const CONNECTIONS_MAX = 1024
@@ -58,6 +59,7 @@ export class Daemon {
     this.#options = options
     this.#log = log
     this.#network = new Network(log, {
+      bound: bytes => this.#driver.drive({ type: 'receive-buffer', bytes }),
       receive: (from, bytes) => this.#driver.drive({ type: 'datagram', from, bytes }),
       failed: refusal => {
         this.#refusal = refusal
@@ -98,6 +100,7 @@ export class Daemon {
     this.#driver.drive({ type: 'tick' })
     await this.#server.listen(socket)
     this.#isRunning = true
+    if (own !== undefined) void warnOfPowerSave(own, this.#log)
     const hosts = file.hosts.filter(({ id, bind }) => id !== self.id || bind === undefined)
     const loopbackOnly = keys === undefined && !insecure
     this.#names = new Names({ hosts, family: familyOf(file), loopbackOnly }, this.#log, {

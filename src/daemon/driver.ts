@@ -1,7 +1,7 @@
 import { monotonicNow } from '../control/monotonic.ts'
 import { unreachable } from '../lib/assert.ts'
-import { NEVER } from '../lib/time.ts'
-import type { Instant } from '../lib/time.ts'
+import { earliest, elapsed, milliseconds, NEVER } from '../lib/time.ts'
+import type { Duration, Instant } from '../lib/time.ts'
 import type {
   CommandId,
   Effect,
@@ -33,6 +33,13 @@ export type DriverOutput = {
 /** A timeout of Node's that is longer fires at once. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1
 
+/** What timers of user space are good for; whatever is later than this, the loop was held up. */
+const LATE: Duration = milliseconds(2)
+/** A heartbeat that is so much older when it is read is worth an excuse. */
+const STALL_MIN: Duration = milliseconds(20)
+/** A poll takes 32 datagrams from a socket (libuv); so many polls empty the largest buffer. */
+const POLLS_MAX = 32
+
 /** Drives one node in real time: step, perform every effect in order, wait for the deadline. */
 export class Driver {
   readonly #node: Driven
@@ -44,6 +51,15 @@ export class Driver {
   #immediate: NodeJS.Immediate | undefined
   #timer: NodeJS.Timeout | undefined
   #timerAt: Instant = NEVER
+  /** When the tick that waits for this poll to end was asked for. */
+  #immediateAt: Instant = NEVER
+  /** When something was last done here. */
+  #active: Instant = NEVER
+  /** The loop was held up: no timer is due before what came in meanwhile has been taken. */
+  #isBehind = false
+  #datagrams = 0
+  #datagramsBefore = 0
+  #polls = 0
 
   constructor(node: Driven, output: DriverOutput) {
     this.#node = node
@@ -59,11 +75,14 @@ export class Driver {
     this.#inputs.push(input)
     if (this.#isStepping) return
     this.#isStepping = true
+    if (input.type === 'datagram') this.#datagrams += 1
+    this.#noticeStall()
     if (this.#sleep.wasAsleep(monotonicNow())) this.#inputs.unshift({ type: 'suspended' })
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
       for (const effect of this.#node.step(monotonicNow(), next)) this.#perform(effect)
     }
     this.#isStepping = false
+    this.#active = monotonicNow()
     this.#rearm()
   }
 
@@ -109,15 +128,23 @@ export class Driver {
     }
   }
 
+  /** Silence that was only ours is nobody else's fault: the node is told before anything else. */
+  #noticeStall(): void {
+    const now = monotonicNow()
+    const due = earliest(this.#timerAt, this.#immediateAt)
+    // A step that takes long is over when it is over: the loop goes on from there.
+    const lag = elapsed(due > this.#active ? due : this.#active, now)
+    if (!(lag > LATE)) return
+    this.#isBehind = true
+    this.#active = now
+    if (lag >= STALL_MIN) this.#inputs.unshift({ type: 'stalled', lag })
+  }
+
   #rearm(): void {
     const { deadline } = this.#node
     const now = monotonicNow()
     if (deadline <= now) {
-      // After the poll phase: what arrived together is handled before anything is flushed.
-      this.#immediate ??= setImmediate(() => {
-        this.#immediate = undefined
-        this.drive({ type: 'tick' })
-      })
+      this.#tickAfterPoll(now)
       return
     }
     // A timer that fires early is armed again, which costs less than to move it at every datagram.
@@ -125,10 +152,45 @@ export class Driver {
     clearTimeout(this.#timer)
     this.#timerAt = deadline
     const wait = Math.min(Math.ceil(deadline - now), TIMEOUT_MS_MAX)
-    this.#timer = setTimeout(() => {
+    this.#timer = setTimeout(() => this.#timeout(), wait)
+  }
+
+  #timeout(): void {
+    const now = monotonicNow()
+    const isLate = elapsed(this.#timerAt, now) > LATE
+    if (isLate) this.#isBehind = true
+    if (this.#node.deadline > now) {
       this.#timerAt = NEVER
-      if (this.#node.deadline <= monotonicNow()) this.drive({ type: 'tick' })
-      else this.#rearm()
-    }, wait)
+      this.#rearm()
+    } else if (isLate) {
+      // Whatever held up the timer held up the sockets: an ACK may be there that makes it void.
+      this.#tickAfterPoll(this.#timerAt)
+      this.#timerAt = NEVER
+    } else {
+      this.#timerAt = NEVER
+      this.drive({ type: 'tick' })
+    }
+  }
+
+  /** After the poll phase: what arrived together is handled before anything is flushed. */
+  #tickAfterPoll(since: Instant): void {
+    this.#immediateAt = earliest(this.#immediateAt, since)
+    this.#immediate ??= setImmediate(() => this.#polled())
+  }
+
+  #polled(): void {
+    this.#immediate = undefined
+    this.#noticeStall()
+    if (this.#isBehind && this.#datagrams > this.#datagramsBefore && this.#polls < POLLS_MAX) {
+      this.#datagramsBefore = this.#datagrams
+      this.#polls += 1
+      this.#immediate = setImmediate(() => this.#polled())
+      return
+    }
+    this.#datagramsBefore = this.#datagrams
+    this.#polls = 0
+    this.#isBehind = false
+    this.#immediateAt = NEVER
+    this.drive({ type: 'tick' })
   }
 }

@@ -22,6 +22,8 @@ const WATCH_EVERY = 64
 const TELL_AGAIN_MS = 60_000
 
 export type NetworkOutput = {
+  /** A socket is open, and its receive buffer has so many bytes. */
+  bound(receiveBuffer: number): void
   receive(from: Address, bytes: Uint8Array): void
   /** The address cannot be had, whatever is tried. */
   failed(refusal: Refusal): void
@@ -93,10 +95,16 @@ export class Network {
     this.#isWaiting = false
     socket.setRecvBufferSize(BUFFER_BYTES)
     socket.setSendBufferSize(BUFFER_BYTES)
+    const [receive, send] = [socket.getRecvBufferSize(), socket.getSendBufferSize()]
+    this.#output.bound(receive)
+    this.#warnOfBuffers(receive, send)
+  }
+
+  #warnOfBuffers(receive: number, send: number): void {
     // Linux gives twice what was asked for (socket(7)), or twice its limit.
     const clamped = [
-      ...(socket.getRecvBufferSize() < 2 * BUFFER_BYTES ? ['net.core.rmem_max'] : []),
-      ...(socket.getSendBufferSize() < 2 * BUFFER_BYTES ? ['net.core.wmem_max'] : []),
+      ...(receive < 2 * BUFFER_BYTES ? ['net.core.rmem_max'] : []),
+      ...(send < 2 * BUFFER_BYTES ? ['net.core.wmem_max'] : []),
     ]
     if (clamped.length === 0 || this.#told.has('buffers')) return
     this.#told.set('buffers', 0)

@@ -19,13 +19,52 @@ export function encode(value: unknown): Uint8Array {
 }
 
 /**
- * Reads what a stranger sent: any value at all, or `undefined` where it is not CBOR. Byte strings
- * share the memory of `bytes`: copy what is kept.
+ * Reads what a stranger sent: any plain value at all, or `undefined` where it is not CBOR. Byte
+ * strings share the memory of `bytes`: copy what is kept.
  */
 export function decode(bytes: Uint8Array): unknown {
+  if (endOfItem(bytes, 0, 0) !== bytes.length) return undefined
   try {
     return coder.decode(bytes)
   } catch {
     return undefined
   }
+}
+
+/** Lists in lists: far more than any message of ours has. */
+const DEPTH_MAX = 16
+
+/**
+ * Where the item that begins here ends, or -1 if it is none that `encode` makes. The coder knows
+ * much more than plain values, by tags: a number of 1 MiB that takes it minutes to read, tables that
+ * it keeps from one message to the next, regular expressions. Nothing of that gets so far.
+ */
+function endOfItem(bytes: Uint8Array, at: number, depth: number): number {
+  const head = bytes[at]
+  if (head === undefined || depth > DEPTH_MAX) return -1
+  const type = head >>> 5
+  const size = head & 0x1f
+  if (type === 7) return endOfSimple(bytes, at, size)
+  const width = WIDTHS[size - 24] ?? (size < 24 ? 0 : -1)
+  let end = at + 1 + width
+  if (width < 0 || end > bytes.length || type === 6) return -1
+  let value = width === 0 ? size : 0
+  for (let i = at + 1; i < end; i++) value = value * 256 + (bytes[i] as number)
+  if (type <= 1) return end
+  if (type <= 3) return end + value <= bytes.length ? end + value : -1
+  for (let left = type === 4 ? value : 2 * value; left > 0; left--) {
+    end = endOfItem(bytes, end, depth + 1)
+    if (end < 0) return -1
+  }
+  return end
+}
+
+/** Bytes behind the first one that hold a length or a number: 1, 2 or 4, for 24, 25, 26. */
+const WIDTHS = [1, 2, 4]
+
+/** false, true, null, undefined, and numbers of 16, 32 and 64 bits. */
+function endOfSimple(bytes: Uint8Array, at: number, size: number): number {
+  if (size >= 20 && size <= 23) return at + 1
+  const end = at + 1 + 2 ** (size - 24)
+  return size >= 25 && size <= 27 && end <= bytes.length ? end : -1
 }

@@ -1,7 +1,7 @@
 import type { HostId } from '../core/clock.ts'
 import { assert, unreachable } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
-import { toInstant } from '../lib/time.ts'
+import { milliseconds, toInstant } from '../lib/time.ts'
 import type { Instant } from '../lib/time.ts'
 import { recover } from '../node.ts'
 import type {
@@ -205,6 +205,10 @@ export class World {
   pause(id: HostId, ms: number): void {
     const host = this.#host(id)
     host.pausedUntil = Math.max(host.pausedUntil, this.#now + ms)
+    const { life, rate } = host
+    // As the daemon's driver does: first of all its node hears of it.
+    const stalled: Input = { type: 'stalled', lag: milliseconds(ms * rate) }
+    this.#agenda.add(host.pausedUntil, () => this.#receive(host, stalled, life))
   }
 
   /** Runs for so long, and no further. */

@@ -13,6 +13,7 @@ import {
   TAG_SIZE,
 } from './packet.ts'
 import { Peer } from './peer.ts'
+import { Budget } from './recovery.ts'
 import {
   clusterHash,
   COOKIE_SIZE,
@@ -132,7 +133,7 @@ export class Endpoint {
       tools: {
         writer: new PacketWriter(),
         counters: this.#counters,
-        budget: { inFlight: 0 },
+        budget: new Budget(),
       },
       seal,
       gate: new Gate(() => this.#now),
@@ -208,6 +209,11 @@ export class Endpoint {
     const moved = this.#peer(peer)
     moved.setAddress(now, address)
     this.#touch(moved)
+  }
+
+  /** The receive buffer of the socket as the kernel gave it: it bounds what is in flight. */
+  fitReceiveBuffer(bytes: number): void {
+    this.#local.tools.budget.fit(bytes)
   }
 
   /** Another life of this machine: every session ends and is made anew. */

@@ -13,15 +13,13 @@ import type { Rtt } from './rtt.ts'
 import type { Seq } from './seq.ts'
 
 /** `send` says to slow down above this. */
-const QUEUE_HIGH_BYTES = 256 * 1024
+export const QUEUE_HIGH_BYTES: number = 256 * 1024
 const QUEUE_MAX_BYTES = 8 * 1024 * 1024
 const QUEUE_MAX_PAYLOADS = 20_000
 /** Datagrams a flush: what came in meanwhile has its turn before the next ones. */
 const FLUSH_MAX = 8
-/** How far channels 0 and 1 may exceed the window: bulk never holds up a lock. */
+/** How far channels 0 and 1 may exceed window and budget: bulk never holds up a lock. */
 const URGENT_EXTRA = 4
-/** Datagrams in flight to all peers together. */
-const BUDGET_MAX = 256
 /** Bytes of overdue segments that ride along with a packet. */
 const RIDE_MAX = 256
 
@@ -153,7 +151,8 @@ export class Sender {
   #maySend(channel: ChannelId): boolean {
     const extra = channel <= 1 ? URGENT_EXTRA : 0
     if (!this.recovery.mayAdd(extra)) return false
-    return channel <= 1 || this.#tools.budget.inFlight < BUDGET_MAX
+    const { budget } = this.#tools
+    return budget.inFlight < budget.max || this.recovery.inFlight < extra
   }
 
   /** Zero windows are probed: what is sent when nothing is in flight goes in any case. */

@@ -89,3 +89,21 @@ test('the newest view is told by those who hear us', t => {
   t.is(h.newestView(at(1)), 4)
   t.is(h.newestView(at(250)), 0)
 })
+
+test('a stall of our own is no silence of others, but what was silent before stays so', t => {
+  const h = hearing()
+  h.hear(at(0), 2, beat(5))
+  h.hear(at(900), 3, beat(5))
+  // Nothing was done here from 1000 to 5000.
+  h.excuse(at(5000), milliseconds(4000))
+  t.deepEqual([...h.heard(at(5000))], [[3, 1]])
+  t.is(h.deadline(at(5000)), at(5150))
+  t.deepEqual([...h.heard(at(5150))], [])
+})
+
+test('an excuse is never for more than the whole silence', t => {
+  const h = hearing()
+  h.hear(at(100), 2, beat(5))
+  h.excuse(at(200), milliseconds(5000))
+  t.is(h.lastHeard(2), at(200))
+})

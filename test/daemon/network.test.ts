@@ -13,6 +13,7 @@ type Opened = {
   received: { from: Address; text: string }[]
   lines: string[]
   refusals: Refusal[]
+  buffers: number[]
 }
 
 function open(t: ExecutionContext): Opened {
@@ -20,12 +21,14 @@ function open(t: ExecutionContext): Opened {
   const lines: string[] = []
   const refusals: Refusal[] = []
   const log = createLog(line => lines.push(line), false)
+  const buffers: number[] = []
   const network = new Network(log, {
+    bound: receiveBuffer => buffers.push(receiveBuffer),
     receive: (from, bytes) => received.push({ from, text: Buffer.from(bytes).toString() }),
     failed: refusal => refusals.push(refusal),
   })
   t.teardown(() => network.close())
-  return { network, received, lines, refusals }
+  return { network, received, lines, refusals, buffers }
 }
 
 const bytes = new TextEncoder().encode('hello')
@@ -42,6 +45,28 @@ test('what one sends the other receives, with the address it came from', async t
   await until(() => two.received.length === 1)
   t.deepEqual(two.received, [{ from: a, text: 'hello' }])
   t.is(one.network.failedSends, 0)
+})
+
+test('the receive buffer that the kernel gave is told, and a small one is warned about', t => {
+  const { network, lines, buffers } = open(t)
+  network.bind({ ip: '127.0.71.5', port: 7515 })
+  const [given] = buffers
+  const wanted = 2 * 1024 * 1024
+  t.true(given !== undefined && given > 0 && given <= wanted)
+  const told = lines.filter(line => line.includes('net.core.rmem_max=1048576'))
+  t.is(told.length, given! < wanted ? 1 : 0)
+})
+
+test('a datagram too large for any network is lost and counted, and ends nothing', async t => {
+  const { network, received } = open(t)
+  const address = { ip: '127.0.71.6', port: 7516 }
+  network.bind(address)
+  // EMSGSIZE: no datagram of IPv4 has 66,000 bytes.
+  network.send(address, new Uint8Array(66_000))
+  await until(() => network.failedSends === 1)
+  network.send(address, bytes)
+  await until(() => received.length === 1)
+  t.is(received[0]?.text, 'hello')
 })
 
 test('an address that is in use is a refusal that says what to look at', t => {

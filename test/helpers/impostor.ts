@@ -19,6 +19,8 @@ import type { World } from './pair.ts'
 export class Impostor {
   /** What host 1 has sent under the present keys. */
   readonly frames: Frame[] = []
+  /** The number of host 1's last packet. */
+  largest = 0
   isAnswering = false
   readonly #world: World
   readonly #seal = new ClearSeal(new Random(77))
@@ -93,7 +95,8 @@ export class Impostor {
 
   #receive(packet: Uint8Array): void {
     assert(this.#keys !== undefined, 'it is connected')
-    const opened = this.#keys.open(readNumber(packet), packet)
+    this.largest = readNumber(packet)
+    const opened = this.#keys.open(this.largest, packet)
     if (opened === undefined) return
     const frames = decodeFrames(opened)
     assert(!('malformed' in frames), 'host 1 sends proper frames')

@@ -1,6 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 
+import { milliseconds } from '../../src/lib/time.ts'
 import { Impostor } from '../helpers/impostor.ts'
 import { addressOf, World } from '../helpers/pair.ts'
 
@@ -273,6 +274,54 @@ test('segments far ahead are refused and not acknowledged, and memory for early 
   t.is(acks.at(-1)?.window, 0)
   segment(0, 1)
   t.is(world.host(1).deliveries.length, 1 + 1023 - (refused - 1))
+})
+
+test('no packet with a number of 2^31 or more is taken, and the last ones before it are', t => {
+  const world = new World(1)
+  const impostor = new Impostor(world)
+  impostor.connect()
+  const { endpoint } = world.host(1)
+  for (const number of [2 ** 31, 2 ** 32 - 8192, 2 ** 32 - 1]) {
+    impostor.send(writer => writer.ping(), number)
+  }
+  t.is(endpoint.counters.dropped.malformed, 3)
+  t.deepEqual(endpoint.counters.dropped, { ...endpoint.counters.dropped, malformed: 3 })
+  for (const number of [2 ** 31 - 3, 2 ** 31 - 1, 2 ** 31 - 2, 2 ** 31 - 1]) {
+    impostor.send(writer => writer.ping(), number)
+  }
+  t.is(endpoint.counters.dropped.malformed, 3)
+  t.is(endpoint.counters.dropped.duplicate, 1)
+  const acks = impostor.frames.filter(frame => frame.type === 'ack')
+  t.is(acks.at(-1)?.largest, 2 ** 31 - 1)
+})
+
+test('a window of zero is probed, and what waited goes on when it opens', t => {
+  const world = new World(1)
+  const impostor = new Impostor(world)
+  impostor.connect()
+  const host = world.host(1)
+  const acknowledge = (window: number): void => {
+    impostor.send(writer => {
+      const bitmap = new Uint8Array(32).fill(0xff)
+      writer.ack({ type: 'ack', largest: impostor.largest, delay: milliseconds(0), window, bitmap })
+    })
+  }
+  world.run(5)
+  acknowledge(0)
+  for (let i = 0; i < 20; i++) host.endpoint.send(world.now, 2, 3, new Uint8Array(1000))
+  world.run(3000)
+  const segments = (): number =>
+    new Set(impostor.frames.flatMap(each => (each.type === 'segment' ? [each.seq] : []))).size
+  t.is(segments(), 1, 'one segment goes, and again, to find out')
+  t.true(impostor.frames.filter(({ type }) => type === 'ack-now').length >= 5)
+  acknowledge(0)
+  world.run(100)
+  t.is(segments(), 2)
+  for (let i = 0; i < 10; i++) {
+    acknowledge(256 * 1024)
+    world.run(10)
+  }
+  t.is(segments(), 20)
 })
 
 test('PAD and unknown CLOSE reasons are understood', t => {

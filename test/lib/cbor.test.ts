@@ -1,0 +1,76 @@
+import test from 'ava'
+import fc from 'fast-check'
+
+import { decode, encode } from '../../src/lib/cbor.ts'
+
+const plain = fc.letrec(tie => ({
+  value: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.integer(),
+    fc.maxSafeNat(),
+    fc.double({ noNaN: true }).filter(number => !Object.is(number, -0)),
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.boolean(),
+    fc.constant(null),
+    fc.uint8Array({ maxLength: 300 }),
+    fc.array(tie('value'), { maxLength: 30 }),
+    fc.dictionary(fc.string({ minLength: 1 }), tie('value'), { maxKeys: 5, noNullPrototype: true }),
+  ),
+})).value
+
+function same(one: unknown): string {
+  return JSON.stringify(one, (_, value: unknown) =>
+    value instanceof Uint8Array ? { bytes: [...value] } : value,
+  )
+}
+
+test('every plain value comes out as it went in', t => {
+  fc.assert(
+    fc.property(plain, value => {
+      t.is(same(decode(encode(value))), same(value))
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test('what is cut short or goes on behind its end is nothing', t => {
+  const bytes = encode(['request', 17, [1.5, 'door'], { a: null }])
+  for (let length = 0; length < bytes.length; length++) {
+    t.is(decode(bytes.subarray(0, length)), undefined)
+  }
+  t.is(decode(Uint8Array.of(...bytes, 0)), undefined)
+})
+
+/** A list with one item more around it. */
+const nested = (depth: number): number[] => [...new Array<number>(depth).fill(0x81), 0]
+
+const STRANGE: readonly (readonly [string, readonly number[]])[] = [
+  ['a big number', [0xc2, 0x42, 1, 2]],
+  ['a regular expression', [0xd8, 27, 0x82, 0x66, ...Buffer.from('RegExp'), 0x61, 0x61]],
+  ['a reference to itself', [0xd8, 28, 0x81, 0xd8, 29, 0]],
+  ['a table for later messages', [0xd8, 51, 0x84, 0x81, 0x61, 0x61, 0x80, 0x80, 0]],
+  ['a date', [0xc1, 0]],
+  ['a list without a length', [0x9f, 1, 0xff]],
+  ['an end of nothing', [0xff]],
+  ['a list longer than there are bytes', [0x9a, 0x06, 0, 0, 0]],
+  ['a text longer than there are bytes', [0x7a, 0xff, 0xff, 0xff, 0xff, 0x61]],
+  ['a number of 64 bits', [0x1b, 0, 0, 0, 0, 0, 0, 0, 1]],
+  ['an unassigned simple value', [0xf0]],
+  ['lists 20 deep', nested(20)],
+  ['lists 100,000 deep', nested(100_000)],
+]
+
+for (const [what, bytes] of STRANGE) {
+  test(`${what} is nothing that is read`, t => {
+    t.is(decode(Uint8Array.from(bytes)), undefined)
+    t.is(decode(Uint8Array.of(0x82, 1, ...bytes.slice(0, 100))), undefined)
+  })
+}
+
+test('a number of 1 MiB does not keep the reader busy for minutes', t => {
+  const bytes = new Uint8Array(1024 * 1024).fill(0xff)
+  bytes.set([0xc2, 0x5a, 0, 0x0f, 0xff, 0xfa])
+  const start = performance.now()
+  t.is(decode(bytes), undefined)
+  t.true(performance.now() - start < 1000)
+})

@@ -31,7 +31,7 @@ export type ClusterOptions = {
   /** As in hosts.yml. */
   readonly timing?: string
   readonly name?: string
-  /** The first three numbers of the addresses, where they are not loopback. */
+  /** What the addresses begin with, where they are not loopback: `10.1.2.` or `fd00::`. */
   readonly net?: string
   /** The address of the first host, where it is not one of its own. */
   readonly first?: string
@@ -168,13 +168,13 @@ export class Cluster {
     this.hosts = ids.map((id, index) => {
       used += 1
       const address = index === 0 ? options.first : undefined
-      const own = options.net === undefined ? `${network}.${used}` : `${options.net}.${index + 1}`
+      const own = options.net === undefined ? `${network}.${used}` : `${options.net}${index + 1}`
       const bound = address ?? own
       return new Host(this, id, bound, options.isRelayed === true ? faceOf(used) : bound)
     })
     const lines = this.hosts.map(({ id, name: its, address, face }) => {
       const bind = face === address ? '' : `bind: ${address}, `
-      return `  - { id: ${id}, name: ${its}, address: ${face}, ${bind}votes: ${votes[id] ?? 1} }`
+      return `  - { id: ${id}, name: ${its}, address: "${face}", ${bind}votes: ${votes[id] ?? 1} }`
     })
     const head = [`cluster: ${name}`, `port: ${PORT}`, `timing: ${timing ?? PATIENT_TIMING}`]
     writeFileSync(this.hostsFile, [...head, 'hosts:', ...lines, ''].join('\n'))

@@ -75,6 +75,7 @@ export class Daemon {
         lease: file.timing.lease,
         connectionsMax: CONNECTIONS_MAX,
         requestsMax: REQUESTS_MAX,
+        warn: text => log.warning(text),
       },
       this.#driver,
     )

@@ -222,11 +222,11 @@ export class Cluster {
     }
   }
 
-  /** What all hosts have sent, when all of it has arrived. */
-  async messages(): Promise<MessageCounts> {
+  /** What these hosts have sent each other, when all of it has arrived. */
+  async messages(hosts: readonly Host[] = this.hosts): Promise<MessageCounts> {
     let sent = noMessages()
     await eventually('every message that was sent is received', async () => {
-      const all = await Promise.all(this.hosts.map(host => host.status()))
+      const all = await Promise.all(hosts.map(host => host.status()))
       sent = sum(all.map(status => status.messages.sent))
       const received = sum(all.map(status => status.messages.received))
       return JSON.stringify(sent) === JSON.stringify(received)

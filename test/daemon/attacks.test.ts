@@ -119,7 +119,7 @@ test.serial(
     const siege = await Siege.start(t)
     const stranger = await Stranger.at(t)
     const all = siege.relay.recorded.slice()
-    const dropped = await siege.dropped(all.length, () => siege.throwFrom(stranger.socket, all))
+    const dropped = await siege.dropped(all.length, () => siege.throwFrom(stranger, all))
     t.is(total(dropped), all.length)
     t.deepEqual(Object.keys(dropped).sort(), ['address', 'unexpected'], JSON.stringify(dropped))
     await siege.stands()
@@ -128,7 +128,7 @@ test.serial(
       unknown.set([1, 2, 3], 1)
       return { to, bytes: unknown }
     })
-    const more = await siege.dropped(forged.length, () => siege.throwFrom(stranger.socket, forged))
+    const more = await siege.dropped(forged.length, () => siege.throwFrom(stranger, forged))
     t.deepEqual(more, { 'unknown-index': forged.length })
     await siege.stands()
     t.deepEqual(stranger.heard, [])

@@ -52,8 +52,8 @@ export type RelayOptions = {
   readonly faults?: Partial<Faults>
 }
 
-/** A host, and the address at which the others believe it to be. */
-type End = { readonly host: Host; readonly face: Socket }
+/** A host, the address at which the others believe it to be, and where all that is it is bound. */
+type End = { readonly host: Host; readonly face: Socket; readonly bound: string[] }
 
 /**
  * Stands between the hosts of a cluster that was made `isRelayed`: each names the relay's address
@@ -87,7 +87,11 @@ export class Relay {
     this.faults = { ...NO_FAULTS, ...faults }
     this.seed = seed
     this.#random = new Random(seed)
-    this.#ends = hosts.map(host => ({ host, face: this.#listen(host) }))
+    this.#ends = hosts.map(host => ({
+      host,
+      face: this.#listen(host),
+      bound: [host.address],
+    }))
     t.teardown(() => {
       this.close()
       if (!t.passed) t.log(`relay, seed ${seed}: ${JSON.stringify(this.counts)}`)
@@ -122,6 +126,11 @@ export class Relay {
     this.#cuts.clear()
   }
 
+  /** Two machines have the address of one host: both speak from there, and both hear. */
+  clone(id: number, address: string): void {
+    this.#end(id).bound.push(address)
+  }
+
   /** Sends this to a host from where it believes another to be. */
   inject(from: number, to: number, bytes: Uint8Array): Promise<void> {
     const { address, port } = this.#end(to).host
@@ -154,7 +163,7 @@ export class Relay {
   }
 
   #receive(to: Host, address: string, port: number, bytes: Uint8Array): void {
-    const from = this.#ends.find(({ host }) => host.address === address && host.port === port)
+    const from = this.#ends.find(({ bound }) => bound.includes(address) && port === to.port)
     if (from === undefined) {
       this.counts.stray += 1
       return
@@ -176,18 +185,21 @@ export class Relay {
     return this.#random.chance(this.faults.loss) ? 'lost' : 'passed'
   }
 
-  #forward({ face }: End, { address, port }: Host, bytes: Uint8Array): void {
+  #forward({ face }: End, to: Host, bytes: Uint8Array): void {
     const { delayMs, reorder, holdMs } = this.faults
     const isHeld = this.#random.chance(reorder)
     if (isHeld) this.counts.held += 1
     const wait = delayMs + (isHeld ? this.#random.between(0, holdMs) : 0)
+    const send = (): void => {
+      for (const address of this.#end(to.id).bound) face.send(bytes, to.port, address)
+    }
     if (wait === 0) {
-      face.send(bytes, port, address)
+      send()
       return
     }
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      face.send(bytes, port, address)
+      send()
     }, wait)
     this.#timers.add(timer)
   }

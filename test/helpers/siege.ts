@@ -143,15 +143,10 @@ export class Siege {
 
   /** As `inject`, from an address that is no host's. */
   async throwFrom(
-    socket: Socket,
+    stranger: Stranger,
     datagrams: Iterable<Pick<Datagram, 'to' | 'bytes'>>,
   ): Promise<number> {
-    return this.#pace(datagrams, ({ to, bytes }) => {
-      const { address, port } = this.cluster.host(to)
-      return new Promise((resolve, reject) => {
-        socket.send(bytes, port, address, error => (error === null ? resolve() : reject(error)))
-      })
-    })
+    return this.#pace(datagrams, ({ to, bytes }) => stranger.send(this.cluster.host(to), bytes))
   }
 
   /** What the hosts together have ignored more after the work, when so many have been. */
@@ -252,6 +247,12 @@ export class Stranger {
     stranger.socket.bind(7411, address)
     await once(stranger.socket, 'listening')
     return stranger
+  }
+
+  send({ address, port }: Host, bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.socket.send(bytes, port, address, error => (error === null ? resolve() : reject(error)))
+    })
   }
 
   private constructor(t: ExecutionContext) {

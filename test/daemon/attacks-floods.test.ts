@@ -61,8 +61,7 @@ test.serial(
       bytes[0] = random.pick(types)
       // Of the right length, too.
       if (at % 5 === 0) return bytes
-      const size = { [PacketType.hello]: 128, [PacketType.helloAck]: 104, [PacketType.cookie]: 44 }
-      return bytes.slice(0, size[bytes[0]] ?? bytes.length)
+      return bytes.slice(0, SIZES.get(bytes[0]) ?? bytes.length)
     })
     const dropped = await siege.dropped(1000, () =>
       siege.bounded(one, GROWTH_MAX, () =>

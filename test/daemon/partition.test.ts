@@ -30,8 +30,7 @@ async function netOf(t: ExecutionContext, net = NETS.IPv4): Promise<Net | undefi
     return undefined
   }
   const via = (id: number): readonly string[] => lan.via(id)
-  const env = { LAMPORT_INSECURE: '1' }
-  const site = new Site(t, { net, ids: [1, 2, 3], via, env })
+  const site = new Site(t, { net, ids: [1, 2, 3], via })
   const lan: Lan = new Lan(t, new Map(site.hosts.map(({ id, address }) => [id, address])))
   await Promise.all(site.hosts.map(host => host.start()))
   await site.cluster.ready()

@@ -547,6 +547,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
     host: { id: 2, name: 'garage' },
     cluster: 'demo',
     version: '1.2.3',
+    keys: [],
     incarnation: 7,
     clock: 42,
     view: { number: 3, members: ['kitchen', 'garage'] },
@@ -567,6 +568,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: 0.123,
         loss: 0.5,
         silentMs: 12.346,
+        key: null,
         notice: null,
       },
       {
@@ -579,6 +581,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: null,
         loss: 0,
         silentMs: null,
+        key: null,
         notice: null,
       },
       {
@@ -591,6 +594,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: null,
         loss: 0,
         silentMs: null,
+        key: null,
         notice: null,
       },
     ],

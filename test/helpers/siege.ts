@@ -116,10 +116,17 @@ export class Siege {
     })
   }
 
-  /** A host is down. */
-  forget(host: Host): void {
+  /** Done when the others have gone on without it; how they are then is how they are to be. */
+  async kill(host: Host): Promise<void> {
+    await host.kill()
     this.isCounting = false
     this.#clients.delete(host.id)
+    const alive = this.hosts.filter(({ id }) => this.#clients.has(id))
+    await eventually(`${host.name} is excluded`, async () => {
+      const all = await Promise.all(alive.map(other => this.status(other)))
+      return all.every(({ view, complete }) => complete && view?.members.length === alive.length)
+    })
+    await this.save(alive)
   }
 
   /** What came by so far, of one type. */
@@ -175,15 +182,20 @@ export class Siege {
   async stands(hosts: readonly Host[] = this.hosts): Promise<void> {
     const { t } = this
     t.deepEqual(await this.#picture(hosts), this.#saved)
-    t.true(this.#held?.isHeld)
-    const [holder] = (await this.client(this.one).locks('held throughout'))[0]?.holders ?? []
-    t.is(holder?.token, this.#held?.token)
+    await this.isHeld()
     t.deepEqual(await this.#messages(hosts), this.#sent, 'nothing was handled twice')
     await this.#machine.within(t, hosts.length * AT_ONCE_MS, 'a lock of each host', async () => {
       for (const host of hosts) await (await this.client(host).lock('door')).release()
     })
     await this.save(hosts)
     for (const host of hosts) t.notRegex(host.daemon.stderr, /fault|error|two processes/)
+  }
+
+  /** What was held from the beginning is. */
+  async isHeld(): Promise<void> {
+    this.t.true(this.#held?.isHeld, String(this.#held?.lost.reason))
+    const [lock] = await this.client(this.one).locks('held throughout')
+    this.t.is(lock?.holders[0]?.token, this.#held?.token)
   }
 
   /** Resident memory of a daemon, in bytes. */

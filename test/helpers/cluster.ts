@@ -97,11 +97,15 @@ export class Host {
     await daemon.said(/ready/)
   }
 
-  /** Another lamportd of this host. */
-  launch(state: string = this.state, socket: string = this.socket): Program {
+  /** Another lamportd of this host. `more`: what counts instead of what is said here. */
+  launch(
+    state: string = this.state,
+    socket: string = this.socket,
+    more: readonly string[] = [],
+  ): Program {
     const args = ['--hosts', this.#cluster.hostsFile, '--id', String(this.id)]
     const where = ['--state', state, '--socket', socket]
-    return this.#cluster.runDaemon(this.id, [program('lamportd'), ...args, ...where])
+    return this.#cluster.runDaemon(this.id, [program('lamportd'), ...args, ...where, ...more])
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

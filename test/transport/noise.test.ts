@@ -1,6 +1,6 @@
 import test from 'ava'
 
-import { createCrypto, createPair } from '../../src/daemon/crypto.ts'
+import { createCrypto, restorePair } from '../../src/daemon/crypto.ts'
 import { fromHex, toHex, utf8 } from '../../src/transport/bytes.ts'
 import { NoiseInitiator, NoiseResponder } from '../../src/transport/noise.ts'
 
@@ -45,7 +45,7 @@ const prologue = fromHex(VECTOR.prologue)
 const psk = fromHex(VECTOR.psk)
 
 function withPair(secret: string): Crypto {
-  return { ...crypto, createPair: () => createPair(fromHex(secret)) }
+  return { ...crypto, createPair: () => restorePair(fromHex(secret)) }
 }
 
 function payload(index: number): Uint8Array {
@@ -144,7 +144,7 @@ test('a public key that leads to a secret of zeroes is refused', t => {
 })
 
 test('two pairs agree, as in RFC 7748 §6.1', t => {
-  const bob = createPair(
+  const bob = restorePair(
     fromHex('5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb'),
   )
   t.is(toHex(bob.publicKey), 'de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f')

@@ -19,7 +19,14 @@ import type { Durable } from './core/store.ts'
 import { describeDifference, digestOf } from './core/table.ts'
 import { assert, unreachable } from './lib/assert.ts'
 import type { Random } from './lib/random.ts'
-import { earliest, elapsed, toInstant, type Duration, type Instant } from './lib/time.ts'
+import {
+  earliest,
+  elapsed,
+  milliseconds,
+  toInstant,
+  type Duration,
+  type Instant,
+} from './lib/time.ts'
 import type { KeyName, Seal } from './transport/seal.ts'
 import { Endpoint, type Address, type ChannelId, type SessionEnd } from './transport/endpoint.ts'
 
@@ -80,6 +87,9 @@ export type Effect =
   | { readonly type: 'append'; readonly lsn: Lsn; readonly entries: readonly StoreEntry[] }
   | { readonly type: 'response'; readonly id: CommandId; readonly response: Response }
   | { readonly type: 'event'; readonly event: NodeEvent }
+
+/** A peer that was heard within this time is not kept from being connected. */
+const HEARD_WITHIN: Duration = milliseconds(10_000)
 
 export type Trace = (event: TraceEvent) => void
 
@@ -310,6 +320,7 @@ export class Node {
   #peerStatus(now: Instant, line: HostLine, state: PeerStatus['state']): PeerStatus {
     const { id, name, address, votes } = line
     const peer = this.#endpoint.peer(id)
+    const silent = elapsed(peer.lastReceived ?? toInstant(-Infinity), now)
     return {
       id,
       name,
@@ -320,8 +331,9 @@ export class Node {
       key: peer.key,
       rtt: peer.srtt,
       loss: peer.loss,
-      silent: peer.lastReceived === undefined ? undefined : elapsed(peer.lastReceived, now),
-      notice: this.#notices.get(id),
+      silent: peer.lastReceived === undefined ? undefined : silent,
+      // A stranger can cause one, too: of whoever is heard, it says nothing.
+      notice: silent < HEARD_WITHIN ? undefined : this.#notices.get(id),
     }
   }
 

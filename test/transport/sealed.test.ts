@@ -1,8 +1,10 @@
+import { createHmac, hkdfSync } from 'node:crypto'
 import test from 'ava'
 
 import { createCrypto } from '../../src/daemon/crypto.ts'
 import { readU32, writeU16, writeU24 } from '../../src/transport/bytes.ts'
 import { NoiseSeal } from '../../src/transport/noise-seal.ts'
+import { NoiseResponder } from '../../src/transport/noise.ts'
 import { clusterHash, keyName, readKeyId } from '../../src/transport/seal.ts'
 import { addressOf } from '../helpers/pair.ts'
 import { KEY_1, KEY_2, KEY_3, SealedWorld } from '../helpers/sealed.ts'
@@ -546,4 +548,105 @@ test('the tag of a HELLO covers what its mac does, and more is mixed in than is 
     reasonOf(world, 1, () => receive(world, bytes)),
     'forged 1',
   )
+})
+
+test('everything is derived from the key as docs/protocol.md says', t => {
+  const text = (value: string): Buffer => Buffer.from(value)
+  const derive = (secret: Uint8Array, salt: string, info: Uint8Array): Buffer =>
+    Buffer.from(hkdfSync('sha256', secret, text(salt), info, 32))
+  const mac = (key: Uint8Array, data: Uint8Array): Buffer =>
+    createHmac('sha256', key).update(data).digest()
+  const ids = (...numbers: readonly number[]): Buffer =>
+    Buffer.concat(numbers.map(number => Buffer.of(number & 255, number >>> 8)))
+  const root = derive(KEY_1, 'lamportd/1', text('home'))
+  const psk = derive(root, '', Buffer.concat([text('psk'), ids(2, 700)]))
+  const keyId = mac(root, text('id')).readUInt16LE(0)
+  const seal = new NoiseSeal(createCrypto(), 'home', [KEY_1])
+  for (const [from, to] of [
+    [2, 700],
+    [700, 2],
+  ] as const) {
+    const call = seal.call({ index: 1, from, to, cluster: clusterHash('home') }, INTRODUCTION)
+    const prologue = Buffer.concat([text('lamportd/1home'), ids(from, to, keyId)])
+    t.is(readKeyId(call.bytes), keyId)
+    t.deepEqual(
+      call.bytes.subarray(112),
+      new Uint8Array(
+        mac(derive(root, '', text('mac1')), call.bytes.subarray(0, 112)).subarray(0, 16),
+      ),
+    )
+    const crypto = createCrypto()
+    const responder = NoiseResponder.read(crypto, prologue, psk, call.bytes.subarray(16, 96))
+    t.truthy(responder)
+    // The keys of an epoch: forth for what the initiator sends, the header beside it.
+    const { message, keys } = responder!.write(new Uint8Array(responder!.payload))!
+    const cipher = crypto.createCipher(keys.forth)
+    const answer = new Uint8Array(104)
+    answer.set([2, 1, 0, 0, 9, 0, 0, 1])
+    answer.set(message, 8)
+    answer.set(mac(derive(root, '', text('mac1')), answer.subarray(0, 88)).subarray(0, 16), 88)
+    const read = call.read(answer)
+    if (typeof read === 'string') return t.fail(read)
+    t.deepEqual(read.introduction, INTRODUCTION)
+    const packet = new Uint8Array([0x10, 9, 0, 0, 77, 0, 0, 0, 0x02, ...new Uint8Array(16)])
+    t.is(read.keys.seal(77, packet, 9), 25)
+    t.deepEqual([...cipher.open(77, packet.slice(0, 8), packet.slice(8))!], [0x02])
+  }
+})
+
+test('a host that has only the older key is let in by one that calls with a newer, whoever is lower', t => {
+  for (const newer of [1, 2]) {
+    const world = new SealedWorld(1, { keys: id => (id === newer ? [KEY_2, KEY_1] : [KEY_1]) })
+    t.true(
+      world.run(3000, () => world.isConnected),
+      `host ${newer} calls with the newer key`,
+    )
+    t.true(canTalk(world))
+  }
+})
+
+test('a COOKIE that comes again and again does not make a host call without a pause', t => {
+  const world = new SealedWorld(1)
+  world.host(2).crash()
+  let hellos = 0
+  let last: Uint8Array | undefined
+  world.intercept = ({ bytes }) => {
+    if (bytes[0] === HELLO) {
+      hellos++
+      last = bytes
+    }
+    return true
+  }
+  world.run(10)
+  const received = new NoiseSeal(createCrypto(), 'home', [KEY_1]).receive(last!)
+  if (typeof received === 'string') return t.fail(received)
+  const cookie = received.demand(new Uint8Array(16).fill(7))
+  receive(world, cookie)
+  world.run(12)
+  t.is(hellos, 2)
+  t.deepEqual(last!.slice(96, 112), new Uint8Array(16).fill(7))
+  for (let i = 0; i < 100; i++) {
+    t.is(
+      reasonOf(world, 1, () => receive(world, cookie)),
+      'replay 1',
+    )
+    world.run(1)
+  }
+  t.true(hellos <= 4, `${hellos} HELLOs`)
+})
+
+test('a host whose keys have changed calls with the new one from its next HELLO on', t => {
+  const world = new SealedWorld(1)
+  world.host(2).crash()
+  const names: string[] = []
+  world.intercept = ({ bytes }) => {
+    names.push(keyName(readKeyId(bytes)))
+    return true
+  }
+  world.run(10)
+  const [before] = world.host(1).endpoint.keys
+  t.deepEqual(world.changeKeys(1, [KEY_2]), [])
+  const [after] = world.host(1).endpoint.keys
+  world.run(130)
+  t.deepEqual(names, [before, after])
 })

@@ -75,9 +75,19 @@ async function removeStale(socket: string): Promise<void> {
   } catch (error) {
     if (error instanceof Refusal) throw error
     if (codeOf(error) !== 'ECONNREFUSED') throw socketInUse(socket, reasonOf(error))
-    unlinkSync(socket)
+    remove(socket)
   } finally {
     probe.destroy()
+  }
+}
+
+function remove(socket: string): void {
+  try {
+    unlinkSync(socket)
+  } catch (error) {
+    // In a folder like /tmp, where everybody may make files and nobody remove another's.
+    const reason = `${socket} is left from before and cannot be removed: ${reasonOf(error)}`
+    throw cannotCreate(`${reason} (remove it as its owner, or choose another path with --socket)`)
   }
 }
 

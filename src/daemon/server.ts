@@ -39,6 +39,8 @@ export type ServerOptions = ReportContext & {
   readonly connectionsMax: number
   /** Requests under way and locks held, of one connection. */
   readonly requestsMax: number
+  /** Something that people should hear of. */
+  readonly warn: (text: string) => void
 }
 
 /** Read and written by its owner and its group. */

@@ -24,6 +24,7 @@ export type Session = {
 type Grant = {
   /** The acquire that it answered. */
   readonly requestId: RequestId
+  readonly names: readonly string[]
   /** `undefined`: unattended, the anchors alone keep it. */
   owner: Session | undefined
   readonly anchors: Set<Session>
@@ -37,6 +38,7 @@ type Pending =
       readonly type: 'acquire'
       readonly session: Session
       readonly requestId: RequestId
+      readonly names: readonly string[]
       /** Cancels that wait for it to be withdrawn. */
       readonly cancels: RequestId[]
     }
@@ -46,7 +48,12 @@ type Pending =
   /** Of a lock whose connection is gone. */
   | { readonly type: 'abandon' }
 
-export type SessionsOptions = { readonly requestsMax: number; readonly lease: Duration }
+export type SessionsOptions = {
+  readonly requestsMax: number
+  readonly lease: Duration
+  /** Something that people should hear of. */
+  readonly warn: (text: string) => void
+}
 
 /** Whose request and whose lock is whose: a connection that closes takes its own with it. */
 export class Sessions {
@@ -102,7 +109,7 @@ export class Sessions {
       return
     }
     const { names, limit, wait, info } = request
-    const id = this.#await({ type: 'acquire', session, requestId, cancels: [] })
+    const id = this.#await({ type: 'acquire', session, requestId, names, cancels: [] })
     waiting.set(requestId, id)
     this.#drive({ type: 'command', id, command: { type: 'acquire', names, limit, wait, info } })
   }
@@ -213,7 +220,8 @@ export class Sessions {
     const grant = this.#grants.get(token)
     if (grant === undefined || grant.isLost) return
     grant.isLost = true
-    grant.owner?.connection.notify('lost', { token, reason })
+    if (grant.owner === undefined) this.#warnOf(grant, reason)
+    else grant.owner.connection.notify('lost', { token, reason })
   }
 
   /** The lease is the host's: one line speaks for every lock of a connection. */
@@ -252,11 +260,12 @@ export class Sessions {
   }
 
   #granted(
-    { session, requestId, cancels }: Pending & { type: 'acquire' },
+    { session, requestId, names, cancels }: Pending & { type: 'acquire' },
     { token, until }: { readonly token: Token; readonly until: Instant },
   ): void {
     const { connection } = session
-    const grant: Grant = { requestId, owner: session, anchors: new Set(), isLost: false }
+    const anchors = new Set<Session>()
+    const grant: Grant = { requestId, names, owner: session, anchors, isLost: false }
     this.#grants.set(token, grant)
     session.held.add(token)
     // Nobody is there to use it, or wants to.
@@ -277,6 +286,12 @@ export class Sessions {
     this.#forget(token)
     const id = this.#await(pending)
     this.#drive({ type: 'command', id, command: { type: 'release', token } })
+  }
+
+  /** Whoever would have stopped its command was killed: there is nobody but people to tell. */
+  #warnOf({ names }: Grant, reason: string): void {
+    const what = `the lock ${names.join(' ')} is lost (${reason}) and its command runs on unattended`
+    this.#options.warn(`${what} (end the command: another host may enter within the lease)`)
   }
 
   #forget(token: Token): void {

@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { appendFileSync, closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import test from 'ava'
-import type { Client } from '../../src/client/client.ts'
-import { Cluster, difference } from '../helpers/cluster.ts'
+import { Cluster } from '../helpers/cluster.ts'
+import { enterGreedily, holdInTurn, localLock, onAll } from '../helpers/contention.ts'
 
 /** A7. */
 const HOLDS = 200
@@ -18,17 +16,6 @@ const ENTRIES = 300
 const INCREMENTS = 100
 const PROCESS_INCREMENTS = 20
 
-/** Takes a file's lock without waiting, as flock(1) does, until it is closed; `undefined`: taken. */
-async function localLock(path: string): Promise<number | undefined> {
-  const file = openSync(path, 'a')
-  // The lock is of the open file, which the process and we share: its end does not end the lock.
-  const flock = spawn('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'inherit', file] })
-  const [code] = (await once(flock, 'exit')) as [number | null]
-  if (code === 0) return file
-  closeSync(file)
-  return undefined
-}
-
 /** One increment that loses another if both overlap: what was read is old when it is written. */
 async function increment(path: string): Promise<void> {
   const value = Number(readFileSync(path, 'utf8'))
@@ -36,52 +23,11 @@ async function increment(path: string): Promise<void> {
   writeFileSync(path, String(value + 1))
 }
 
-/** Runs the work so often on each client, one after another; on all clients at once. */
-async function onAll(
-  clients: readonly Client[],
-  times: number,
-  work: (client: Client) => Promise<void>,
-): Promise<void> {
-  const repeat = async (client: Client): Promise<void> => {
-    for (let time = 0; time < times; time += 1) await work(client)
-  }
-  await Promise.all(clients.map(repeat))
-}
-
 test.serial(
   `3 contenders who hold it ${HOLD_MS} ms get it ${HOLDS} times each, and never overlap`,
   async t => {
     t.timeout(180_000)
-    const cluster = await Cluster.start(t, { ids: [1, 2, 3] })
-    const [journal, local] = [join(cluster.folder, 'journal'), join(cluster.folder, 'local')]
-    const clients = await Promise.all(cluster.hosts.map(host => host.client()))
-    let refused = 0
-    await onAll(clients, HOLDS, client =>
-      client.withLock('door', async ({ token }) => {
-        const file = await localLock(local)
-        if (file === undefined) refused += 1
-        appendFileSync(journal, `enter ${token}\n`)
-        await pause(HOLD_MS)
-        appendFileSync(journal, `leave ${token}\n`)
-        if (file !== undefined) closeSync(file)
-      }),
-    )
-    t.is(refused, 0, 'flock -n was never refused')
-    const lines = readFileSync(journal, 'utf8').trimEnd().split('\n')
-    const tokens = lines.filter(line => line.startsWith('enter')).map(line => Number(line.slice(6)))
-    t.is(tokens.length, 3 * HOLDS)
-    t.deepEqual(
-      lines,
-      tokens.flatMap(token => [`enter ${token}`, `leave ${token}`]),
-      'nobody enters before the one inside has left',
-    )
-    t.deepEqual(
-      tokens,
-      [...new Set(tokens)].sort((a, b) => a - b),
-      'they enter in the order of their tokens',
-    )
-    await cluster.idle()
-    t.deepEqual(await Promise.all(clients.map(client => client.locks())), [[], [], []])
+    await holdInTurn(t, await Cluster.start(t, { ids: [1, 2, 3] }), HOLDS, HOLD_MS)
   },
 )
 
@@ -99,37 +45,7 @@ test.serial('what the test takes as a local lock is refused while another has it
 
 test.serial(`5 hosts that want it all the time enter ${5 * ENTRIES} times of as many`, async t => {
   t.timeout(180_000)
-  const cluster = await Cluster.start(t, { ids: [1, 2, 3, 4, 5] })
-  const clients = await Promise.all(cluster.hosts.map(host => host.client()))
-  const before = await cluster.messages()
-  const start = performance.now()
-  const tokens: number[] = []
-  let [inside, overlaps] = [0, 0]
-  await onAll(clients, ENTRIES, client =>
-    client.withLock('door', async ({ token }) => {
-      inside += 1
-      if (inside > 1) overlaps += 1
-      tokens.push(token)
-      await pause(0)
-      inside -= 1
-    }),
-  )
-  const seconds = (performance.now() - start) / 1000
-  t.is(tokens.length, 5 * ENTRIES)
-  t.is(overlaps, 0)
-  t.deepEqual(
-    tokens,
-    [...new Set(tokens)].sort((a, b) => a - b),
-    'they enter in the order of their tokens',
-  )
-  await cluster.idle()
-  const each = 5 * ENTRIES * 4
-  t.deepEqual(difference(await cluster.messages(), before), {
-    request: each,
-    reply: each,
-    release: each,
-  })
-  t.log(`${tokens.length} entries in ${seconds.toFixed(1)} s, ${3 * each} messages`)
+  await enterGreedily(t, await Cluster.start(t, { ids: [1, 2, 3, 4, 5] }), ENTRIES)
 })
 
 test.serial('increments of one file under the lock by 5 hosts are all there', async t => {

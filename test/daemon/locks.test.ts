@@ -1,5 +1,14 @@
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -12,6 +21,9 @@ import { createLog } from '../../src/daemon/log.ts'
 import { Refusal } from '../../src/daemon/refusal.ts'
 import { folderOf } from '../helpers/daemon-folder.ts'
 
+/** A user who owns nothing here. */
+const NOBODY = 65_534
+
 const holder = fileURLToPath(new URL('../helpers/daemon-lock-holder.js', import.meta.url))
 
 /** Another process that has taken this folder and this socket path. */
@@ -22,6 +34,13 @@ async function hold(t: ExecutionContext, state: string, socket: string): Promise
   t.teardown(() => child.kill('SIGKILL'))
   await once(child.stdout, 'data')
   return () => child.kill('SIGSTOP')
+}
+
+/** What a process that was killed leaves behind. */
+async function leaveStale(socket: string): Promise<void> {
+  const die = "process.kill(process.pid, 'SIGKILL')"
+  const script = `require('net').createServer().listen(${JSON.stringify(socket)}, () => ${die})`
+  await once(spawn(process.execPath, ['-e', script]), 'exit')
 }
 
 async function refusal(promise: Promise<unknown>): Promise<string> {
@@ -68,11 +87,7 @@ test('a daemon that is stopped, and cannot say who it is, holds its folder all t
 test('a socket that nobody answers on is replaced', async t => {
   const folder = folderOf(t)
   const socket = join(folder, 'stale.sock')
-  const child = spawn(process.execPath, [
-    '-e',
-    `require('net').createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 'SIGKILL'))`,
-  ])
-  await once(child, 'exit')
+  await leaveStale(socket)
   t.true(existsSync(socket))
   const server = await lockSocketPath(socket, 'me')
   t.false(existsSync(socket))
@@ -95,6 +110,55 @@ test('a socket that somebody answers on stays, and so does a file that is none',
     `${plain} exists and is not a socket (remove it, or choose another path with --socket)`,
   )
   t.true(existsSync(plain) && existsSync(socket))
+})
+
+test('a link in the place of the socket is not followed, wherever it leads', async t => {
+  const folder = folderOf(t)
+  const live = createServer().listen(join(folder, 'live.sock'))
+  t.teardown(() => live.close())
+  for (const target of ['live.sock', 'nowhere']) {
+    const link = join(folder, `to ${target}`)
+    symlinkSync(join(folder, target), link)
+    t.is(
+      await refusal(lockSocketPath(link, 'me')),
+      `${link} exists and is not a socket (remove it, or choose another path with --socket)`,
+    )
+    t.true(lstatSync(link).isSymbolicLink())
+  }
+  t.true(existsSync(join(folder, 'live.sock')))
+})
+
+test('a stale socket that is another user’s, and may not be removed, is refused', async t => {
+  if (process.getuid?.() !== 0) {
+    t.pass('only root makes files of two users')
+    return
+  }
+  const folder = folderOf(t)
+  const shared = join(folder, 'shared')
+  mkdirSync(shared)
+  chmodSync(folder, 0o755)
+  chmodSync(shared, 0o1777)
+  const socket = join(shared, 'c.sock')
+  const state = join(folder, 'state')
+  await leaveStale(socket)
+  chmodSync(socket, 0o666)
+  mkdirSync(state)
+  chownSync(state, NOBODY, NOBODY)
+  const child = spawn(process.execPath, [holder, state, socket], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    uid: NOBODY,
+    gid: NOBODY,
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let said = ''
+  child.stderr.on('data', text => (said += String(text)))
+  await once(child, 'close')
+  const reason = `${socket} is left from before and cannot be removed: not permitted`
+  t.true(
+    said.includes(`${reason} (remove it as its owner, or choose another path with --socket)`),
+    said,
+  )
+  t.true(existsSync(socket))
 })
 
 test('a folder where everybody may replace the socket is refused, a sticky one is not', async t => {

@@ -8,7 +8,8 @@ import { Lan } from '../helpers/netns.ts'
 import { eventually } from '../helpers/processes.ts'
 import { passes, Site, waits } from '../helpers/site.ts'
 
-const net = '10.78.6'
+/** What the addresses of the hosts begin with. */
+const NETS = { IPv4: '10.78.6.', IPv6: 'fd78:6::' }
 
 /** How long a network that loses packets is looked at. */
 const LOSS_MS = Number(process.env.LAMPORT_TEST_LOSS_SECONDS ?? 30) * 1000
@@ -20,7 +21,7 @@ const VIEWS_MAX = 3
 type Net = { readonly site: Site; readonly lan: Lan }
 
 /** Three hosts, each in a network namespace of its own; nothing where there can be none. */
-async function netOf(t: ExecutionContext): Promise<Net | undefined> {
+async function netOf(t: ExecutionContext, net = NETS.IPv4): Promise<Net | undefined> {
   const problem = Lan.problem()
   if (problem !== undefined) {
     t.log(`not looked at: ${problem}`)
@@ -40,37 +41,39 @@ async function viewOf(host: Host): Promise<number> {
   return (await host.status()).view?.number ?? 0
 }
 
-test.serial(
-  'the holder is cut off: its command is gone before the next, and it comes back',
-  async t => {
-    const both = await netOf(t)
-    if (both === undefined) return
-    const { lan, site } = both
-    const { one, two, three, work, machine, cluster } = site
-    for (const isStubborn of [false, true]) {
-      const holder = await work.enter(two, 60, { isStubborn })
-      const next = work.begin(one, 0)
-      await waits(three, 1)
-      await machine.within(t, SILENCE_MS_MAX, 'from the cut to the next', () => {
-        lan.isolate(2)
-        return next.said(/^in /m)
-      })
-      t.is(holder.child.exitCode, 75)
-      t.is((await holder.outcome())[0], 75)
-      const [code, , said] = await two.outcome('lock', '-n', 'door', 'true')
-      t.is(code, 69)
-      t.regex(said, /no majority of votes: host-1 \(1\) not heard for .*, host-3 \(3\) not heard/)
-      for (const host of [one, three]) t.is(await work.begin(host, 0).closed, 0)
-      const late = work.begin(two, 0)
-      await machine.within(t, 5000, 'from the healing to the lock of who was cut off', () => {
-        lan.heal()
-        return late.said(/^in /m)
-      })
-      await cluster.ready()
-    }
-    work.verify(t)
-  },
-)
+for (const [family, net] of Object.entries(NETS)) {
+  test.serial(
+    `${family}: the holder is cut off, its command is gone before the next, and it comes back`,
+    async t => {
+      const both = await netOf(t, net)
+      if (both === undefined) return
+      const { lan, site } = both
+      const { one, two, three, work, machine, cluster } = site
+      for (const isStubborn of family === 'IPv4' ? [false, true] : [true]) {
+        const holder = await work.enter(two, 60, { isStubborn })
+        const next = work.begin(one, 0)
+        await waits(three, 1)
+        await machine.within(t, SILENCE_MS_MAX, 'from the cut to the next', () => {
+          lan.isolate(2)
+          return next.said(/^in /m)
+        })
+        t.is(holder.child.exitCode, 75)
+        t.is((await holder.outcome())[0], 75)
+        const [code, , said] = await two.outcome('lock', '-n', 'door', 'true')
+        t.is(code, 69)
+        t.regex(said, /no majority of votes: host-1 \(1\) not heard for .*, host-3 \(3\) not heard/)
+        for (const host of [one, three]) t.is(await work.begin(host, 0).closed, 0)
+        const late = work.begin(two, 0)
+        await machine.within(t, 5000, 'from the healing to the lock of who was cut off', () => {
+          lan.heal()
+          return late.said(/^in /m)
+        })
+        await cluster.ready()
+      }
+      work.verify(t)
+    },
+  )
+}
 
 test.serial('a waiter is cut off: the others go on, and it gets its lock in the end', async t => {
   const both = await netOf(t)

@@ -39,6 +39,7 @@ async function start(t: ExecutionContext, options: Partial<ServerOptions> = {}):
       lease: milliseconds(50),
       connectionsMax: 100,
       requestsMax: 100,
+      warn: text => t.fail(text),
       ...options,
     },
     node,
@@ -619,6 +620,39 @@ test('leaving: no new client, and what the node says is passed on until it has l
   server.notify({ type: 'left' })
   await left
   await server.close()
+})
+
+test('a lock that is lost while nobody attends to its command is told to people, once', async t => {
+  const warnings: string[] = []
+  const { path, node } = await start(t, { warn: text => warnings.push(text) })
+  const anchored = async (name: string): Promise<[RawClient, RawClient, number]> => {
+    const [owner, anchor] = [await RawClient.greeted(path), await RawClient.greeted(path)]
+    const token = await owner.acquire(name)
+    await anchor.call(1, 'anchor', { token })
+    return [owner, anchor, token]
+  }
+  const isUnattended = async (name: string): Promise<boolean> => {
+    const { result } = await watcher.call(1, 'locks', { name })
+    return JSON.stringify(result).includes('"unattended":true')
+  }
+  const watcher = await RawClient.greeted(path)
+  const [attended, first, kept] = await anchored('attended')
+  node.tellLost(kept, 'this host is leaving')
+  t.is((await attended.next()).method, 'lost')
+  t.deepEqual(warnings, [], 'its client was told')
+  const [owner, second, token] = await anchored('door')
+  owner.close()
+  while (!(await isUnattended('door')));
+  node.tellLost(token, 'this host is leaving')
+  node.tellLost(token, 'this host is leaving')
+  const advice = '(end the command: another host may enter within the lease)'
+  const lost = 'is lost (this host is leaving) and its command runs on unattended'
+  t.deepEqual(warnings, [`the lock door ${lost} ${advice}`])
+  attended.close()
+  t.deepEqual(node.held, ['attended', 'door'], 'the commands still have them')
+  first.close()
+  second.close()
+  await until(() => node.held.length === 0)
 })
 
 test('a renewal is told once to each connection that holds something', async t => {

@@ -22,6 +22,11 @@ export const network: string = `127.${64 + ((process.pid >> 8) & 127)}.${process
 /** How many addresses of the network are used: no two clusters share one. */
 let used = 0
 
+/** The relay's address for the host that has the address with this number. */
+function faceOf(number: number): string {
+  return `${network}.${number + 100}`
+}
+
 export type ClusterOptions = {
   readonly ids: readonly number[]
   /** As in hosts.yml. */
@@ -29,10 +34,12 @@ export type ClusterOptions = {
   readonly name?: string
   /** Packets are not sealed; elsewhere the cluster has a key of its own, in `keyFile`. */
   readonly unsealed?: true
-  /** The first three numbers of the addresses, where they are not loopback. */
+  /** What the addresses begin with, where they are not loopback: `10.1.2.` or `fd00::`. */
   readonly net?: string
   /** The address of the first host, where it is not one of its own. */
   readonly first?: string
+  /** The others believe each host to be where a `Relay` is; it is bound to an address of its own. */
+  readonly isRelayed?: boolean
   /** By id; 1 where nothing is said. */
   readonly votes?: Readonly<Record<number, number>>
   /** What runs the daemon of a host in a place of its own: see `Program`. */
@@ -52,18 +59,22 @@ export type MessageCounts = {
 export class Host {
   readonly id: number
   readonly name: string
+  /** Where it is bound. */
   readonly address: string
+  /** Where the others believe it to be. */
+  readonly face: string
   readonly port: number = PORT
   readonly state: string
   readonly socket: string
   readonly #cluster: Cluster
   readonly #daemons: Program[] = []
 
-  constructor(cluster: Cluster, id: number, address: string) {
+  constructor(cluster: Cluster, id: number, address: string, face: string) {
     this.#cluster = cluster
     this.id = id
     this.name = `host-${id}`
     this.address = address
+    this.face = face
     this.state = join(cluster.folder, `state-${id}`)
     this.socket = join(cluster.folder, `${id}.sock`)
   }
@@ -167,14 +178,14 @@ export class Cluster {
     this.hosts = ids.map((id, index) => {
       used += 1
       const address = index === 0 ? options.first : undefined
-      const own = options.net === undefined ? `${network}.${used}` : `${options.net}.${index + 1}`
-      return new Host(this, id, address ?? own)
+      const own = options.net === undefined ? `${network}.${used}` : `${options.net}${index + 1}`
+      const bound = address ?? own
+      return new Host(this, id, bound, options.isRelayed === true ? faceOf(used) : bound)
     })
-    const lines = this.hosts.map(
-      host =>
-        `  - { id: ${host.id}, name: ${host.name}, address: ${host.address}, ` +
-        `votes: ${votes[host.id] ?? 1} }`,
-    )
+    const lines = this.hosts.map(({ id, name: its, address, face }) => {
+      const bind = face === address ? '' : `bind: ${address}, `
+      return `  - { id: ${id}, name: ${its}, address: "${face}", ${bind}votes: ${votes[id] ?? 1} }`
+    })
     const head = [`cluster: ${name}`, `port: ${PORT}`, `timing: ${timing ?? PATIENT_TIMING}`]
     if (options.unsealed !== true) head.push(`key: cluster.key`)
     writeFileSync(this.hostsFile, [...head, 'hosts:', ...lines, ''].join('\n'))
@@ -222,11 +233,11 @@ export class Cluster {
     }
   }
 
-  /** What all hosts have sent, when all of it has arrived. */
-  async messages(): Promise<MessageCounts> {
+  /** What these hosts have sent each other, when all of it has arrived. */
+  async messages(hosts: readonly Host[] = this.hosts): Promise<MessageCounts> {
     let sent = noMessages()
     await eventually('every message that was sent is received', async () => {
-      const all = await Promise.all(this.hosts.map(host => host.status()))
+      const all = await Promise.all(hosts.map(host => host.status()))
       sent = sum(all.map(status => status.messages.sent))
       const received = sum(all.map(status => status.messages.received))
       return JSON.stringify(sent) === JSON.stringify(received)

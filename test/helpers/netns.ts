@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { isIPv6 } from 'node:net'
 import type { ExecutionContext } from 'ava'
 
 /** The system's own programs: npm puts others before them, and one of those is called `nft`, too. */
@@ -47,7 +48,9 @@ export class Lan {
       const pair = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', name]
       run('ip', '-n', hub, 'link', 'add', port, ...pair)
       run('ip', '-n', hub, 'link', 'set', port, 'master', 'lan', 'up')
-      run('ip', '-n', name, 'address', 'add', `${address}/24`, 'dev', 'eth0')
+      // Usable at once: nobody looks whether another has the address already (RFC 4862 §5.4).
+      const length = isIPv6(address) ? [`${address}/64`, 'nodad'] : [`${address}/24`]
+      run('ip', '-n', name, 'address', 'add', ...length, 'dev', 'eth0')
       run('ip', '-n', name, 'link', 'set', 'eth0', 'up')
       run('ip', '-n', name, 'link', 'set', 'lo', 'up')
     }
@@ -62,11 +65,12 @@ export class Lan {
 
   /** Nothing between these, in both directions. */
   cut(...links: readonly (readonly [number, number])[]): void {
-    const rules = links.flatMap(([a, b]) => [
-      `ip saddr ${this.#address(a)} ip daddr ${this.#address(b)} counter drop`,
-      `ip saddr ${this.#address(b)} ip daddr ${this.#address(a)} counter drop`,
-    ])
-    this.#rules(rules)
+    const drop = (from: string, to: string): string => {
+      const family = isIPv6(from) ? 'ip6' : 'ip'
+      return `${family} saddr ${from} ${family} daddr ${to} counter drop`
+    }
+    const pairs = links.map(([a, b]) => [this.#address(a), this.#address(b)] as const)
+    this.#rules(pairs.flatMap(([a, b]) => [drop(a, b), drop(b, a)]))
   }
 
   /** Nothing from or to this one. */
@@ -80,7 +84,7 @@ export class Lan {
 
   /** So many of a hundred packets are lost, at random. */
   lose(percent: number): void {
-    this.#rules([`meta protocol ip numgen random mod 100 < ${percent} counter drop`])
+    this.#rules([`meta protocol { ip, ip6 } numgen random mod 100 < ${percent} counter drop`])
   }
 
   /** How many packets have been lost since the network was told to lose them. */

@@ -64,6 +64,12 @@ class CountingCrypto implements Crypto {
   agreements = 0
   readonly #crypto: Crypto = createCrypto()
   readonly #random: Random
+  readonly #kept = new Set<Cipher>()
+
+  /** Keys that are not zeroed. */
+  get kept(): number {
+    return this.#kept.size
+  }
 
   constructor(random: Random) {
     this.#random = random
@@ -93,6 +99,15 @@ class CountingCrypto implements Crypto {
   }
 
   createCipher(key: Uint8Array): Cipher {
-    return this.#crypto.createCipher(key)
+    const cipher = this.#crypto.createCipher(key)
+    this.#kept.add(cipher)
+    return {
+      seal: (nonce, aad, plain, into, at) => cipher.seal(nonce, aad, plain, into, at),
+      open: (nonce, aad, sealed) => cipher.open(nonce, aad, sealed),
+      forget: () => {
+        this.#kept.delete(cipher)
+        cipher.forget()
+      },
+    }
   }
 }

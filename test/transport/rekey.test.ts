@@ -282,3 +282,30 @@ test('of two hosts that have changed to different keys, each accepting both, non
     t.true(world.run(5000, () => world.host(1).up.get(2) === 2 && world.host(2).up.has(1)))
   }
 })
+
+test('every key but those of the present sessions is zeroed after 5 s', t => {
+  const world = new SealedWorld(1, { keys: () => [KEY_1, KEY_2] })
+  const kept = (): number[] => [1, 2].map(id => world.cryptos.get(id)!.kept)
+  world.connect()
+  world.run(6000)
+  t.deepEqual(kept(), [2, 2])
+  renew(world, 1)
+  world.run(1000)
+  t.deepEqual(kept(), [4, 4])
+  world.run(6000)
+  t.deepEqual(kept(), [2, 2])
+  world.host(2).reincarnate(2)
+  world.run(7000)
+  t.deepEqual(kept(), [2, 2])
+  // Answers that never arrive.
+  world.intercept = ({ bytes }) => bytes[0] === HELLO_ACK
+  renew(world, 1)
+  renew(world, 2)
+  world.run(3000)
+  t.true(kept()[0]! > 2 || kept()[1]! > 2)
+  world.intercept = ({ bytes }) => bytes[0] !== DATA
+  world.run(10_000)
+  world.intercept = () => false
+  world.run(10_000)
+  t.deepEqual(kept(), [2, 2])
+})

@@ -92,7 +92,7 @@ function fieldsOf(message: Message): readonly unknown[] {
       return [view, basis, requests, ghosts, last]
     }
     case 'leave':
-      return [message.view, message.incarnation]
+      return [message.view, message.incarnation, message.since]
     case 'prepare':
     case 'accepted':
       return [ballotFields(message.ballot)]
@@ -162,7 +162,8 @@ function parseMutexFields(
     case 'release':
       return isTime(first) && fields.length === 1 ? { type, view, time, request: first } : undefined
     case 'leave':
-      return isTime(first) ? { type, view, time, incarnation: first } : undefined
+      if (!isTime(first) || !isTime(fields[1])) return undefined
+      return { type, view, time, incarnation: first, since: fields[1] }
     case 'sync': {
       const [basis, requestList, ghostList, last] = fields
       const requests = parseList(requestList, parseTimedRequest)

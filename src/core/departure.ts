@@ -29,6 +29,11 @@ export class Departure {
     return this.#phase === 'gone'
   }
 
+  /** LEAVE has been said. */
+  get hasSpoken(): boolean {
+    return this.#phase !== 'waiting'
+  }
+
   fingerprint(): unknown {
     return this.#phase
   }

@@ -114,6 +114,8 @@ export class Host {
   readonly #tally = new Tally()
   #early: Early[] = []
   #incarnation: number
+  /** The Lamport time at which it began. */
+  #bornAt: number
   /** Set while a new incarnation is on its way to the disk. */
   #isReborn = false
   /** The `until` that holders were told last. */
@@ -139,6 +141,7 @@ export class Host {
     this.#clock = new LamportClock(durable.clockCeiling)
     this.#ceiling = new Ceiling(this.#clock, durable.clockCeiling, rules.clockCeiling)
     this.#incarnation = durable.incarnation + 1
+    this.#bornAt = this.#clock.time
     this.#journal = new Journal((lsn, batch) => output.append(lsn, batch))
     this.#post = new Post(self, this.#tally, {
       mayGo: ({ time }, rests) => this.#journal.isDurable(rests) && this.#ceiling.allows(time),
@@ -456,7 +459,10 @@ export class Host {
 
   /** A receiver in a later view ignores it; one in an earlier view keeps it until it is there. */
   #dispatchInView(from: HostId, incarnation: number, message: MutexMessage): void {
-    if (message.type === 'leave') this.#membership.leave(from, message.incarnation)
+    if (message.type === 'leave') {
+      this.#membership.leave(from, message.incarnation)
+      this.#mutex.forgive(this.#now, from, message)
+    }
     const { view } = this.#membership
     if (view === undefined || message.view > view.number) {
       if (this.#early.length >= EARLY_MAX) this.#beginLife(this.#incarnation + 1, 'too far behind')
@@ -474,6 +480,8 @@ export class Host {
     if ((view.retired.get(this.#config.self) ?? 0) >= this.#incarnation) {
       const retired = view.retired.get(this.#config.self) ?? 0
       this.#mutex.follow(view)
+      // That is what it asked for.
+      if (this.#departure?.hasSpoken === true) return
       this.#beginLife(retired + 1, 'the others have gone on without this host')
       return
     }
@@ -492,6 +500,7 @@ export class Host {
     this.#log('warning', `a new incarnation begins (${incarnation}): ${reason}`)
     this.#output.trace({ type: 'reincarnate', incarnation, reason })
     this.#incarnation = incarnation
+    this.#bornAt = this.#clock.time
     this.#early = []
     this.#mutex.expel(incarnation, reason)
     this.#membership.reincarnate(incarnation)
@@ -574,7 +583,8 @@ export class Host {
     const members = [...view.members.keys()].filter(host => host !== this.#config.self)
     const incarnation = this.#incarnation
     const time = this.#clock.tick()
-    this.#send(members, { type: 'leave', view: view.number, time, incarnation })
+    const since = this.#bornAt
+    this.#send(members, { type: 'leave', view: view.number, time, incarnation, since })
   }
 
   #sendHeartbeat(to: HostId, heartbeat: Heartbeat): void {

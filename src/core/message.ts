@@ -53,8 +53,8 @@ export type MutexMessage =
       readonly ghosts: readonly Ghost[]
       readonly last: boolean
     })
-  /** This incarnation goes, and has RELEASEd everything. */
-  | (Viewed & { readonly type: 'leave'; readonly incarnation: number })
+  /** This incarnation goes, and has RELEASEd everything: it used the times above `since`. */
+  | (Viewed & { readonly type: 'leave'; readonly incarnation: number; readonly since: number })
 
 /** The messages of the register of views (CASPaxos), on channel 1. */
 export type RegisterMessage =

@@ -70,6 +70,8 @@ export class Mutex {
   /** Incarnations that have sent a SYNC to this incarnation of ours. */
   readonly #everSynced = new Map<HostId, number>()
   readonly #ghosts = new Set<QueueEntry>()
+  /** Of each host the incarnation that said LEAVE last, by the times of its requests. */
+  readonly #departed = new Map<HostId, { readonly since: number; readonly until: number }>()
   /** What our SYNC for this view says: we knew every request when it was installed. */
   #basis = false
   #isComplete = false
@@ -280,6 +282,24 @@ export class Mutex {
     }
   }
 
+  /**
+   * This incarnation has RELEASEd everything, and its clients have stopped: it leaves no ghost. Where
+   * a view without it came before its LEAVE, here or to one whose SYNC names its ghosts, they end.
+   */
+  forgive(
+    now: Instant,
+    host: HostId,
+    leave: { readonly since: number; readonly time: number },
+  ): void {
+    this.#departed.set(host, { since: leave.since, until: leave.time })
+    for (const ghost of [...this.#ghosts]) {
+      if (!this.#hasDeparted(ghost.request)) continue
+      this.#ghosts.delete(ghost)
+      this.#queue.remove(ghost.token)
+    }
+    this.advanceAll(now)
+  }
+
   /** What time alone changes: ghosts end, a wait ends, a lease ends. */
   tick(now: Instant): void {
     this.#expireHeld(now)
@@ -353,7 +373,8 @@ export class Mutex {
       if (view.members.get(host)?.incarnation === member.incarnation) continue
       for (const entry of [...this.#queue.entries()]) {
         if (entry.request.host !== host || entry.ghostUntil !== undefined) continue
-        if (this.#rules.ghosts) this.#haunt(entry, after(now, this.#grace))
+        const isGhost = this.#rules.ghosts && !this.#hasDeparted(entry.request)
+        if (isGhost) this.#haunt(entry, after(now, this.#grace))
         else this.#queue.remove(entry.token)
       }
       // Only one that joined before we did can hold what we never replied to.
@@ -368,8 +389,13 @@ export class Mutex {
   }
 
   #addGhost(now: Instant, { remaining, ...request }: Ghost): void {
-    if (this.#queue.find(tokenOf(request)) !== undefined) return
+    if (this.#queue.find(tokenOf(request)) !== undefined || this.#hasDeparted(request)) return
     this.#haunt(this.#queue.insert(now, request), after(now, milliseconds(remaining)))
+  }
+
+  #hasDeparted({ host, time }: LockRequest): boolean {
+    const departed = this.#departed.get(host)
+    return departed !== undefined && time > departed.since && time <= departed.until
   }
 
   #completeIfSynced(now: Instant): void {

@@ -67,7 +67,12 @@ const messages: Record<Message['type'], fc.Arbitrary<Message>> = {
     ghosts: fc.array(ghost, { maxLength: 4 }),
     last: fc.boolean(),
   }),
-  leave: fc.record({ type: fc.constant('leave' as const), ...stamp, incarnation: time }),
+  leave: fc.record({
+    type: fc.constant('leave' as const),
+    ...stamp,
+    incarnation: time,
+    since: time,
+  }),
   prepare: fc.record({ type: fc.constant('prepare' as const), time, ballot }),
   promise: fc.record({
     type: fc.constant('promise' as const),

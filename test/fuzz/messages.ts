@@ -45,7 +45,7 @@ const messages: readonly Message[] = [
     ghosts: [{ time: 12, host: 3, remaining: 812.5, ...request }],
     last: true,
   },
-  { type: 'leave', time: 44, view: 8, incarnation: 3 },
+  { type: 'leave', time: 44, view: 8, incarnation: 3, since: 12 },
   { type: 'prepare', time: 45, ballot },
   { type: 'promise', time: 46, ballot, accepted: ballot, value: view },
   { type: 'promise', time: 46, ballot, accepted: ballot, value: undefined },

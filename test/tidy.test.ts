@@ -45,11 +45,11 @@ const packages: Record<string, RegExp> = {
 const LINES_MAX = 400
 const longFiles: Record<string, number> = {
   // All parts of the protocol, wired: what is left when each has a file of its own.
-  'src/core/host.ts': 640,
+  'src/core/host.ts': 660,
   // Lamport's rules and what a change of view does to them: one state, told in one place.
   'src/core/mutex.ts': 480,
   // Whom a host hears, what it wants, and the rounds that bring it about.
-  'src/core/membership.ts': 420,
+  'src/core/membership.ts': 440,
   // Transport and core, wired: a few lines for each input, effect and question.
   'src/node.ts': 420,
   // What can happen in the small world that is explored whole, event by event.

@@ -1,17 +1,10 @@
 import { assert, unreachable } from '../lib/assert.ts'
-import {
-  after,
-  earliest,
-  elapsed,
-  milliseconds,
-  NEVER,
-  type Duration,
-  type Instant,
-} from '../lib/time.ts'
+import { after, earliest, NEVER, type Duration, type Instant } from '../lib/time.ts'
 import { tokenOf, type HostId, type LamportClock, type Token } from './clock.ts'
 import { ahead, canonical } from './fingerprint.ts'
 import type { Lease } from './lease.ts'
-import type { Ghost, LockRequest, MutexMessage } from './message.ts'
+import { Ghosts, type Span } from './ghosts.ts'
+import type { LockRequest, MutexMessage } from './message.ts'
 import { RequestQueue, type QueueEntry } from './queue.ts'
 import type { Rules } from './rules.ts'
 import { syncParts } from './sync.ts'
@@ -69,9 +62,7 @@ export class Mutex {
   readonly #syncing = new Map<HostId, Set<Token>>()
   /** Incarnations that have sent a SYNC to this incarnation of ours. */
   readonly #everSynced = new Map<HostId, number>()
-  readonly #ghosts = new Set<QueueEntry>()
-  /** Of each host the incarnation that said LEAVE last, by the times of its requests. */
-  readonly #departed = new Map<HostId, { readonly since: number; readonly until: number }>()
+  readonly #ghosts = new Ghosts()
   /** What our SYNC for this view says: we knew every request when it was installed. */
   #basis = false
   #isComplete = false
@@ -286,28 +277,15 @@ export class Mutex {
    * This incarnation has RELEASEd everything, and its clients have stopped: it leaves no ghost. Where
    * a view without it came before its LEAVE, here or to one whose SYNC names its ghosts, they end.
    */
-  forgive(
-    now: Instant,
-    host: HostId,
-    leave: { readonly since: number; readonly time: number },
-  ): void {
-    this.#departed.set(host, { since: leave.since, until: leave.time })
-    for (const ghost of [...this.#ghosts]) {
-      if (!this.#hasDeparted(ghost.request)) continue
-      this.#ghosts.delete(ghost)
-      this.#queue.remove(ghost.token)
-    }
+  forgive(now: Instant, host: HostId, span: Span): void {
+    this.#ghosts.forgive(this.#queue, host, span)
     this.advanceAll(now)
   }
 
   /** What time alone changes: ghosts end, a wait ends, a lease ends. */
   tick(now: Instant): void {
     this.#expireHeld(now)
-    const gone = [...this.#ghosts].filter(ghost => now >= (ghost.ghostUntil ?? NEVER))
-    for (const ghost of gone) {
-      this.#ghosts.delete(ghost)
-      this.#queue.remove(ghost.token)
-    }
+    this.#ghosts.expire(now, this.#queue)
     this.#completeIfSynced(now)
     this.advanceAll(now)
   }
@@ -318,9 +296,7 @@ export class Mutex {
   }
 
   get deadline(): Instant {
-    let deadline = this.quarantineEnd ?? NEVER
-    for (const { ghostUntil } of this.#ghosts) deadline = earliest(deadline, ghostUntil ?? NEVER)
-    return deadline
+    return earliest(this.quarantineEnd ?? NEVER, this.#ghosts.deadline)
   }
 
   /** When the held locks are lost unless the lease is renewed. */
@@ -353,7 +329,7 @@ export class Mutex {
       named.add(tokenOf({ time: request.time, host: from }))
       this.#insertAndReply(now, { ...request, host: from })
     }
-    for (const ghost of message.ghosts) this.#addGhost(now, ghost)
+    for (const ghost of message.ghosts) this.#ghosts.receive(now, this.#queue, ghost)
     if (message.last) {
       // What it has named is all that it has: whatever else we knew of it is over. Not before the
       // last part: if it is excluded until then, what we knew must become ghosts.
@@ -373,29 +349,14 @@ export class Mutex {
       if (view.members.get(host)?.incarnation === member.incarnation) continue
       for (const entry of [...this.#queue.entries()]) {
         if (entry.request.host !== host || entry.ghostUntil !== undefined) continue
-        const isGhost = this.#rules.ghosts && !this.#hasDeparted(entry.request)
-        if (isGhost) this.#haunt(entry, after(now, this.#grace))
+        const isGhost = this.#rules.ghosts && !this.#ghosts.hasDeparted(entry.request)
+        if (isGhost) this.#ghosts.add(entry, after(now, this.#grace))
         else this.#queue.remove(entry.token)
       }
       // Only one that joined before we did can hold what we never replied to.
       const isKnown = this.#everSynced.get(host) === member.incarnation
       if (this.#rules.restartWait && member.since < ownSince && !isKnown) this.#waitFrom = now
     }
-  }
-
-  #haunt(entry: QueueEntry, until: Instant): void {
-    entry.ghostUntil = until
-    this.#ghosts.add(entry)
-  }
-
-  #addGhost(now: Instant, { remaining, ...request }: Ghost): void {
-    if (this.#queue.find(tokenOf(request)) !== undefined || this.#hasDeparted(request)) return
-    this.#haunt(this.#queue.insert(now, request), after(now, milliseconds(remaining)))
-  }
-
-  #hasDeparted({ host, time }: LockRequest): boolean {
-    const departed = this.#departed.get(host)
-    return departed !== undefined && time > departed.since && time <= departed.until
   }
 
   #completeIfSynced(now: Instant): void {
@@ -420,11 +381,7 @@ export class Mutex {
     if (to.length === 0) return
     const view = this.#currentView().number
     const requests = [...this.#own.values()].map(own => own.entry.request)
-    const ghosts = [...this.#ghosts].map(({ request, ghostUntil }) => ({
-      ...request,
-      remaining: elapsed(now, ghostUntil ?? now),
-    }))
-    for (const part of syncParts(requests, ghosts)) {
+    for (const part of syncParts(requests, this.#ghosts.list(now))) {
       const time = this.#clock.tick()
       this.#output.send(to, { type: 'sync', view, time, basis: this.#basis, ...part })
     }

@@ -1,6 +1,5 @@
 // One end of one transport, in a process and a network namespace of its own; the benchmark tells it
 // what to send, and asks it what arrived.
-import { constants, setPriority } from 'node:os'
 import { monotonicNow } from '../src/control/monotonic.ts'
 import { unreachable } from '../src/lib/assert.ts'
 import { isBulk, MESSAGE_SIZE, Reader, Writer } from './message.ts'
@@ -101,6 +100,7 @@ class Host {
         this.#requests = 0
         for (let pair = 0; pair < task.pairs; pair++) this.#request(pair, now)
         await new Promise(resolve => setTimeout(resolve, task.durationMs))
+        this.#roundsEnd = now
         return { ...NOTHING, sent: this.#requests }
       }
       case 'bulk':
@@ -167,8 +167,6 @@ const NOTHING: Report = {
 const START_MS = 200
 
 async function main(name: TransportName, ends: Ends): Promise<void> {
-  // What else this machine does shall not decide what is measured.
-  setPriority(constants.priority.PRIORITY_HIGHEST)
   const host = new Host(ends.pairs)
   process.on('message', (task: Task) => {
     void host.perform(task).then(report => process.send?.(report))

@@ -15,6 +15,9 @@ export type Measured = {
   readonly fault: string | undefined
 }
 
+/** chrt(1): a host runs as soon as it can. What else this machine does shall not decide. */
+const AT_ONCE = ['chrt', '--rr', '10']
+
 /** Both ends of one transport, each a process of its own. */
 export class HostPair {
   readonly #a: Remote
@@ -88,7 +91,7 @@ class Remote {
 
   constructor(via: readonly string[], transport: TransportName, ends: Ends) {
     const host = [process.execPath, HOST_PROGRAM, transport, JSON.stringify(ends)]
-    const [program, ...rest] = [...via, ...host] as [string, ...string[]]
+    const [program, ...rest] = [...via, ...AT_ONCE, ...host] as [string, ...string[]]
     this.#child = spawn(program, rest, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',

@@ -115,6 +115,11 @@ export class Recovery {
     return this.#inFlight
   }
 
+  /** A probe timeout has passed, and nothing has been acknowledged since. */
+  get isProbing(): boolean {
+    return this.#timeouts > 0
+  }
+
   /** The smoothed share of packets that were lost. */
   get loss(): number {
     return this.#loss

@@ -20,6 +20,7 @@ import { describeDifference, digestOf } from './core/table.ts'
 import { assert, unreachable } from './lib/assert.ts'
 import type { Random } from './lib/random.ts'
 import { earliest, elapsed, toInstant, type Duration, type Instant } from './lib/time.ts'
+import type { KeyName, Seal } from './transport/seal.ts'
 import { Endpoint, type Address, type ChannelId, type SessionEnd } from './transport/endpoint.ts'
 
 export type {
@@ -60,6 +61,8 @@ export type Input =
   | { readonly type: 'tick' }
   | { readonly type: 'datagram'; readonly from: Address; readonly bytes: Uint8Array }
   | { readonly type: 'address'; readonly host: HostId; readonly address: Address }
+  /** The key file was read again. Refused, with a log event, where a live session needs the old. */
+  | { readonly type: 'keys'; readonly seal: Seal }
   /** Every batch up to this one is on the disk. */
   | { readonly type: 'synced'; readonly lsn: Lsn }
   | { readonly type: 'command'; readonly id: CommandId; readonly command: Command }
@@ -88,6 +91,8 @@ export type PeerStatus = {
   readonly state: 'member' | 'heard' | 'connected' | 'silent'
   readonly votes: number
   readonly incarnation: number | undefined
+  /** Which key its session uses; none without a session, or where packets are not sealed. */
+  readonly key: KeyName | undefined
   readonly rtt: Duration | undefined
   /** Smoothed share of datagrams to it that were lost, 0..1. */
   readonly loss: number
@@ -100,6 +105,8 @@ export type PeerStatus = {
 export type Status = Omit<HostStatus, 'states'> & {
   readonly host: { readonly id: HostId; readonly name: string; readonly votes: number }
   readonly cluster: string
+  /** The keys that are accepted, the first one to call with; none: packets are not sealed. */
+  readonly keys: readonly KeyName[]
   readonly peers: readonly PeerStatus[]
   readonly datagrams: {
     readonly sent: number
@@ -125,7 +132,14 @@ export class Node {
   #effects: Effect[] = []
 
   /** @param durable what the store held at the start, see `recover` */
-  constructor(config: NodeConfig, durable: Durable, random: Random, trace: Trace, rules: Rules) {
+  constructor(
+    config: NodeConfig,
+    durable: Durable,
+    random: Random,
+    trace: Trace,
+    rules: Rules,
+    seal: Seal,
+  ) {
     this.#config = config
     this.#host = new Host(config, durable, random.fork(), rules, {
       send: (to, message) => {
@@ -166,6 +180,7 @@ export class Node {
         },
       },
       random.fork(),
+      seal,
     )
   }
 
@@ -184,6 +199,9 @@ export class Node {
         break
       case 'address':
         this.#endpoint.setAddress(now, input.host, input.address)
+        break
+      case 'keys':
+        this.#changeKeys(input.seal)
         break
       case 'synced':
         this.#host.synced(now, input.lsn)
@@ -230,6 +248,7 @@ export class Node {
         votes: self?.votes ?? 0,
       },
       cluster: this.#config.cluster,
+      keys: this.#endpoint.keys,
       peers: this.#others.map(line => this.#peerStatus(now, line, states.get(line.id) ?? 'silent')),
       datagrams: {
         sent,
@@ -298,11 +317,25 @@ export class Node {
       votes,
       state,
       incarnation: peer.incarnation,
+      key: peer.key,
       rtt: peer.srtt,
       loss: peer.loss,
       silent: peer.lastReceived === undefined ? undefined : elapsed(peer.lastReceived, now),
       notice: this.#notices.get(id),
     }
+  }
+
+  #changeKeys(seal: Seal): void {
+    const used = this.#endpoint.changeKeys(this.#now, seal)
+    if (used.length > 0) {
+      const who = used.map(({ peer, key }) => `${this.#name(peer)} uses key ${key}`).join(', ')
+      const next = 'put it back, and drop it when lamportctl status shows it nowhere'
+      this.#log('error', `the key file is not taken, all keys stay: ${who}, not in it (${next})`)
+      return
+    }
+    const [first, ...others] = seal.names
+    const rest = others.length === 0 ? '' : `, ${others.join(', ')} accepted as well`
+    this.#log('info', `the key file was read again: packets are sealed with key ${first}${rest}`)
   }
 
   #drop(reason: string): void {

@@ -136,6 +136,8 @@ export type StatusResult = {
   readonly host: { readonly id: number; readonly name: string }
   readonly cluster: string
   readonly version: string
+  /** Short names of the keys that are accepted, the first one to seal with; empty: not sealed. */
+  readonly keys: readonly string[]
   readonly incarnation: number
   readonly uptimeMs: number
   /** The Lamport time. */
@@ -163,6 +165,8 @@ export type StatusResult = {
     readonly rttMs: number | null
     readonly loss: number
     readonly silentMs: number | null
+    /** The key that packets between it and this host are sealed with; null where there is none. */
+    readonly key: string | null
     /** What keeps it from being connected, where that is known. */
     readonly notice: string | null
   }[]

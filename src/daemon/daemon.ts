@@ -5,9 +5,13 @@ import { RULES } from '../core/rules.ts'
 import { Random } from '../lib/random.ts'
 import { Node } from '../node.ts'
 import type { NodeEvent } from '../node.ts'
+import { ClearSeal } from '../transport/clear-seal.ts'
+import { NoiseSeal } from '../transport/noise-seal.ts'
+import type { Seal } from '../transport/seal.ts'
 import { formatAddress, isLoopback, isLoopbackIp } from './address.ts'
 import type { HostLine, HostsFile } from './config.ts'
 import { nodeConfig } from './config.ts'
+import { createCrypto } from './crypto.ts'
 import { Driver } from './driver.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
@@ -30,6 +34,8 @@ export type DaemonOptions = {
   readonly socket: string
   /** What this host must not forget. */
   readonly store: Store
+  /** What packets are sealed with, the first one to call with; `undefined`: they are not. */
+  readonly keys: readonly Uint8Array[] | undefined
   /** Packets may leave this machine although they are not sealed. */
   readonly insecure: boolean
 }
@@ -40,6 +46,7 @@ export class Daemon {
   readonly #log: Log
   readonly #driver: Driver
   readonly #network: Network
+  readonly #seal: Seal
   readonly #server: Server
   #names: Names | undefined
   #refusal: Refusal | undefined
@@ -58,7 +65,9 @@ export class Daemon {
       },
     })
     const random = new Random(randomInt(2 ** 32))
-    const node = new Node(nodeConfig(file, self), store.durable, random, createTrace(), RULES)
+    this.#seal = this.#createSeal(options.keys)
+    const config = nodeConfig(file, self)
+    const node = new Node(config, store.durable, random, createTrace(), RULES, this.#seal)
     this.#driver = new Driver(node, {
       transmit: (to, bytes) => this.#network.send(to, bytes),
       append: (lsn, entries) => {
@@ -82,7 +91,7 @@ export class Daemon {
 
   /** Done when the control socket answers; peers are not waited for. Throws a Refusal. */
   async start(): Promise<void> {
-    const { file, self, socket, insecure } = this.#options
+    const { file, self, socket, insecure, keys } = this.#options
     const own = self.bind ?? (self.place.type === 'literal' ? self.place.ip : undefined)
     if (own !== undefined) this.#network.bind({ ip: own, port: self.port })
     if (this.#refusal !== undefined) throw this.#refusal
@@ -90,15 +99,22 @@ export class Daemon {
     await this.#server.listen(socket)
     this.#isRunning = true
     const hosts = file.hosts.filter(({ id, bind }) => id !== self.id || bind === undefined)
-    this.#names = new Names({ hosts, family: familyOf(file), loopbackOnly: !insecure }, this.#log, {
+    const loopbackOnly = keys === undefined && !insecure
+    this.#names = new Names({ hosts, family: familyOf(file), loopbackOnly }, this.#log, {
       isSilent: host => this.#isSilent(host),
       resolved: (host, ip) => this.#resolved(host, ip),
     })
     const where = self.place.type === 'literal' ? self.place.ip : self.place.name
     this.#log.info(
       `ready: ${self.name} (${self.id}) of ${file.cluster}, one of ${file.hosts.length}, ` +
-        `on UDP ${formatAddress(own ?? where, self.port)}, control socket ${socket}`,
+        `on UDP ${formatAddress(own ?? where, self.port)}, ${describeSeal(this.#seal)}, ` +
+        `control socket ${socket}`,
     )
+  }
+
+  /** Other keys from now on; the log says whether they are taken. */
+  changeKeys(keys: readonly Uint8Array[]): void {
+    this.#driver.drive({ type: 'keys', seal: this.#createSeal(keys) })
   }
 
   /** Holders are told and have a lease to stop; then the others hear of it, and all is closed. */
@@ -109,6 +125,13 @@ export class Daemon {
     this.#driver.stop()
     this.#network.close()
     await this.#options.store.close()
+  }
+
+  #createSeal(keys: readonly Uint8Array[] | undefined): Seal {
+    if (keys === undefined) return new ClearSeal(new Random(randomInt(2 ** 32)))
+    const seal = new NoiseSeal(createCrypto(), this.#options.file.cluster, keys)
+    for (const key of keys) key.fill(0)
+    return seal
   }
 
   #isSilent({ id }: HostLine): boolean {
@@ -140,6 +163,13 @@ export class Daemon {
     }
     this.#log[event.level](event.text)
   }
+}
+
+function describeSeal({ names }: Seal): string {
+  const [first, ...others] = names
+  if (first === undefined) return 'packets not sealed'
+  const accepted = others.length === 0 ? '' : ` (${others.join(', ')} accepted as well)`
+  return `packets sealed with key ${first}${accepted}`
 }
 
 /** All literals of a file are of one family; names alone are looked up as IPv4. */

@@ -50,20 +50,29 @@ async function main(): Promise<void> {
   if ('problem' in self) {
     throw new Refusal(ExitCode.configuration, `${options.hosts}: ${self.problem}`)
   }
-  guard(options, file)
+  const keyFile = options.key ?? (file.key && resolve(dirname(options.hosts), file.key))
+  const keys = keyFile === undefined ? undefined : readKeys(keyFile)
+  if (keys === undefined) guard(options, file)
   const socket = options.socket ?? defaultSocketPath(self.name)
   const state = options.state ?? defaultStatePath(self.name)
   const who = `lamportd (process ${process.pid}, host ${self.name} of ${file.cluster})`
   await lockState(state, who)
   await lockSocketPath(socket, who)
   await lockSocketPath(adminSocketPath(socket), who)
-  await run(file, self, { socket, state, insecure: options.insecure })
+  const { insecure } = options
+  await run(file, self, { socket, state, keyFile, keys, insecure })
 }
 
 async function run(
   file: HostsFile,
   self: HostLine,
-  options: { readonly socket: string; readonly state: string; readonly insecure: boolean },
+  options: {
+    readonly socket: string
+    readonly state: string
+    readonly keyFile: string | undefined
+    readonly keys: readonly Uint8Array[] | undefined
+    readonly insecure: boolean
+  },
 ): Promise<void> {
   let isLeaving = false
   const owner = { cluster: file.cluster, host: self.id, name: self.name }
@@ -74,8 +83,8 @@ async function run(
     isLeaving = true
     void daemon.leave().finally(() => process.exit(ExitCode.io))
   })
-  const { socket, insecure } = options
-  const daemon = new Daemon({ file, self, socket, store, insecure }, log, refuse)
+  const { socket, keyFile, keys, insecure } = options
+  const daemon = new Daemon({ file, self, socket, store, keys, insecure }, log, refuse)
   const leave = (signal: NodeJS.Signals): void => {
     // The second one: at once.
     if (isLeaving) process.exit(ExitCode.done)
@@ -85,8 +94,25 @@ async function run(
   }
   process.on('SIGTERM', leave)
   process.on('SIGINT', leave)
-  process.on('SIGHUP', () => log.info('SIGHUP: nothing is read again while running (restart it)'))
+  process.on('SIGHUP', () => rereadKeys(keyFile, daemon))
   await daemon.start()
+}
+
+/** SIGHUP. Whatever is wrong with the file, the daemon goes on with the keys that it has. */
+function rereadKeys(keyFile: string | undefined, daemon: Daemon): void {
+  if (keyFile === undefined) {
+    log.info('SIGHUP: there is no key file, and nothing else is read again (restart it)')
+    return
+  }
+  let keys: readonly Uint8Array[]
+  try {
+    keys = readKeys(keyFile)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    log.error(`SIGHUP: all keys stay as they were: ${error.message}`)
+    return
+  }
+  daemon.changeKeys(keys)
 }
 
 function readHosts(path: string): HostsFile {
@@ -114,14 +140,13 @@ function report(options: Options, file: HostsFile): void {
   const counts = `hosts: ${file.hosts.length}, votes: ${votes}, of which ${majority} are a majority`
   process.stdout.write(`${options.hosts}: no mistake (${counts})\n`)
   for (const text of majorityWarnings(file)) log.warning(`${options.hosts}: ${text}`)
-  const unsealed = options.insecure ? undefined : beyondLoopback(file)
+  const isSealed = options.key !== undefined || file.key !== undefined
+  const unsealed = options.insecure || isSealed ? undefined : beyondLoopback(file)
   if (unsealed !== undefined) log.warning(`${options.hosts}: ${unsealed}`)
 }
 
-/** Who may read and write the packets: refused, or said loudly, where strangers may. */
+/** Without a key anybody may read and write the packets: refused, or said loudly, on a network. */
 function guard(options: Options, file: HostsFile): void {
-  const key = options.key ?? (file.key && resolve(dirname(options.hosts), file.key))
-  if (key !== undefined) readKeys(key)
   const problem = beyondLoopback(file)
   if (problem === undefined) return
   if (!options.insecure) {
@@ -133,8 +158,8 @@ function guard(options: Options, file: HostsFile): void {
 function beyondLoopback(file: HostsFile): string | undefined {
   const hosts = hostsBeyondLoopback(file).map(({ name }) => name)
   if (hosts.length === 0) return undefined
-  const reason = `not on loopback: ${hosts.join(', ')}; and packets are not sealed`
-  return `${reason}: whoever is on the network could take part (LAMPORT_INSECURE=1 allows it)`
+  const reason = `not on loopback: ${hosts.join(', ')}; and there is no key to seal packets with`
+  return `${reason}: whoever is on the network could take part (make one: lamportctl keygen; LAMPORT_INSECURE=1 starts without)`
 }
 
 function refuse(refusal: Refusal): never {

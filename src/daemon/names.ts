@@ -78,7 +78,7 @@ export class Names {
     // Debian's /etc/hosts has a machine's own name on 127.0.1.1: no other host can use that.
     const ip = usable.find(each => !isLoopbackIp(each)) ?? usable[0]
     if (ip === undefined) {
-      const advice = 'packets are not sealed; LAMPORT_INSECURE=1 sends them all the same'
+      const advice = 'packets are not sealed; make a key: lamportctl keygen'
       this.#tell(host, `${name} leads to ${ips.join(', ')}, beyond this machine (${advice})`)
       return
     }

@@ -29,8 +29,8 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     .option('check', { boolean: true, describe: 'only look for mistakes in the hosts file' })
     .epilogue(
       'Environment: LAMPORT_HOSTS, LAMPORT_ID, LAMPORT_STATE, LAMPORT_SOCKET, LAMPORT_KEY stand ' +
-        'for the options. LAMPORT_INSECURE=1 lets packets, which are not sealed, leave this ' +
-        'machine. DEBUG=lamport:* shows everything that happens.\n' +
+        'for the options. LAMPORT_INSECURE=1 lets packets leave this machine without a key: ' +
+        'whoever is on the network can take part then. DEBUG=lamport:* shows everything that happens.\n' +
         'Exit: 0 stopped by a signal, or no mistake; 64 usage; 70 an error of lamportd itself; ' +
         '73 a socket, folder or address is in use or cannot be made; 78 configuration.',
     )

@@ -66,6 +66,7 @@ export function statusResult(
     host: { id: self, name: nameOf(hosts, self) },
     cluster,
     version,
+    keys: status.keys,
     incarnation,
     uptimeMs: Math.round(uptimeMs),
     clock,
@@ -98,6 +99,7 @@ function hostEntry(line: HostLine, self: HostId, status: Status): StatusResult['
     rttMs: rounded(peer?.rtt),
     loss: peer?.loss ?? 0,
     silentMs: rounded(peer?.silent),
+    key: peer?.key ?? null,
     notice: peer?.notice ?? null,
   }
 }

@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -53,6 +54,7 @@ export class Site {
   readonly hosts: readonly DemoHost[]
   readonly folder: string = mkdtempSync(join(tmpdir(), 'lamportd-demo-'))
   readonly #file: string
+  readonly #key: string
   readonly #guard: ChildProcess
   readonly #children = new Set<ChildProcess>()
   /** Commands whose lamportctl was killed. */
@@ -63,6 +65,8 @@ export class Site {
 
   constructor(file: string) {
     this.#file = file
+    this.#key = join(this.folder, 'cluster.key')
+    writeFileSync(this.#key, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
     this.#guard = spawn('/bin/sh', ['-c', GUARD, 'demo-guard', this.folder], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
@@ -125,7 +129,7 @@ export class Site {
   #launch(host: DemoHost): ChildProcess {
     const who = [lamportd, '--hosts', this.#file, '--id', host.name]
     const where = ['--state', join(this.folder, host.name), '--socket', this.socket(host)]
-    const daemon = this.#spawn([...who, ...where])
+    const daemon = this.#spawn([...who, ...where, '--key', this.#key])
     this.#daemons.set(host, daemon)
     return daemon
   }

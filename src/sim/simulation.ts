@@ -2,6 +2,7 @@ import type { HostId } from '../core/clock.ts'
 import { RULES, type Rules } from '../core/rules.ts'
 import { milliseconds } from '../lib/time.ts'
 import { Node, type LockStatus, type NodeConfig, type Status } from '../node.ts'
+import { ClearSeal } from '../transport/clear-seal.ts'
 import { allCheckers, type Checker } from './checkers.ts'
 import { Clients } from './clients.ts'
 import { FAST_DISK } from './disk.ts'
@@ -85,7 +86,7 @@ export class Simulation {
       {
         ...options,
         createNode: (config, durable, random, trace) =>
-          new Node(config, durable, random, trace, rules),
+          new Node(config, durable, random, trace, rules, new ClearSeal(random)),
       },
       {
         observe,

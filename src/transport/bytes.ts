@@ -52,3 +52,19 @@ export function fromHex(text: string): Uint8Array {
   for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(text.slice(2 * i, 2 * i + 2), 16)
   return bytes
 }
+
+/** The text in UTF-8; half of a pair of surrogates becomes U+FFFD. */
+export function utf8(text: string): Uint8Array {
+  const bytes: number[] = []
+  for (const character of text) {
+    let point = character.codePointAt(0) as number
+    if (point >= 0xd800 && point < 0xe000) point = 0xfffd
+    if (point < 0x80) bytes.push(point)
+    else {
+      const more = point < 0x800 ? 1 : point < 0x1_0000 ? 2 : 3
+      bytes.push((256 - (1 << (7 - more))) | (point >>> (6 * more)))
+      for (let i = more - 1; i >= 0; i--) bytes.push(0x80 | ((point >>> (6 * i)) & 0x3f))
+    }
+  }
+  return new Uint8Array(bytes)
+}

@@ -78,7 +78,9 @@ export class EndedSessions {
 
   #forget(): void {
     const first = this.#epochs.shift()
-    if (first !== undefined) this.#release(first.epoch.index)
+    if (first === undefined) return
+    this.#release(first.epoch.index)
+    first.epoch.keys.forget()
   }
 }
 

@@ -1,6 +1,8 @@
 import { assert } from '../lib/assert.ts'
 import { earliest, NEVER, toInstant } from '../lib/time.ts'
 import { fromHex, toHex } from './bytes.ts'
+import { Gate } from './gate.ts'
+import { formatAddress } from './notices.ts'
 import {
   DATAGRAM_MAX,
   DGRAM_MAX,
@@ -12,8 +14,8 @@ import {
 } from './packet.ts'
 import { Peer } from './peer.ts'
 import {
-  ClearSeal,
   clusterHash,
+  COOKIE_SIZE,
   HELLO_ACK_SIZE,
   HELLO_SIZE,
   hasOurVersion,
@@ -23,6 +25,7 @@ import {
 import type { Random } from '../lib/random.ts'
 import type { Duration, Instant } from '../lib/time.ts'
 import type { Local } from './peer.ts'
+import type { HelloHeader, KeyName, Seal } from './seal.ts'
 
 /** Another machine, as this one's configuration numbers it: 1..1023. */
 export type PeerId = number
@@ -71,6 +74,8 @@ export type EndpointOutput = {
 export type PeerState = {
   readonly up: boolean
   readonly incarnation: number | undefined
+  /** Which key its packets are sealed with, if they are. */
+  readonly key: KeyName | undefined
   readonly srtt: Duration | undefined
   readonly loss: number
   readonly lastReceived: Instant | undefined
@@ -88,6 +93,9 @@ export type Counters = {
   /** Ignored, by reason: docs/protocol.md lists them. */
   readonly dropped: Record<string, number>
 }
+
+/** A key that a live session uses. */
+export type KeyInUse = { readonly peer: PeerId; readonly key: KeyName }
 
 /** Hosts that hosts.yml does not name, of which people are told. */
 const STRANGERS_MAX = 16
@@ -112,7 +120,7 @@ export class Endpoint {
   #now: Instant = toInstant(0)
   readonly #strangers = new Set<PeerId>()
 
-  constructor(config: EndpointConfig, output: EndpointOutput, random: Random) {
+  constructor(config: EndpointConfig, output: EndpointOutput, random: Random, seal: Seal) {
     assert(config.tableDigest.length === 8, 'the digest of the table has 8 bytes')
     this.#cluster = config.cluster
     this.#local = {
@@ -122,11 +130,14 @@ export class Endpoint {
       describeDifference: theirs => config.describeDifference(fromHex(theirs)),
       incarnation: { counter: config.incarnation, life: toHex(random.bytes(8)) },
       tools: {
-        seal: new ClearSeal(random.fork()),
         writer: new PacketWriter(),
         counters: this.#counters,
         budget: { inFlight: 0 },
       },
+      seal,
+      gate: new Gate(() => this.#now),
+      now: this.#now,
+      jitter: random.fork(),
       random,
       routes: new Map(),
       output,
@@ -211,6 +222,31 @@ export class Endpoint {
     }
   }
 
+  /**
+   * Seals with other keys from now on: sessions get the first one within 10 s, and go on. Where a
+   * live session uses one that is gone, nothing changes, and the result says which.
+   */
+  changeKeys(now: Instant, seal: Seal): readonly KeyInUse[] {
+    this.#witness(now)
+    const used: KeyInUse[] = []
+    for (const peer of this.#peers.values()) {
+      const key = peer.missesKey(now, seal.names)
+      if (key !== undefined) used.push({ peer: peer.id, key })
+    }
+    if (used.length > 0) return used
+    this.#local.seal = seal
+    for (const peer of this.#peers.values()) {
+      peer.changeKeys(now)
+      this.#touch(peer)
+    }
+    return []
+  }
+
+  /** The keys that are accepted, the first one to call with; none where nothing is sealed. */
+  get keys(): readonly KeyName[] {
+    return this.#local.seal.names
+  }
+
   peer(id: PeerId): PeerState {
     return this.#peer(id).state
   }
@@ -227,7 +263,9 @@ export class Endpoint {
       case PacketType.hello:
         return this.#receiveHello(now, from, bytes)
       case PacketType.helloAck:
-        return this.#receiveHelloAck(now, from, bytes)
+        return this.#receiveAnswer(now, from, bytes, HELLO_ACK_SIZE)
+      case PacketType.cookie:
+        return this.#receiveAnswer(now, from, bytes, COOKIE_SIZE)
       case undefined:
         return 'truncated'
       default:
@@ -250,16 +288,12 @@ export class Endpoint {
     return reason
   }
 
+  /** What is cheap comes first, and nothing that a stranger may say is believed. */
   #receiveHello(now: Instant, from: Address, bytes: Uint8Array): string | undefined {
     if (bytes.length !== HELLO_SIZE) return 'truncated'
-    if (!this.#local.tools.seal.isIntact(bytes)) return 'damaged'
     if (!hasOurVersion(bytes)) return this.#refuseVersion(from)
     const header = readHelloHeader(bytes)
-    if (header.cluster !== this.#local.cluster) {
-      const text = `the host at ${format(from)} is of another cluster than ${this.#cluster}; it is ignored (compare the names and addresses in both hosts.yml)`
-      this.#peerAt(from)?.notice('cluster', `${header.cluster}`, text)
-      return 'cluster'
-    }
+    if (header.cluster !== this.#local.cluster) return this.#refuseCluster(header, from)
     if (header.to !== this.#local.self || header.from === this.#local.self) return 'misdirected'
     const peer = this.#peers.get(header.from)
     if (peer === undefined) {
@@ -270,25 +304,34 @@ export class Endpoint {
       this.#noticeAddress(peer, from)
       return 'address'
     }
-    const reason = peer.receiveHello(now, bytes)
+    const reason = peer.receiveHello(now, from, bytes)
     this.#touch(peer)
     return reason
   }
 
-  #receiveHelloAck(now: Instant, from: Address, bytes: Uint8Array): string | undefined {
-    if (bytes.length !== HELLO_ACK_SIZE) return 'truncated'
-    if (!this.#local.tools.seal.isIntact(bytes)) return 'damaged'
+  /** A HELLO_ACK or a COOKIE. */
+  #receiveAnswer(now: Instant, from: Address, bytes: Uint8Array, size: number): string | undefined {
+    if (bytes.length !== size) return 'truncated'
     if (!hasOurVersion(bytes)) return this.#refuseVersion(from)
     const route = this.#local.routes.get(readIndex(bytes))
     if (route?.type !== 'attempt') return 'unexpected'
     if (!route.peer.isAt(from)) return 'address'
-    const reason = route.peer.receiveAnswer(now, bytes)
+    const reason =
+      size === COOKIE_SIZE
+        ? route.peer.receiveCookie(now, bytes)
+        : route.peer.receiveAnswer(now, bytes)
     this.#touch(route.peer)
     return reason
   }
 
+  #refuseCluster({ cluster }: HelloHeader, from: Address): string {
+    const text = `the host at ${formatAddress(from)} is of another cluster than ${this.#cluster}; it is ignored (compare the names and addresses in both hosts.yml)`
+    this.#peerAt(from)?.notice('cluster', `${cluster}`, text)
+    return 'cluster'
+  }
+
   #refuseVersion(from: Address): string {
-    const text = `the host at ${format(from)} speaks another version of the protocol; it is ignored until both run the same release of lamportd`
+    const text = `the host at ${formatAddress(from)} speaks another version of the protocol; it is ignored until both run the same release of lamportd`
     this.#peerAt(from)?.notice('version', '', text)
     return 'version'
   }
@@ -296,14 +339,14 @@ export class Endpoint {
   #noticeAddress(peer: Peer, from: Address): void {
     const known = peer.address
     if (known === undefined) return
-    const text = `host ${peer.id} calls from ${format(from)}, but its address is ${format(known)}; it is ignored there (correct hosts.yml)`
-    peer.notice('address', format(from), text)
+    const text = `host ${peer.id} calls from ${formatAddress(from)}, but its address is ${formatAddress(known)}; it is ignored there (correct hosts.yml)`
+    peer.notice('address', formatAddress(from), text)
   }
 
   #noticeStranger(id: PeerId, from: Address): void {
     if (this.#strangers.has(id) || this.#strangers.size >= STRANGERS_MAX) return
     this.#strangers.add(id)
-    const text = `${format(from)} calls itself host ${id}, which hosts.yml does not name; it is ignored`
+    const text = `${formatAddress(from)} calls itself host ${id}, which hosts.yml does not name; it is ignored`
     this.#local.output.notice(undefined, text)
   }
 
@@ -321,6 +364,7 @@ export class Endpoint {
   #witness(now: Instant): void {
     assert(now >= this.#now, 'time does not run backwards')
     this.#now = now
+    this.#local.now = now
   }
 
   /** After anything that may have changed what the peer waits for. */
@@ -334,8 +378,4 @@ export class Endpoint {
     peer.isDirty = true
     this.#dirty.push(peer)
   }
-}
-
-function format({ ip, port }: Address): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
 }

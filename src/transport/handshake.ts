@@ -1,11 +1,12 @@
 import { assert } from '../lib/assert.ts'
 import { after, earliest, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
 import { Epoch } from './recovery.ts'
-import { answerIndex, ephemeralOf, readHelloHeader } from './seal.ts'
+import { areEqual } from './crypto.ts'
+import { answerIndex, cookieOf, ephemeralOf, proofOf, readHelloHeader } from './seal.ts'
 
 import type { Random } from '../lib/random.ts'
 import type { Duration, Instant } from '../lib/time.ts'
-import type { Introduction, Seal } from './seal.ts'
+import type { Introduction, KeyName, ReceivedHello, SentHello } from './seal.ts'
 
 /** How long after one HELLO the next one goes out; the last for ever. */
 const RETRIES_MS = [100, 200, 400, 800, 1000] as const
@@ -28,7 +29,7 @@ export type Cause = 'no-session' | 'silence' | 'new-keys'
 type Attempt = {
   readonly cause: Cause
   readonly serial: number
-  hello: Uint8Array | undefined
+  hello: SentHello | undefined
   index: number
   /** Transmissions of this very HELLO. */
   copies: number
@@ -64,7 +65,7 @@ export type HandshakeOutput = {
   assign(index: number, use: Slot | 'attempt'): void
   release(index: number): void
   introduction(): Introduction
-  writeHello(index: number): Uint8Array
+  writeHello(index: number): SentHello
   /** Why one that introduces itself so is not answered. */
   objection(introduction: Introduction): string | undefined
 }
@@ -75,7 +76,6 @@ export type HandshakeOutput = {
  * that a replayed HELLO, even one from before a restart, has no effect.
  */
 export class Handshake {
-  readonly #seal: Seal
   readonly #random: Random
   readonly #output: HandshakeOutput
   /** Our HELLO has precedence when both call each other: our id is the lower. */
@@ -87,8 +87,7 @@ export class Handshake {
   #tokensAt: Instant = toInstant(0)
   #serial = 0
 
-  constructor(seal: Seal, random: Random, hasPrecedence: boolean, output: HandshakeOutput) {
-    this.#seal = seal
+  constructor(random: Random, hasPrecedence: boolean, output: HandshakeOutput) {
     this.#random = random
     this.#hasPrecedence = hasPrecedence
     this.#output = output
@@ -130,6 +129,16 @@ export class Handshake {
     this.#slots = []
   }
 
+  /** Other keys from now on: what was begun under ones that are gone leads nowhere. */
+  changeKeys(names: readonly KeyName[]): void {
+    const attempt = this.#attempt
+    if (attempt?.hello !== undefined && attempt.hello.name !== names[0]) {
+      this.#output.release(attempt.index)
+      attempt.hello = undefined
+    }
+    this.#keep(({ epoch }) => epoch.keys.name !== undefined && names.includes(epoch.keys.name))
+  }
+
   /** The peer shows life: our HELLO, if one is under way, does not wait for its next turn. */
   nudge(now: Instant): void {
     const attempt = this.#attempt
@@ -151,9 +160,18 @@ export class Handshake {
     this.#keep(slot => after(slot.answeredAt, SLOT_KEPT) > now)
   }
 
-  /** A HELLO from the peer's address. The result is why it is ignored, if it is. */
-  receiveHello(now: Instant, hello: Uint8Array): string | undefined {
-    const ephemeral = ephemeralOf(hello)
+  /**
+   * A HELLO of a member, from the peer's address. The result is why it is ignored, if it is.
+   *
+   * @param admit counts it, and gives the COOKIE to answer if it must prove its address first
+   */
+  receiveHello(
+    now: Instant,
+    hello: ReceivedHello,
+    admit: (hello: ReceivedHello) => Uint8Array | undefined,
+  ): string | undefined {
+    const ephemeral = ephemeralOf(hello.bytes)
+    const cookie = admit(hello)
     const known = this.#slots.find(slot => slot.ephemeral === ephemeral)
     if (known !== undefined) {
       known.answeredAt = now
@@ -161,33 +179,52 @@ export class Handshake {
       return undefined
     }
     if (this.#seen.has(ephemeral)) return 'replay'
+    if (cookie !== undefined) {
+      this.#output.transmit(cookie)
+      return 'cookie'
+    }
     if (!this.#takeToken(now)) return 'rate'
-    const introduction = this.#seal.readHello(hello)
-    if (introduction === undefined) return 'malformed'
+    const introduction = hello.read()
+    if (typeof introduction === 'string') return introduction
     const objection = this.#output.objection(introduction)
     if (objection !== undefined) return objection
-    if (this.#attempt !== undefined && this.#hasPrecedence) {
+    if (this.#precedes(hello)) {
       // The peer will answer ours. Late copies of its own must not start another handshake then.
       this.#remember(ephemeral)
       this.nudge(now)
       return 'simultaneous'
     }
-    this.#answer(now, hello, ephemeral, introduction)
-    return undefined
+    return this.#answer(now, hello, ephemeral, introduction)
   }
 
   /** An answer with the index of our attempt. A text is why it is ignored. */
   receiveAnswer(now: Instant, answer: Uint8Array): Agreement | string {
     const attempt = this.#attempt
     assert(attempt?.hello !== undefined, 'an index is assigned to an attempt that was sent')
-    const read = this.#seal.readAnswer(attempt.hello, answer)
-    if (read === undefined) return 'forged'
+    const read = attempt.hello.read(answer)
+    if (typeof read === 'string') return read
     const objection = this.#output.objection(read.introduction)
-    if (objection !== undefined) return objection
+    if (objection !== undefined) {
+      read.keys.forget()
+      return objection
+    }
     this.cancel()
     this.#keep(slot => slot.serial > attempt.serial)
     const epoch = new Epoch(attempt.index, answerIndex(answer), read.keys)
     return { epoch, introduction: read.introduction, rtt: elapsed(attempt.sentAt, now) }
+  }
+
+  /** A COOKIE with the index of our attempt. A text is why it is ignored. */
+  receiveCookie(now: Instant, cookie: Uint8Array): string | undefined {
+    const attempt = this.#attempt
+    assert(attempt?.hello !== undefined, 'an index is assigned to an attempt that was sent')
+    // The same once more would only make us call without a pause.
+    if (areEqual(cookieOf(cookie), proofOf(attempt.hello.bytes))) return 'replay'
+    if (attempt.hello.prove(cookie) === 'damaged') return 'damaged'
+    // The peer has not taken this HELLO yet: it has all its turns still.
+    attempt.copies = 0
+    this.nudge(now)
+    return undefined
   }
 
   /** A packet opened under the keys of the slot: the handshake is complete. */
@@ -212,7 +249,7 @@ export class Handshake {
     attempt.sentAt = now
     attempt.deadline = after(now, this.#pause(attempt))
     attempt.retries++
-    this.#output.transmit(attempt.hello)
+    this.#output.transmit(attempt.hello.bytes.slice())
   }
 
   #pause(attempt: Attempt): Duration {
@@ -220,27 +257,43 @@ export class Handshake {
     return milliseconds(pause * this.#random.between(1 - JITTER, 1 + JITTER))
   }
 
-  #answer(now: Instant, hello: Uint8Array, ephemeral: string, introduction: Introduction): void {
+  /** When both call, one HELLO counts; if the keys differ the peer may not have ours. */
+  #precedes(hello: ReceivedHello): boolean {
+    if (this.#attempt === undefined || !this.#hasPrecedence) return false
+    const ours = this.#attempt.hello
+    return ours === undefined || ours.name === hello.name
+  }
+
+  #answer(
+    now: Instant,
+    hello: ReceivedHello,
+    ephemeral: string,
+    introduction: Introduction,
+  ): string | undefined {
+    const index = this.#output.claim()
+    const answer = hello.answer(index, this.#output.introduction())
+    if (answer === undefined) {
+      this.#remember(ephemeral)
+      return 'weak'
+    }
     const oldest = this.#slots.reduce(
       (a: Slot | undefined, b) => (a !== undefined && a.answeredAt <= b.answeredAt ? a : b),
       undefined,
     )
     if (this.#slots.length >= SLOTS_MAX) this.#keep(slot => slot !== oldest)
-    const index = this.#output.claim()
-    const { bytes, keys } = this.#seal.answer(hello, index, this.#output.introduction())
-    const epoch = new Epoch(index, readHelloHeader(hello).index, keys)
     const slot: Slot = {
       ephemeral,
       serial: this.#serial++,
       index,
-      answer: bytes,
-      epoch,
+      answer: answer.bytes,
+      epoch: new Epoch(index, readHelloHeader(hello.bytes).index, answer.keys),
       introduction,
       answeredAt: now,
     }
     this.#slots.push(slot)
     this.#output.assign(index, slot)
-    this.#output.transmit(bytes)
+    this.#output.transmit(answer.bytes)
+    return undefined
   }
 
   #keep(isKept: (slot: Slot) => boolean): void {
@@ -251,6 +304,7 @@ export class Handshake {
 
   #drop(slot: Slot): void {
     this.#remember(slot.ephemeral)
+    slot.epoch.keys.forget()
     this.#output.release(slot.index)
   }
 

@@ -4,7 +4,10 @@ import { Doubles } from './doubles.ts'
 import { EndedSessions, pairOf } from './ended.ts'
 import { Handshake } from './handshake.ts'
 import { DATAGRAM_MAX, decodeFrames, PACKET_NUMBER_MAX, readNumber } from './packet.ts'
+import { describeStrange, Notices } from './notices.ts'
+import { Renewal } from './renewal.ts'
 import { Rtt } from './rtt.ts'
+import { readKeyId } from './seal.ts'
 import { EPOCH_KEPT, Session, WINDOW_BYTES } from './session.ts'
 
 import type { Random } from '../lib/random.ts'
@@ -21,7 +24,8 @@ import type { EndedEpoch } from './ended.ts'
 import type { Agreement, Slot } from './handshake.ts'
 import type { CloseFrame } from './packet.ts'
 import type { Epoch } from './recovery.ts'
-import type { Incarnation, Introduction } from './seal.ts'
+import type { Gate } from './gate.ts'
+import type { Incarnation, Introduction, KeyName, Seal } from './seal.ts'
 import type { SessionTools } from './sender.ts'
 import type { Ending } from './session.ts'
 
@@ -30,7 +34,8 @@ const SILENCE_MAX: Duration = milliseconds(1000)
 /** Old keys that the peer still uses after this are all it has. */
 const KEYS_CROSSED_AFTER: Duration = milliseconds(1000)
 const HINT_SPACE: Duration = milliseconds(1000)
-const NOTICE_SPACE: Duration = milliseconds(10_000)
+/** A peer that was heard within this time is using the keys of its session. */
+const LIVE_WITHIN: Duration = milliseconds(10_000)
 /** What a peer promises of its acknowledgements is not more than this. */
 const ACK_DELAY_MS = 2
 
@@ -58,8 +63,13 @@ export type Local = {
   readonly tableDigest: string
   readonly describeDifference: (theirs: string) => string
   incarnation: Incarnation
+  seal: Seal
+  readonly gate: Gate
+  now: Instant
   readonly tools: SessionTools
   readonly random: Random
+  /** For what must not move the draws of `random`. */
+  readonly jitter: Random
   readonly routes: Map<number, Route>
   readonly output: EndpointOutput
 }
@@ -79,16 +89,16 @@ export class Peer {
   #pair = ''
   readonly #ended: EndedSessions
   readonly #doubles = new Doubles()
-  readonly #noticed = new Map<string, { readonly value: string; readonly at: Instant }>()
-  #now: Instant = toInstant(0)
+  readonly #notices = new Notices()
+  readonly #renewal: Renewal
 
   constructor(id: PeerId, address: Address | undefined, local: Local) {
     this.id = id
     this.#local = local
+    this.#renewal = new Renewal(local.jitter)
     this.#address = address
     this.#ended = new EndedSessions(index => local.routes.delete(index))
-    const { seal } = local.tools
-    this.#handshake = new Handshake(seal, local.random, local.self < id, {
+    this.#handshake = new Handshake(local.random, local.self < id, {
       transmit: bytes => this.#transmit(bytes),
       claim: () => this.#claim(),
       assign: (index, use) =>
@@ -101,13 +111,13 @@ export class Peer {
       release: index => local.routes.delete(index),
       introduction: () => this.#introduction(),
       writeHello: index =>
-        seal.writeHello(
+        local.seal.call(
           { index, from: local.self, to: id, cluster: local.cluster },
           this.#introduction(),
         ),
       objection: introduction => this.#objection(introduction),
     })
-    if (address !== undefined) this.#handshake.start(this.#now, 'no-session')
+    if (address !== undefined) this.#handshake.start(local.now, 'no-session')
   }
 
   get isUp(): boolean {
@@ -123,6 +133,7 @@ export class Peer {
     return {
       up: session !== undefined,
       incarnation: session?.incarnation.counter,
+      key: session?.epoch.isRevoked === false ? session.epoch.keys.name : undefined,
       srtt: session?.rtt.smoothed,
       loss: session?.sender.recovery.loss ?? 0,
       lastReceived: this.#lastReceived,
@@ -137,9 +148,8 @@ export class Peer {
 
   setAddress(now: Instant, address: Address): void {
     if (this.isAt(address)) return
-    this.#now = now
     this.#address = address
-    this.#noticed.delete('address')
+    this.#notices.forget('address')
     if (this.#session === undefined) {
       this.#handshake.start(now, 'no-session')
       this.#handshake.nudge(now)
@@ -148,16 +158,11 @@ export class Peer {
 
   /** Tells people, once until it changes and not too often. */
   notice(topic: string, value: string, text: string): void {
-    const last = this.#noticed.get(topic)
-    if (last !== undefined) {
-      if (last.value === value || elapsed(last.at, this.#now) < NOTICE_SPACE) return
-    }
-    this.#noticed.set(topic, { value, at: this.#now })
+    if (!this.#notices.isNews(this.#local.now, topic, value)) return
     this.#local.output.notice(this.id, text)
   }
 
   send(now: Instant, channel: ChannelId, payload: Uint8Array): boolean {
-    this.#now = now
     const session = this.#session
     assert(session !== undefined, `host ${this.id} is sent something only while it has a session`)
     const result = session.sender.send(channel, payload)
@@ -170,14 +175,24 @@ export class Peer {
   }
 
   /** A HELLO that names this peer, from its address. */
-  receiveHello(now: Instant, hello: Uint8Array): string | undefined {
-    this.#now = now
-    return this.#handshake.receiveHello(now, hello)
+  receiveHello(now: Instant, from: Address, bytes: Uint8Array): string | undefined {
+    const { seal, gate } = this.#local
+    const hello = seal.receive(bytes)
+    if (typeof hello === 'string') {
+      const text = describeStrange(hello, { id: this.id, from, names: seal.names }, bytes)
+      this.notice(hello, hello === 'damaged' ? '' : `${readKeyId(bytes)}`, text)
+      return hello
+    }
+    return this.#handshake.receiveHello(now, hello, () => gate.admit(seal, from, hello))
+  }
+
+  /** A COOKIE with the index of our attempt, from the peer's address. */
+  receiveCookie(now: Instant, cookie: Uint8Array): string | undefined {
+    return this.#handshake.receiveCookie(now, cookie)
   }
 
   /** A HELLO_ACK with the index of our attempt, from the peer's address. */
   receiveAnswer(now: Instant, answer: Uint8Array): string | undefined {
-    this.#now = now
     const agreement = this.#handshake.receiveAnswer(now, answer)
     if (typeof agreement === 'string') return agreement
     this.#commit(now, agreement)
@@ -186,7 +201,6 @@ export class Peer {
 
   /** A packet with one of our indices, from the peer's address. A text is why it is ignored. */
   receivePacket(now: Instant, route: Route, packet: Uint8Array): string | undefined {
-    this.#now = now
     const number = readNumber(packet)
     if (number > PACKET_NUMBER_MAX) return 'malformed'
     if (route.type === 'attempt') return 'unexpected'
@@ -197,8 +211,8 @@ export class Peer {
           ? route.epoch
           : route.ended.epoch
     if (!epoch.received.isFresh(number)) return 'duplicate'
-    const frames = this.#local.tools.seal.open(epoch.keys, number, packet)
-    if (frames === undefined) return 'forged'
+    const frames = epoch.keys.open(number, packet)
+    if (frames === undefined) return this.#forged(epoch)
     if (route.type === 'ended') return this.#answerEnded(now, route.ended, frames)
     this.#lastReceived = now
     if (route.type === 'slot') {
@@ -225,18 +239,19 @@ export class Peer {
     if (session === undefined) return deadline
     if (this.#handshake.cause === undefined) {
       deadline = earliest(deadline, after(session.sender.recovery.waitingSince, SILENCE_MAX))
+      deadline = earliest(deadline, this.#renewal.at)
     }
     return earliest(deadline, session.deadline)
   }
 
   tick(now: Instant): void {
-    this.#now = now
     this.#handshake.tick(now)
     this.#ended.tick(now)
     const session = this.#session
     if (session === undefined) return
-    for (const epoch of session.expire(now)) this.#local.routes.delete(epoch.index)
+    for (const epoch of session.expire(now)) this.#forget(epoch)
     session.tick(now)
+    if (this.#renewal.at <= now) this.#handshake.start(now, 'new-keys')
     if (after(session.sender.recovery.waitingSince, SILENCE_MAX) > now) return
     this.#handshake.start(now, 'silence')
   }
@@ -256,11 +271,45 @@ export class Peer {
 
   /** We have another incarnation from now on, so every peer's is a new pair. */
   reincarnate(now: Instant): void {
-    this.#now = now
     this.#handshake.reset()
     this.#ended.clear()
     if (this.#address !== undefined) this.#handshake.start(now, 'no-session')
     this.#lose(now, 'own-incarnation', 'this host began another incarnation', undefined)
+  }
+
+  /** The key that a live session with this peer uses, where it is none of these. */
+  missesKey(now: Instant, names: readonly KeyName[]): KeyName | undefined {
+    const { key } = this.state
+    if (key === undefined || names.includes(key)) return undefined
+    const heardAt = this.#lastReceived ?? toInstant(-Infinity)
+    return elapsed(heardAt, now) < LIVE_WITHIN ? key : undefined
+  }
+
+  /** The seal has other keys. What the session is and has in its queues stays. */
+  changeKeys(now: Instant): void {
+    const { names } = this.#local.seal
+    this.#handshake.changeKeys(names)
+    const session = this.#session
+    if (session === undefined) return
+    for (const epoch of session.epochs) {
+      const { name } = epoch.keys
+      if (name !== undefined && names.includes(name)) continue
+      // Nobody was heard under it for long. Whoever comes back needs a key that is accepted.
+      epoch.isRevoked = true
+      this.#local.routes.delete(epoch.index)
+    }
+    this.#renewal.changed(now, session.epoch.keys.name, names[0])
+  }
+
+  /** A packet with the right index that does not open. */
+  #forged(epoch: Epoch): string {
+    const { now } = this.#local
+    epoch.failures++
+    if (this.#renewal.failed(now, epoch.failures)) {
+      const text = `${epoch.failures} packets from the address of host ${this.id} were forged; new keys are agreed on (somebody in your network is at work)`
+      this.notice('forged', `${now}`, text)
+    }
+    return 'forged'
   }
 
   #receiveFrames(
@@ -341,16 +390,22 @@ export class Peer {
     })
     this.#session = session
     this.#pair = pair
-    this.#noticed.clear()
+    this.#notices.clear()
     this.#adopt(now, session, epoch)
     output.sessionUp(this.id, incarnation.counter)
     return this.#session === session
   }
 
   #adopt(now: Instant, session: Session, epoch: Epoch): void {
-    const { routes } = this.#local
-    for (const forgotten of session.adopt(now, epoch)) routes.delete(forgotten.index)
+    const { routes, seal } = this.#local
+    for (const forgotten of session.adopt(now, epoch)) this.#forget(forgotten)
     routes.set(epoch.index, { type: 'epoch', peer: this, epoch })
+    this.#renewal.adopted(now, epoch.keys.name, seal.names[0])
+  }
+
+  #forget(epoch: Epoch): void {
+    this.#local.routes.delete(epoch.index)
+    epoch.keys.forget()
   }
 
   /** The session, if there is one, has ended for ever. */
@@ -365,6 +420,7 @@ export class Peer {
   }
 
   #retire(now: Instant, epoch: Epoch, close: CloseFrame | undefined): void {
+    if (epoch.isRevoked) return
     const ended = this.#ended.keep(now, epoch, close)
     this.#local.routes.set(epoch.index, { type: 'ended', peer: this, ended })
   }
@@ -378,10 +434,10 @@ export class Peer {
 
   #transmitClose(epoch: Epoch, close: CloseFrame): void {
     if (epoch.next >= PACKET_NUMBER_MAX) return
-    const { writer, seal } = this.#local.tools
+    const { writer } = this.#local.tools
     writer.begin(epoch.peerIndex, epoch.next)
     writer.close(close)
-    const length = seal.seal(epoch.keys, epoch.next++, writer.bytes, writer.length)
+    const length = epoch.keys.seal(epoch.next++, writer.bytes, writer.length)
     this.#transmit(writer.take(length))
   }
 
@@ -393,7 +449,7 @@ export class Peer {
       return 'table'
     }
     if (datagramMax < DATAGRAM_MAX) return 'malformed'
-    return this.#doubles.isHeldDown(this.#now, incarnation.life) ? 'held-down' : undefined
+    return this.#doubles.isHeldDown(this.#local.now, incarnation.life) ? 'held-down' : undefined
   }
 
   #introduction(): Introduction {

@@ -43,6 +43,10 @@ export class Epoch {
   isConfirmed = false
   /** When it is forgotten, once it has been replaced. */
   expires: Instant = NEVER
+  /** Packets that came with its index and did not open. */
+  failures = 0
+  /** The key it comes from is no longer accepted: what comes under it is not opened. */
+  isRevoked = false
 
   constructor(index: number, peerIndex: number, keys: Keys) {
     this.index = index

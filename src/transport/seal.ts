@@ -10,19 +10,21 @@ import {
   writeU32,
   writeU53,
 } from './bytes.ts'
-import { HEADER_SIZE, PacketType, TAG_SIZE } from './packet.ts'
+import { PacketType } from './packet.ts'
 
-import type { Random } from '../lib/random.ts'
 import type { PeerId } from './endpoint.ts'
 
-export const VERSION = 1
+const VERSION = 1
 export const HELLO_SIZE = 128
 export const HELLO_ACK_SIZE = 104
+export const COOKIE_SIZE = 44
+/** Of a MAC, a tag, and what a COOKIE carries. */
+export const MAC_SIZE = 16
 const EPHEMERAL_SIZE = 32
-const INTRODUCTION_SIZE = 32
+export const INTRODUCTION_SIZE = 32
 
 /** Offsets in HELLO. */
-const Hello = {
+export const Hello = {
   index: 1,
   version: 4,
   keyId: 6,
@@ -37,7 +39,7 @@ const Hello = {
 } as const
 
 /** Offsets in HELLO_ACK. */
-const HelloAck = {
+export const HelloAck = {
   peerIndex: 1,
   index: 4,
   version: 7,
@@ -45,6 +47,16 @@ const HelloAck = {
   introduction: 40,
   tag: 72,
   mac: 88,
+} as const
+
+/** Offsets in COOKIE. */
+export const Cookie = {
+  peerIndex: 1,
+  version: 4,
+  /** The first bytes of the ephemeral key of the HELLO that it answers. */
+  ephemeral: 8,
+  cookie: 12,
+  mac: 28,
 } as const
 
 /** One life of a machine's protocol state. Equal only if both parts are. */
@@ -74,35 +86,78 @@ export type HelloHeader = {
   readonly cluster: number
 }
 
-/** The keys of one epoch: made and used only by the Seal. */
-export type Keys = { readonly sending: KeyState; readonly receiving: KeyState }
-type KeyState = readonly [number, number]
+/** Which key it is, for people: 4 hexadecimal digits, which do not betray it. */
+export type KeyName = string
+
+/** The keys of one epoch. */
+export type Keys = {
+  /** The key they come from; none where nothing is sealed. */
+  readonly name: KeyName | undefined
+  /** Seals the packet in place, the tag behind `end`; returns its whole length. */
+  seal(number: number, bytes: Uint8Array, end: number): number
+  /** The frames of a packet, or nothing if it was not sealed so. */
+  open(number: number, packet: Uint8Array): Uint8Array | undefined
+  /** Zeroes them: nothing opens any more, and nothing may be sealed. */
+  forget(): void
+}
+
+/** A HELLO of ours, and what answers it. */
+export type SentHello = {
+  /** The key it was made with. */
+  readonly name: KeyName | undefined
+  readonly bytes: Uint8Array
+  /** Why an answer is ignored, or what it says. One that is ignored changes nothing. */
+  read(
+    answer: Uint8Array,
+  ): { readonly introduction: Introduction; readonly keys: Keys } | 'damaged' | 'forged'
+  /** Puts what a COOKIE carries into the HELLO, if it answers this one. */
+  prove(cookie: Uint8Array): 'proved' | 'damaged'
+}
+
+/** A HELLO of somebody who has a key, as a look at its MAC shows. */
+export type ReceivedHello = {
+  readonly name: KeyName | undefined
+  readonly bytes: Uint8Array
+  /** What the initiator says of itself; cheap, for nothing is agreed on yet. */
+  read(): Introduction | 'forged' | 'malformed'
+  /** The answer, and the keys that it leads to; after `read`. */
+  answer(
+    index: number,
+    introduction: Introduction,
+  ): { readonly bytes: Uint8Array; readonly keys: Keys } | undefined
+  /** A COOKIE that demands to see this again. */
+  demand(cookie: Uint8Array): Uint8Array
+}
+
+/** Why a HELLO is not taken for that of a member. */
+export type Strange = 'unsealed' | 'sealed' | 'key' | 'damaged'
 
 /**
  * What makes packets hard to read and to forge, and agrees on keys in one round trip. The states of
  * the handshake do not depend on how.
  */
 export type Seal = {
+  /** The keys that are accepted, the first one to call with; none where nothing is sealed. */
+  readonly names: readonly KeyName[]
   /** A HELLO of a new attempt, which the 32 bytes at `ephemeralOf` name. */
-  writeHello(header: HelloHeader, introduction: Introduction): Uint8Array
-  /** Whether a message of the handshake is whole: cheap, before anything else. */
-  isIntact(message: Uint8Array): boolean
-  readHello(hello: Uint8Array): Introduction | undefined
-  /** The responder's answer, and the keys that it leads to. */
-  answer(
-    hello: Uint8Array,
-    index: number,
-    introduction: Introduction,
-  ): { readonly bytes: Uint8Array; readonly keys: Keys }
-  /** The initiator's reading of an answer to this very HELLO. */
-  readAnswer(
-    hello: Uint8Array,
-    answer: Uint8Array,
-  ): { readonly introduction: Introduction; readonly keys: Keys } | undefined
-  /** Seals the packet in place, the tag behind `end`; returns its whole length. */
-  seal(keys: Keys, number: number, bytes: Uint8Array, end: number): number
-  /** The frames of a packet, or nothing if it was not sealed so. */
-  open(keys: Keys, number: number, packet: Uint8Array): Uint8Array | undefined
+  call(header: HelloHeader, introduction: Introduction): SentHello
+  /** Whether a HELLO is that of a member and whole: cheap, before anything else. */
+  receive(hello: Uint8Array): ReceivedHello | Strange
+  /** A MAC of 16 bytes, for cookies. */
+  mac(secret: Uint8Array, bytes: Uint8Array): Uint8Array
+  /** 32 bytes that nobody can guess. */
+  createSecret(): Uint8Array
+}
+
+/** Writes what HELLO says in clear. */
+export function writeHelloHeader(bytes: Uint8Array, header: HelloHeader, keyId: number): void {
+  bytes[0] = PacketType.hello
+  writeU24(bytes, Hello.index, header.index)
+  bytes[Hello.version] = VERSION
+  writeU16(bytes, Hello.keyId, keyId)
+  writeU16(bytes, Hello.from, header.from)
+  writeU16(bytes, Hello.to, header.to)
+  writeU32(bytes, Hello.cluster, header.cluster)
 }
 
 /** What HELLO says in clear; its length has been checked. */
@@ -115,9 +170,56 @@ export function readHelloHeader(hello: Uint8Array): HelloHeader {
   }
 }
 
+/** Which key a HELLO was made with; 0: it is not sealed. */
+export function readKeyId(hello: Uint8Array): number {
+  return readU16(hello, Hello.keyId)
+}
+
+/** A key as people see it. */
+export function keyName(keyId: number): KeyName {
+  return (keyId + 0x1_0000).toString(16).slice(1)
+}
+
+/** Writes what HELLO_ACK says in clear. */
+export function writeHelloAckHeader(bytes: Uint8Array, hello: Uint8Array, index: number): void {
+  bytes[0] = PacketType.helloAck
+  writeU24(bytes, HelloAck.peerIndex, readU24(hello, Hello.index))
+  writeU24(bytes, HelloAck.index, index)
+  bytes[HelloAck.version] = VERSION
+}
+
+/** A COOKIE but for its MAC. */
+export function createCookie(hello: Uint8Array, cookie: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(COOKIE_SIZE)
+  bytes[0] = PacketType.cookie
+  writeU24(bytes, Cookie.peerIndex, readU24(hello, Hello.index))
+  bytes[Cookie.version] = VERSION
+  writeU32(bytes, Cookie.ephemeral, readU32(hello, Hello.ephemeral))
+  bytes.set(cookie, Cookie.cookie)
+  return bytes
+}
+
+/** Whether a COOKIE, whose MAC is right, is about this very HELLO. */
+export function isCookieFor(hello: Uint8Array, cookie: Uint8Array): boolean {
+  return (
+    readU24(cookie, Cookie.peerIndex) === readU24(hello, Hello.index) &&
+    readU32(cookie, Cookie.ephemeral) === readU32(hello, Hello.ephemeral)
+  )
+}
+
+/** What a COOKIE carries. */
+export function cookieOf(cookie: Uint8Array): Uint8Array {
+  return cookie.subarray(Cookie.cookie, Cookie.mac)
+}
+
+/** What proves that a HELLO comes from its address, if it was asked to. */
+export function proofOf(hello: Uint8Array): Uint8Array {
+  return hello.subarray(Hello.cookie, Hello.mac)
+}
+
 /** Whether a message of the handshake is of our version. */
 export function hasOurVersion(message: Uint8Array): boolean {
-  const at = message[0] === PacketType.hello ? Hello.version : HelloAck.version
+  const at = message[0] === PacketType.helloAck ? HelloAck.version : Hello.version
   return message[at] === VERSION
 }
 
@@ -142,83 +244,8 @@ export function clusterHash(name: string): number {
   return hash >>> 0
 }
 
-/** Everything in clear; the tag only tells damage, and packets of another handshake. */
-export class ClearSeal implements Seal {
-  readonly #random: Random
-
-  constructor(random: Random) {
-    this.#random = random
-  }
-
-  writeHello(header: HelloHeader, introduction: Introduction): Uint8Array {
-    const bytes = new Uint8Array(HELLO_SIZE)
-    bytes[0] = PacketType.hello
-    writeU24(bytes, Hello.index, header.index)
-    bytes[Hello.version] = VERSION
-    writeU16(bytes, Hello.from, header.from)
-    writeU16(bytes, Hello.to, header.to)
-    writeU32(bytes, Hello.cluster, header.cluster)
-    bytes.set(this.#random.bytes(EPHEMERAL_SIZE), Hello.ephemeral)
-    writeIntroduction(bytes, Hello.introduction, introduction)
-    writeTag(bytes, Hello.tag, checksum(bytes, Hello.tag, [1, 2]))
-    writeTag(bytes, Hello.mac, checksum(bytes, Hello.mac, [3, 4]))
-    return bytes
-  }
-
-  isIntact(message: Uint8Array): boolean {
-    const at = message[0] === PacketType.hello ? Hello.mac : HelloAck.mac
-    return hasTag(message, at, checksum(message, at, [3, 4]))
-  }
-
-  readHello(hello: Uint8Array): Introduction | undefined {
-    if (!hasTag(hello, Hello.tag, checksum(hello, Hello.tag, [1, 2]))) return undefined
-    return readIntroduction(hello, Hello.introduction)
-  }
-
-  answer(
-    hello: Uint8Array,
-    index: number,
-    introduction: Introduction,
-  ): { readonly bytes: Uint8Array; readonly keys: Keys } {
-    const bytes = new Uint8Array(HELLO_ACK_SIZE)
-    bytes[0] = PacketType.helloAck
-    writeU24(bytes, HelloAck.peerIndex, readU24(hello, Hello.index))
-    writeU24(bytes, HelloAck.index, index)
-    bytes[HelloAck.version] = VERSION
-    bytes.set(this.#random.bytes(EPHEMERAL_SIZE), HelloAck.ephemeral)
-    writeIntroduction(bytes, HelloAck.introduction, introduction)
-    const shared = transcript(hello, bytes)
-    writeTag(bytes, HelloAck.tag, shared)
-    writeTag(bytes, HelloAck.mac, checksum(bytes, HelloAck.mac, [3, 4]))
-    const [sending, receiving] = [derive(shared, 2), derive(shared, 1)]
-    return { bytes, keys: { sending, receiving } }
-  }
-
-  readAnswer(
-    hello: Uint8Array,
-    answer: Uint8Array,
-  ): { readonly introduction: Introduction; readonly keys: Keys } | undefined {
-    const shared = transcript(hello, answer)
-    if (!hasTag(answer, HelloAck.tag, shared)) return undefined
-    const introduction = readIntroduction(answer, HelloAck.introduction)
-    if (introduction === undefined) return undefined
-    const [sending, receiving] = [derive(shared, 1), derive(shared, 2)]
-    return { introduction, keys: { sending, receiving } }
-  }
-
-  seal(keys: Keys, _number: number, bytes: Uint8Array, end: number): number {
-    writeTag(bytes, end, checksum(bytes, end, keys.sending))
-    return end + TAG_SIZE
-  }
-
-  open(keys: Keys, _number: number, packet: Uint8Array): Uint8Array | undefined {
-    const end = packet.length - TAG_SIZE
-    if (!hasTag(packet, end, checksum(packet, end, keys.receiving))) return undefined
-    return packet.subarray(HEADER_SIZE, end)
-  }
-}
-
-function writeIntroduction(bytes: Uint8Array, at: number, introduction: Introduction): void {
+/** Writes an introduction's 32 bytes. */
+export function writeIntroduction(bytes: Uint8Array, at: number, introduction: Introduction): void {
   writeU53(bytes, at, introduction.incarnation.counter)
   bytes.set(fromHex(introduction.incarnation.life), at + 8)
   writeU16(bytes, at + 16, introduction.datagramMax)
@@ -227,7 +254,8 @@ function writeIntroduction(bytes: Uint8Array, at: number, introduction: Introduc
   bytes.set(fromHex(introduction.tableDigest), at + 24)
 }
 
-function readIntroduction(bytes: Uint8Array, at: number): Introduction | undefined {
+/** Reads an introduction; nothing if it is malformed. */
+export function readIntroduction(bytes: Uint8Array, at: number): Introduction | undefined {
   const counter = readU53(bytes, at)
   if (counter === undefined) return undefined
   return {
@@ -237,59 +265,4 @@ function readIntroduction(bytes: Uint8Array, at: number): Introduction | undefin
     ackDelayMs: (bytes[at + 20] as number) / 4,
     tableDigest: toHex(bytes.subarray(at + 24, at + INTRODUCTION_SIZE)),
   }
-}
-
-/** What both sides have seen: all of HELLO, and HELLO_ACK up to its tag. */
-function transcript(hello: Uint8Array, answer: Uint8Array): KeyState {
-  return checksum(answer, HelloAck.tag, checksum(hello, HELLO_SIZE, [5, 6]))
-}
-
-/** The keys of one direction: a packet that comes back to its sender does not open. */
-function derive([a, b]: KeyState, direction: number): KeyState {
-  return [Math.imul(a ^ direction, 0x9e3779b1), Math.imul(b ^ direction, 0x85ebca77)]
-}
-
-/**
- * 64 bits over the first `end` bytes. Each step is reversible for a given word, so a change within
- * one word always shows (the construction of MurmurHash3). Anybody can compute it.
- */
-function checksum(bytes: Uint8Array, end: number, [a, b]: KeyState): KeyState {
-  let low = a
-  let high = b
-  const whole = end & ~3
-  for (let at = 0; at < whole; at += 4) {
-    const word = readU32(bytes, at)
-    low = Math.imul(low ^ word, 0xcc9e2d51 | 0)
-    low = (low << 13) | (low >>> 19)
-    high = Math.imul((high + word) | 0, 0x1b873593)
-    high = (high << 15) | (high >>> 17)
-  }
-  for (let at = whole; at < end; at++) {
-    const byte = bytes[at] as number
-    low = Math.imul(low ^ byte, 0x85ebca6b | 0)
-    high = Math.imul((high + byte) | 0, 0xc2b2ae35 | 0)
-  }
-  return [mix(low ^ end), mix(high ^ end)]
-}
-
-function mix(word: number): number {
-  const once = Math.imul(word ^ (word >>> 16), 0x85ebca6b)
-  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35)
-  return twice ^ (twice >>> 16)
-}
-
-function writeTag(bytes: Uint8Array, at: number, [low, high]: KeyState): void {
-  writeU32(bytes, at, low)
-  writeU32(bytes, at + 4, high)
-  writeU32(bytes, at + 8, mix(low + 1))
-  writeU32(bytes, at + 12, mix(high + 1))
-}
-
-function hasTag(bytes: Uint8Array, at: number, [low, high]: KeyState): boolean {
-  return (
-    readU32(bytes, at) === low >>> 0 &&
-    readU32(bytes, at + 4) === high >>> 0 &&
-    readU32(bytes, at + 8) === mix(low + 1) >>> 0 &&
-    readU32(bytes, at + 12) === mix(high + 1) >>> 0
-  )
 }

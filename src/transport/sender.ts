@@ -10,7 +10,6 @@ import type { ChannelId, Counters } from './endpoint.ts'
 import type { AckFrame, PacketWriter } from './packet.ts'
 import type { Budget, Epoch } from './recovery.ts'
 import type { Rtt } from './rtt.ts'
-import type { Seal } from './seal.ts'
 import type { Seq } from './seq.ts'
 
 /** `send` says to slow down above this. */
@@ -32,7 +31,6 @@ const CHANNELS = [0, 1, 2, 3] as const
 
 /** What sessions of one endpoint share. */
 export type SessionTools = {
-  readonly seal: Seal
   readonly writer: PacketWriter
   readonly counters: Counters
   readonly budget: Budget
@@ -322,14 +320,14 @@ export class Sender {
 
   /** Seals and transmits what was written, unless that is nothing that need be said now. */
   #finish(now: Instant, epoch: Epoch, packet: Packet): boolean {
-    const { writer, seal, counters } = this.#tools
+    const { writer, counters } = this.#tools
     const isBare = writer.length === packet.bare
     if (isBare && (!packet.hasAck || !epoch.received.isDue(now))) return false
     const report = packet.hasAck ? epoch.received.reported() : undefined
     if (packet.asks || packet.segments.length > 0) {
       this.recovery.sent(now, epoch, { segments: packet.segments, report })
     }
-    const length = seal.seal(epoch.keys, epoch.next++, writer.bytes, writer.length)
+    const length = epoch.keys.seal(epoch.next++, writer.bytes, writer.length)
     assert(length >= HEADER_SIZE + TAG_SIZE, 'a packet has a header and a tag')
     if (packet.isAgain) counters.retransmitted++
     this.#options.transmit(writer.take(length))

@@ -89,7 +89,7 @@ export class Session {
     return epoch
   }
 
-  /** Whether the packet numbers of these keys come to their end. */
+  /** Whether the packet numbers of these keys come near their end. */
   get wantsKeys(): boolean {
     return this.epoch.next >= REKEY_AT
   }

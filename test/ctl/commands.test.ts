@@ -46,6 +46,7 @@ const STATUS: StatusResult = {
   host: { id: 2, name: 'garage' },
   cluster: 'workshop',
   version: '1.2.3',
+  keys: ['1f2e', 'abcd'],
   incarnation: 4,
   uptimeMs: 7_200_000,
   clock: 4711,
@@ -67,6 +68,7 @@ const STATUS: StatusResult = {
       rttMs: null,
       loss: 0,
       silentMs: null,
+      key: null,
       notice: null,
     },
     {
@@ -79,6 +81,7 @@ const STATUS: StatusResult = {
       rttMs: 0.254,
       loss: 0.0125,
       silentMs: 20,
+      key: '1f2e',
       notice: null,
     },
   ],
@@ -144,14 +147,15 @@ test('status shows the host and the others', async t => {
   const { code, stdout } = await asked(['status'], 'status', STATUS)
   t.is(code, 0)
   t.regex(stdout, /^host +garage \(2\)\ncluster +workshop\n/)
+  t.regex(stdout, /^packets +sealed with key 1f2e, abcd accepted as well$/m)
   t.regex(stdout, /^messages +7 sent, 5 received$/m)
   t.regex(
     stdout,
-    /^ID  NAME    ADDRESS         VOTES  STATE               RTT      LOSS   SILENT$/m,
+    /^ID  NAME    ADDRESS         VOTES  STATE               RTT      LOSS   SILENT  KEY$/m,
   )
   t.regex(
     stdout,
-    /^3   attic   127.0.0.1:7413  1      member              0.25 ms  1.3 %  0.02 s$/m,
+    /^3   attic   127.0.0.1:7413  1      member              0.25 ms  1.3 %  0.02 s  1f2e$/m,
   )
 })
 

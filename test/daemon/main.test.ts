@@ -31,7 +31,7 @@ test('a daemon is ready, serves its socket, and leaves cleanly at SIGTERM', asyn
   const socket = join(folder, 'run/control.sock')
   t.is(
     daemon.stderr.split('\n')[0],
-    `lamportd: ready: solo (3) of demo, one of 1, on UDP 127.0.72.1:7521, control socket ${socket}`,
+    `lamportd: ready: solo (3) of demo, one of 1, on UDP 127.0.72.1:7521, packets not sealed, control socket ${socket}`,
   )
   t.is(statSync(socket).mode & 0o777, 0o660)
   t.is(statSync(join(folder, 'run')).mode & 0o777, 0o750)
@@ -152,12 +152,12 @@ test('a name is resolved and bound', async t => {
   t.pass()
 })
 
-test('beyond loopback it starts only if told that packets are not sealed', async t => {
+test('beyond loopback it starts only with a key, or if told to do without', async t => {
   const folder = site(t, 7528, '192.0.2.1')
   t.deepEqual(await end(new DaemonProcess(t, args(folder))), [
     78,
-    `lamportd: ${folder}/hosts.yml: not on loopback: solo; and packets are not sealed: ` +
-      'whoever is on the network could take part (LAMPORT_INSECURE=1 allows it)\n',
+    `lamportd: ${folder}/hosts.yml: not on loopback: solo; and there is no key to seal packets with: ` +
+      'whoever is on the network could take part (make one: lamportctl keygen; LAMPORT_INSECURE=1 starts without)\n',
   ])
 })
 
@@ -187,7 +187,7 @@ test('--check says what is right and warns of what can still go wrong', async t 
   t.deepEqual(await end(daemon), [
     0,
     `lamportd: ${path}: solo is alone: if it stops, every lock stops (add two hosts, however small)\n` +
-      `lamportd: ${path}: not on loopback: solo; and packets are not sealed: whoever is on the network could take part (LAMPORT_INSECURE=1 allows it)\n`,
+      `lamportd: ${path}: not on loopback: solo; and there is no key to seal packets with: whoever is on the network could take part (make one: lamportctl keygen; LAMPORT_INSECURE=1 starts without)\n`,
   ])
   t.is(daemon.stdout, `${path}: no mistake (hosts: 1, votes: 1, of which 1 are a majority)\n`)
 })

@@ -29,8 +29,7 @@ async function netOf(t: ExecutionContext): Promise<Net | undefined> {
     return undefined
   }
   const via = (id: number): readonly string[] => lan.via(id)
-  const env = { LAMPORT_INSECURE: '1' }
-  const site = new Site(t, { net, ids: [1, 2, 3], via, env })
+  const site = new Site(t, { net, ids: [1, 2, 3], via })
   const lan: Lan = new Lan(t, new Map(site.hosts.map(({ id, address }) => [id, address])))
   await Promise.all(site.hosts.map(host => host.start()))
   await site.cluster.ready()

@@ -546,6 +546,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
     host: { id: 2, name: 'garage' },
     cluster: 'demo',
     version: '1.2.3',
+    keys: [],
     incarnation: 7,
     clock: 42,
     view: { number: 3, members: ['kitchen', 'garage'] },
@@ -566,6 +567,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: 0.123,
         loss: 0.5,
         silentMs: 12.346,
+        key: null,
         notice: null,
       },
       {
@@ -578,6 +580,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: null,
         loss: 0,
         silentMs: null,
+        key: null,
         notice: null,
       },
       {
@@ -590,6 +593,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
         rttMs: null,
         loss: 0,
         silentMs: null,
+        key: null,
         notice: null,
       },
     ],

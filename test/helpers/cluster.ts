@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,6 +27,8 @@ export type ClusterOptions = {
   /** As in hosts.yml. */
   readonly timing?: string
   readonly name?: string
+  /** Packets are not sealed; elsewhere the cluster has a key of its own, in `keyFile`. */
+  readonly unsealed?: true
   /** The first three numbers of the addresses, where they are not loopback. */
   readonly net?: string
   /** The address of the first host, where it is not one of its own. */
@@ -134,6 +137,7 @@ export class Cluster {
   readonly t: ExecutionContext
   readonly folder: string
   readonly hostsFile: string
+  readonly keyFile: string
   readonly hosts: readonly Host[]
   readonly #reaper: Reaper
   readonly #options: ClusterOptions
@@ -153,6 +157,8 @@ export class Cluster {
     this.#options = options
     this.folder = mkdtempSync(join(tmpdir(), 'lamport-'))
     this.hostsFile = join(this.folder, 'hosts.yml')
+    this.keyFile = join(this.folder, 'cluster.key')
+    writeKeys(this.keyFile, [createKey()])
     this.#reaper = new Reaper(t, this.folder)
     this.hosts = ids.map((id, index) => {
       used += 1
@@ -166,6 +172,7 @@ export class Cluster {
         `votes: ${votes[host.id] ?? 1} }`,
     )
     const head = [`cluster: ${name}`, `port: ${PORT}`, `timing: ${timing ?? PATIENT_TIMING}`]
+    if (options.unsealed !== true) head.push(`key: cluster.key`)
     writeFileSync(this.hostsFile, [...head, 'hosts:', ...lines, ''].join('\n'))
     t.teardown(() => {
       if (t.passed) return
@@ -222,6 +229,16 @@ export class Cluster {
     })
     return sent
   }
+}
+
+/** A new key, as `lamportctl keygen` prints it. */
+export function createKey(): string {
+  return randomBytes(32).toString('base64')
+}
+
+/** A key file that only its owner can read. */
+export function writeKeys(path: string, keys: readonly string[]): void {
+  writeFileSync(path, keys.map(key => `${key}\n`).join(''), { mode: 0o600 })
 }
 
 /** What one set of counts has more than another. */

@@ -115,6 +115,7 @@ export class StandInNode implements ServedNode {
     return {
       host: { id: 2, name: 'garage', votes: 1 },
       cluster: 'demo',
+      keys: [],
       incarnation: 7,
       clock: 42,
       view: { number: 3, members: [1, 2] },
@@ -130,6 +131,7 @@ export class StandInNode implements ServedNode {
           state: 'member',
           votes: 1,
           incarnation: 3,
+          key: undefined,
           rtt: milliseconds(0.12345),
           loss: 0.5,
           silent: milliseconds(12.3456),

@@ -8,7 +8,8 @@ import {
   readIndex,
   readNumber,
 } from '../../src/transport/packet.ts'
-import { ClearSeal, clusterHash } from '../../src/transport/seal.ts'
+import { ClearSeal } from '../../src/transport/clear-seal.ts'
+import { clusterHash } from '../../src/transport/seal.ts'
 
 import type { Frame } from '../../src/transport/packet.ts'
 import type { HelloHeader, Introduction, Keys } from '../../src/transport/seal.ts'
@@ -40,7 +41,7 @@ export class Impostor {
   /** A HELLO to host 1 that is right but for what is said. */
   hello(header: Partial<HelloHeader> = {}, change: Partial<Introduction> = {}): Uint8Array {
     const { tableDigest } = this.#world.configOf(2)
-    return this.#seal.writeHello(
+    return this.#seal.call(
       { index: 4711, from: 2, to: 1, cluster: clusterHash('home'), ...header },
       {
         incarnation: { counter: 5, life: 'abcdef0123456789' },
@@ -50,7 +51,7 @@ export class Impostor {
         tableDigest: toHex(tableDigest),
         ...change,
       },
-    )
+    ).bytes
   }
 
   /** Answers the next HELLO of host 1, which then has a session. */
@@ -70,15 +71,20 @@ export class Impostor {
     const writer = new PacketWriter()
     writer.begin(this.#index, number)
     write(writer)
-    const length = this.#seal.seal(this.#keys, number, writer.bytes, writer.length)
+    const length = this.#keys.seal(number, writer.bytes, writer.length)
     this.#world.inject(2, 1, writer.bytes.slice(0, length))
     this.#world.run(1)
   }
 
   #answer(hello: Uint8Array): void {
-    const introduction = this.#seal.readHello(this.hello())
-    assert(introduction !== undefined, 'its own HELLO can be read')
-    const { bytes, keys } = this.#seal.answer(hello, 4711, introduction)
+    const own = this.#seal.receive(this.hello())
+    const received = this.#seal.receive(hello)
+    assert(typeof own !== 'string' && typeof received !== 'string', 'both HELLOs are whole')
+    const introduction = own.read()
+    assert(typeof introduction !== 'string', 'its own HELLO can be read')
+    const answer = received.answer(4711, introduction)
+    assert(answer !== undefined, 'an answer is possible')
+    const { bytes, keys } = answer
     this.#keys = keys
     this.#index = readIndex(hello)
     this.#next = 0
@@ -87,7 +93,7 @@ export class Impostor {
 
   #receive(packet: Uint8Array): void {
     assert(this.#keys !== undefined, 'it is connected')
-    const opened = this.#seal.open(this.#keys, readNumber(packet), packet)
+    const opened = this.#keys.open(readNumber(packet), packet)
     if (opened === undefined) return
     const frames = decodeFrames(opened)
     assert(!('malformed' in frames), 'host 1 sends proper frames')

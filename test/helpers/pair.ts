@@ -1,6 +1,7 @@
 import { assert } from '../../src/lib/assert.ts'
 import { Random } from '../../src/lib/random.ts'
 import { toInstant } from '../../src/lib/time.ts'
+import { ClearSeal } from '../../src/transport/clear-seal.ts'
 import { Endpoint } from '../../src/transport/endpoint.ts'
 
 import type { Instant } from '../../src/lib/time.ts'
@@ -11,6 +12,7 @@ import type {
   EndpointConfig,
   PeerId,
 } from '../../src/transport/endpoint.ts'
+import type { Seal } from '../../src/transport/seal.ts'
 
 /** What the network does to a datagram. Times are in milliseconds. */
 export type Faults = {
@@ -142,7 +144,7 @@ export class TestHost {
         this.notices.push(`${peer ?? '?'}: ${text}`)
       },
     }
-    return new Endpoint(config, output, world.random.fork())
+    return new Endpoint(config, output, world.random.fork(), world.createSeal(config, life))
   }
 
   #stream(from: PeerId, a: number, to: PeerId, b: number, channel: ChannelId): string {
@@ -220,6 +222,7 @@ export class World {
   /** Called with each datagram that is put on the wire: true takes it off again. */
   intercept: (datagram: Datagram) => boolean = () => false
   datagrams = 0
+  readonly createSeal: (config: EndpointConfig, life: number) => Seal
   #now = 0
   #order = 0
   readonly #queue = new Queue()
@@ -235,10 +238,13 @@ export class World {
       readonly hosts?: number
       readonly faults?: Partial<Faults>
       readonly change?: (config: EndpointConfig) => EndpointConfig
+      /** What seals the packets of a host's life; nothing really does where this is left out. */
+      readonly seal?: (config: EndpointConfig, life: number) => Seal
     } = {},
   ) {
     this.random = new Random(seed)
     this.faults = { ...LAN, ...options.faults }
+    this.createSeal = options.seal ?? ((_config, life) => new ClearSeal(new Random(life)))
     const ids = Array.from({ length: options.hosts ?? 2 }, (_, i) => i + 1)
     this.#configs = new Map(
       ids.map(self => {

@@ -1,6 +1,7 @@
 import test from 'ava'
 
 import { Random } from '../../src/lib/random.ts'
+import { ClearSeal } from '../../src/transport/clear-seal.ts'
 import { Endpoint } from '../../src/transport/endpoint.ts'
 import { addressOf, World } from '../helpers/pair.ts'
 
@@ -357,6 +358,7 @@ test('two processes with one id that drive each other out are told of and held d
       { ...world.configOf(2), incarnation: 2 + which },
       output,
       new Random(90 + which),
+      new ClearSeal(new Random(70 + which)),
     )
   })
   world.intercept = ({ to, bytes }) => {

@@ -10,7 +10,7 @@ import {
 } from '../../src/transport/packet.ts'
 import { Epoch } from '../../src/transport/recovery.ts'
 import { Rtt } from '../../src/transport/rtt.ts'
-import { ClearSeal } from '../../src/transport/seal.ts'
+import { ClearKeys } from '../../src/transport/clear-seal.ts'
 import { Session } from '../../src/transport/session.ts'
 
 import type { Counters } from '../../src/transport/endpoint.ts'
@@ -30,13 +30,9 @@ class Pair {
   readonly epochs: readonly [Epoch, Epoch]
   now = 0
   readonly #wires: readonly [Uint8Array[], Uint8Array[]] = [[], []]
-  readonly #seal = new ClearSeal(new Random(1))
 
   constructor(firstSeq: number, firstNumber: number) {
-    const keys = [
-      { sending: [1, 2], receiving: [3, 4] },
-      { sending: [3, 4], receiving: [1, 2] },
-    ] as const
+    const keys = [new ClearKeys([1, 2], [3, 4]), new ClearKeys([3, 4], [1, 2])] as const
     const make = (which: 0 | 1): [Session, Epoch] => {
       const counters: Counters = {
         sent: 0,
@@ -50,7 +46,7 @@ class Pair {
       const session = new Session(
         PEER,
         new Rtt(toInstant(0), milliseconds(1)),
-        { seal: this.#seal, writer, counters, budget: { inFlight: 0 } },
+        { writer, counters, budget: { inFlight: 0 } },
         {
           transmit: bytes => this.#wires[which].push(bytes),
           deliver: (_channel, payload) => this.delivered.push(Buffer.from(payload).toString()),
@@ -77,7 +73,7 @@ class Pair {
       const epoch = this.epochs[1 - from] as Epoch
       for (const bytes of this.#wires[from].splice(0)) {
         if (isLost()) continue
-        const opened = this.#seal.open(epoch.keys, readNumber(bytes), bytes)
+        const opened = epoch.keys.open(readNumber(bytes), bytes)
         if (opened === undefined) throw new Error('it opens')
         const frames = decodeFrames(opened)
         if ('malformed' in frames) throw new Error(frames.malformed)

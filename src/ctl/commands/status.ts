@@ -67,6 +67,7 @@ export function statusText(result: StatusResult): string {
     ['host', `${result.host.name} (${result.host.id})`],
     ['cluster', result.cluster],
     ['version', result.version],
+    ['packets', sealText(result)],
     ['up for', `${humanDuration(result.uptimeMs)}, incarnation ${result.incarnation}`],
     ['view', view === null ? 'none' : `${view.number}: ${view.members.join(' ')}`],
     ['majority', majorityText(result)],
@@ -84,7 +85,7 @@ export function statusText(result: StatusResult): string {
         `${datagrams.retransmitted} retransmitted, ${total(datagrams.dropped)} dropped`,
     ],
   ]
-  const hosts = [['ID', 'NAME', 'ADDRESS', 'VOTES', 'STATE', 'RTT', 'LOSS', 'SILENT']]
+  const hosts = [['ID', 'NAME', 'ADDRESS', 'VOTES', 'STATE', 'RTT', 'LOSS', 'SILENT', 'KEY']]
   for (const host of result.hosts) {
     hosts.push([
       String(host.id),
@@ -95,10 +96,17 @@ export function statusText(result: StatusResult): string {
       host.rttMs === null ? '-' : `${host.rttMs.toFixed(2)} ms`,
       host.self ? '-' : `${(host.loss * 100).toFixed(1)} %`,
       host.silentMs === null ? '-' : humanDuration(host.silentMs),
+      host.key ?? '-',
     ])
   }
   const notices = result.hosts.flatMap(({ notice }) => (notice === null ? [] : [notice]))
   return [table(about), '', table(hosts), ...notices.map(text => `\n${text}`)].join('\n')
+}
+
+function sealText({ keys: [first, ...others] }: StatusResult): string {
+  if (first === undefined) return 'not sealed'
+  const accepted = others.length === 0 ? '' : `, ${others.join(', ')} accepted as well`
+  return `sealed with key ${first}${accepted}`
 }
 
 function majorityText({ majority: isThere, complete, leaseMs }: StatusResult): string {

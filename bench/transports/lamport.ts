@@ -1,10 +1,12 @@
 import { randomInt } from 'node:crypto'
+import { createCrypto } from '../../src/daemon/crypto.ts'
 import { Driver } from '../../src/daemon/driver.ts'
 import { createLog } from '../../src/daemon/log.ts'
 import { Network } from '../../src/daemon/network.ts'
 import { assert } from '../../src/lib/assert.ts'
 import { Random } from '../../src/lib/random.ts'
 import { Endpoint } from '../../src/transport/endpoint.ts'
+import { NoiseSeal } from '../../src/transport/noise-seal.ts'
 
 import type { Driven } from '../../src/daemon/driver.ts'
 import type { Instant } from '../../src/lib/time.ts'
@@ -12,11 +14,15 @@ import type { Effect, Input } from '../../src/node.ts'
 import type { ChannelId } from '../../src/transport/endpoint.ts'
 import type { Deliver, Ends, Line } from './transport.ts'
 
+const CLUSTER = 'bench'
+/** Both ends have it; what it is sealed with costs the same whatever it is. */
+const KEY = new Uint8Array(32).fill(1)
+
 /** The channel of locks, and the one of what is long. */
 const LOCKS = 0
 const BULK = 3
 
-/** lamportd's transport, driven by its driver on its socket; only the node in between is not there. */
+/** lamportd's transport, sealed, driven by its driver on its socket; only the node in between is not there. */
 export function openLamport(ends: Ends, deliver: Deliver): Promise<readonly Line[]> {
   return Promise.all(
     Array.from({ length: ends.pairs }, (_, pair) => {
@@ -35,6 +41,7 @@ class LamportLine implements Driven, Line {
   readonly #other: number
   readonly #waiting: { readonly channel: ChannelId; readonly payload: Uint8Array }[] = []
   #effects: Effect[] = []
+  #now: Instant | undefined
 
   constructor({ own, other, port, side }: Ends, pair: number, deliver: Deliver, up: () => void) {
     const [self, peer] = side === 'a' ? [1, 2] : [2, 1]
@@ -47,7 +54,7 @@ class LamportLine implements Driven, Line {
     })
     this.#endpoint = new Endpoint(
       {
-        cluster: 'bench',
+        cluster: CLUSTER,
         self,
         tableDigest: new Uint8Array(8),
         describeDifference: () => 'nothing',
@@ -63,6 +70,7 @@ class LamportLine implements Driven, Line {
         notice: (_peer, text) => log.error(text),
       },
       new Random(randomInt(2 ** 32)),
+      new NoiseSeal(createCrypto(), CLUSTER, [KEY]),
     )
     this.#driver = new Driver(this, {
       transmit: (to, bytes) => this.#network.send(to, bytes),
@@ -83,6 +91,7 @@ class LamportLine implements Driven, Line {
   }
 
   step(now: Instant, input: Input): readonly Effect[] {
+    this.#now = now
     if (input.type === 'datagram') this.#endpoint.receive(now, input.from, input.bytes)
     else if (input.type === 'tick') this.#endpoint.tick(now)
     else {
@@ -90,6 +99,7 @@ class LamportLine implements Driven, Line {
       assert(channel !== undefined && payload !== undefined, 'a command is to send something')
       this.#endpoint.send(now, this.#other, channel, payload)
     }
+    this.#now = undefined
     const effects = this.#effects
     this.#effects = []
     return effects
@@ -111,8 +121,12 @@ class LamportLine implements Driven, Line {
     throw new Error('a transport has no locks')
   }
 
-  /** As a client's command: it leaves with all else of this turn of the loop. */
+  /** As a client's command, or an answer given while a message is delivered. */
   #send(channel: ChannelId, payload: Uint8Array): void {
+    if (this.#now !== undefined) {
+      this.#endpoint.send(this.#now, this.#other, channel, payload)
+      return
+    }
     this.#waiting.push({ channel, payload })
     this.#driver.drive({ type: 'command', id: 0, command: { type: 'found' } })
   }

@@ -23,6 +23,8 @@ const TRANSPORTS: Record<TransportName, Transport> = {
 }
 
 const BULK_SIZE = 1024 * 1024
+/** From the receipt of one to the next: without it the processors have no time for anything else. */
+const BULK_PAUSE_MS = 50
 
 /** Every pair's end. Long messages travel beside the others, and are numbered by themselves. */
 class Host {
@@ -70,7 +72,9 @@ class Host {
         return
       case 'receipt':
         this.#bulk.push(now - due)
-        if (this.#isBulkOn) this.#sendBulk(pair, 'bulk', now)
+        setTimeout(() => {
+          if (this.#isBulkOn) this.#sendBulk(pair, 'bulk', monotonicNow())
+        }, BULK_PAUSE_MS)
         return
       case 'lone':
       case 'reply':

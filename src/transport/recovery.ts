@@ -25,6 +25,8 @@ const ABSENT_AFTER: Duration = milliseconds(500)
 const TIMEOUTS_UNTIL_COLLAPSE = 2
 /** So often something new is probed for as if nothing were wrong. */
 const FRESH_STARTS_MAX = 8
+/** So many datagrams of ours may wait in queues on their way before bulk is held back. */
+const QUEUED_MAX = 8
 /** How fast the smoothed loss follows. */
 const LOSS_WEIGHT = 1 / 64
 
@@ -208,6 +210,11 @@ export class Recovery {
   /** Whether one more packet may be in flight, or up to `extra` more for what is urgent. */
   mayAdd(extra: number): boolean {
     return this.#inFlight < (this.#isAbsent ? 1 : this.window.size + extra)
+  }
+
+  /** Whether bulk may be added: what is urgent would wait behind all that is queued (TCP Vegas). */
+  get mayAddBulk(): boolean {
+    return this.#inFlight < QUEUED_MAX || this.#inFlight * this.#rtt.queueing < QUEUED_MAX
   }
 
   /** The peer is there: what is unacknowledged is probed for as if it had just been sent. */

@@ -163,7 +163,8 @@ export class Sender {
   #maySend(channel: ChannelId): boolean {
     const extra = channel <= 1 ? URGENT_EXTRA : 0
     if (!this.recovery.mayAdd(extra)) return false
-    return channel <= 1 || this.#tools.budget.inFlight < BUDGET_MAX
+    if (channel <= 1) return true
+    return this.recovery.mayAddBulk && this.#tools.budget.inFlight < BUDGET_MAX
   }
 
   /** Zero windows are probed: what is sent when nothing is in flight goes in any case. */

@@ -203,6 +203,7 @@ export class Recovery {
     this.revive()
     this.#detectLost(now)
     this.#waitingSince = this.#inFlight > 0 ? now : NEVER
+    if (this.#inFlight === 0) this.window.rest()
     this.#probeFrom = this.#oldestSentAt
     return true
   }

@@ -41,7 +41,7 @@ export class Rtt {
 
   /** The share of a round trip that is spent in queues, as far as that can be told. */
   get queueing(): number {
-    return 1 - this.#min / this.#srtt
+    return 1 - this.#min / Math.max(this.#srtt, this.#latest)
   }
 
   /** A packet was acknowledged `rtt` after it was sent; the peer says that it waited `delay`. */

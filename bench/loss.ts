@@ -61,7 +61,7 @@ const BULK_TURNS = 4
 
 const WARM_UP_MS = 2000
 /** TCP doubles its timeout with each loss of the same segment. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 30_000
 
 type Parts = { measured: Measured[]; datagrams: number }
 

@@ -86,6 +86,7 @@ export class HostPair {
 /** A host as the benchmark sees it: a task, a report. */
 class Remote {
   readonly #child: ChildProcess
+  #hasEnded = false
   #reported: (report: Report) => void = () => undefined
   #failed: (error: Error) => void = () => undefined
 
@@ -98,10 +99,14 @@ class Remote {
     })
     this.#child.on('message', report => this.#reported(report as Report))
     this.#child.on('error', error => this.#failed(error))
-    this.#child.on('exit', () => this.#failed(new Error(`${host.join(' ')} has ended`)))
+    this.#child.on('exit', () => {
+      this.#hasEnded = true
+      this.#failed(new Error(`${host.join(' ')} has ended`))
+    })
   }
 
   perform(task: Task): Promise<Report> {
+    if (this.#hasEnded) return Promise.reject(new Error('a host of the benchmark has ended'))
     const report = this.report()
     this.#child.send(task)
     return report

@@ -20,9 +20,11 @@ export function openUdx(ends: Ends, deliver: Deliver): Promise<readonly Line[]> 
     const stream = udx.createStream(pair + 1)
     const unframer = new Unframer(message => deliver(pair, message))
     stream.on('data', (chunk: Buffer) => unframer.push(chunk))
+    // After some losses in a row it gives up: then its messages are missing, and the row is void.
+    stream.on('error', error => process.stderr.write(`udx, pair ${pair}: ${error.message}\n`))
     stream.connect(socket, pair + 1, port + pair, other)
     const send = (message: Uint8Array): void => {
-      stream.write(frame(message))
+      if (!stream.destroyed) stream.write(frame(message))
     }
     return { send, sendBulk: send }
   })

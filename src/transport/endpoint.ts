@@ -375,8 +375,11 @@ export class Endpoint {
 
   /** After anything that may have changed what the peer waits for. */
   #touch(peer: Peer): void {
-    this.#next = earliest(this.#next, peer.deadline)
-    if (!peer.isDirty && peer.wantsFlush(this.#now)) this.#mark(peer)
+    if (peer.isDirty) return
+    if (peer.wantsFlush(this.#now)) this.#mark(peer)
+    // What waits to be flushed has its deadline after that: an ACK that leaves with a reply would
+    // else set a timer of a millisecond for nothing, which on some machines costs as much as a send.
+    else this.#next = earliest(this.#next, peer.deadline)
   }
 
   #mark(peer: Peer): void {

@@ -25,6 +25,8 @@ const ABSENT_AFTER: Duration = milliseconds(500)
 const TIMEOUTS_UNTIL_COLLAPSE = 2
 /** So often something new is probed for as if nothing were wrong. */
 const FRESH_STARTS_MAX = 8
+/** So many datagrams of ours may wait in queues on their way before bulk is held back. */
+const QUEUED_MAX = 8
 /** How fast the smoothed loss follows. */
 const LOSS_WEIGHT = 1 / 64
 
@@ -144,6 +146,11 @@ export class Recovery {
     return this.#inFlight
   }
 
+  /** A probe timeout has passed, and nothing has been acknowledged since. */
+  get isProbing(): boolean {
+    return this.#timeouts > 0
+  }
+
   /** The smoothed share of packets that were lost. */
   get loss(): number {
     return this.#loss
@@ -221,6 +228,7 @@ export class Recovery {
     this.revive()
     this.#detectLost(now)
     this.#waitingSince = this.#inFlight > 0 ? now : NEVER
+    if (this.#inFlight === 0) this.window.rest()
     this.#probeFrom = this.#oldestSentAt
     return true
   }
@@ -228,6 +236,11 @@ export class Recovery {
   /** Whether one more packet may be in flight, or up to `extra` more for what is urgent. */
   mayAdd(extra: number): boolean {
     return this.#inFlight < (this.#isAbsent ? 1 : this.window.size + extra)
+  }
+
+  /** Whether bulk may be added: what is urgent would wait behind all that is queued (TCP Vegas). */
+  get mayAddBulk(): boolean {
+    return this.#inFlight < QUEUED_MAX || this.#inFlight * this.#rtt.queueing < QUEUED_MAX
   }
 
   /** The peer is there: what is unacknowledged is probed for as if it had just been sent. */

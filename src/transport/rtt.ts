@@ -39,6 +39,11 @@ export class Rtt {
     return milliseconds(this.#srtt)
   }
 
+  /** The share of a round trip that is spent in queues, as far as that can be told. */
+  get queueing(): number {
+    return 1 - this.#min / Math.max(this.#srtt, this.#latest)
+  }
+
   /** A packet was acknowledged `rtt` after it was sent; the peer says that it waited `delay`. */
   sample(now: Instant, rtt: Duration, delay: Duration): void {
     if (rtt < this.#min || now > after(this.#minAt, MIN_RTT_KEPT)) {

@@ -22,6 +22,8 @@ const FLUSH_MAX = 8
 const URGENT_EXTRA = 4
 /** Bytes of overdue segments that ride along with a packet. */
 const RIDE_MAX = 256
+/** From this share of lost packets on, a retransmission that nothing follows is sent twice. */
+const REPEAT_FROM_LOSS = 0.03
 
 const CHANNELS = [0, 1, 2, 3] as const
 
@@ -125,7 +127,15 @@ export class Sender {
     for (const epoch of this.#epochs) {
       if (epoch !== this.#epoch && epoch.received.isDue(now)) this.#pack(now, epoch)
     }
-    for (let i = 0; i < FLUSH_MAX; i++) if (!this.#pack(now, this.#epoch)) return false
+    let last: Packet | undefined
+    for (let i = 0; i < FLUSH_MAX; i++) {
+      const packet = this.#pack(now, this.#epoch)
+      if (packet === undefined) {
+        if (last?.carriesLost === true) this.#repeatTail(now, last.segments)
+        return false
+      }
+      last = packet
+    }
     return this.#wantsSegments
   }
 
@@ -151,6 +161,7 @@ export class Sender {
   #maySend(channel: ChannelId): boolean {
     const extra = channel <= 1 ? URGENT_EXTRA : 0
     if (!this.recovery.mayAdd(extra)) return false
+    if (channel > 1 && !this.recovery.mayAddBulk) return false
     const { budget } = this.#tools
     return budget.inFlight < budget.max || this.recovery.inFlight < extra
   }
@@ -161,9 +172,9 @@ export class Sender {
     return this.#outstanding < this.#peerWindow || this.recovery.inFlight === 0
   }
 
-  /** Fills one packet with what is most urgent and transmits it; false if there is nothing. */
-  #pack(now: Instant, epoch: Epoch): boolean {
-    if (epoch.next >= PACKET_NUMBER_MAX) return false
+  /** Fills one packet with what is most urgent and transmits it; nothing if there is none. */
+  #pack(now: Instant, epoch: Epoch): Packet | undefined {
+    if (epoch.next >= PACKET_NUMBER_MAX) return undefined
     const packet = this.#begin(now, epoch)
     if (epoch === this.#epoch) {
       const { writer } = this.#tools
@@ -178,7 +189,7 @@ export class Sender {
         packet.asks = true
       }
     }
-    return this.#finish(now, epoch, packet)
+    return this.#finish(now, epoch, packet) ? packet : undefined
   }
 
   /** One datagram to find out what arrived. `before` are the segments of the one before it. */
@@ -190,20 +201,38 @@ export class Sender {
     this.#tools.writer.ackNow()
     this.#refill(packet, segment => before === 'first' || !before.includes(segment))
     // Nothing else is left: the same once more.
-    if (packet.segments.length === 0 && before !== 'first') {
-      this.#refill(packet, segment => before.includes(segment))
-    }
+    if (packet.segments.length === 0 && before !== 'first') this.#refillWith(packet, before)
     if (before === 'first') this.#fill(now, packet)
     if (packet.segments.length === 0) this.#tools.writer.ping()
     this.#finish(now, epoch, packet)
     return packet.segments
   }
 
+  /**
+   * Lost once, and nothing follows that would show that it is lost again: as much in danger as what
+   * is probed for, so it goes twice like that, where losses are frequent.
+   */
+  #repeatTail(now: Instant, segments: readonly Segment[]): void {
+    const epoch = this.#epoch
+    if (this.recovery.loss < REPEAT_FROM_LOSS || !this.#maySend(0)) return
+    if (epoch.next >= PACKET_NUMBER_MAX || this.#channels.some(({ hasNew }) => hasNew)) return
+    const packet = this.#begin(now, epoch)
+    this.#refillWith(packet, segments)
+    this.#finish(now, epoch, packet)
+  }
+
   #begin(now: Instant, epoch: Epoch): Packet {
     const { writer } = this.#tools
     const { received } = epoch
     writer.begin(epoch.peerIndex, epoch.next)
-    const packet: Packet = { segments: [], hasAck: false, bare: 0, asks: false, isAgain: false }
+    const packet: Packet = {
+      segments: [],
+      hasAck: false,
+      bare: 0,
+      asks: false,
+      isAgain: false,
+      carriesLost: false,
+    }
     if (received.isPending) {
       writer.ack(received.report(now, this.#options.window()))
       packet.hasAck = true
@@ -220,6 +249,7 @@ export class Sender {
         if (segment === undefined || !this.#maySend(channel.id)) break
         if (!this.#fits(segment)) return
         packet.isAgain = true
+        packet.carriesLost = true
         this.#write(packet, segment)
       }
     }
@@ -237,11 +267,14 @@ export class Sender {
   /** Segments that may be lost ride along: chatty traffic recovers without a timer. */
   #ride(now: Instant, packet: Packet): void {
     const { overdue } = this.#rtt
+    // After a probe timeout, probes that were just sent may be lost like what they probed for.
+    const isSuspect = this.recovery.isProbing
     let left = RIDE_MAX
     for (const channel of this.#channels) {
       for (let i = 0; ; i++) {
         const segment = channel.unacknowledged(i)
-        if (segment === undefined || elapsed(segment.sentAt, now) <= overdue) break
+        if (segment === undefined) break
+        if (!isSuspect && elapsed(segment.sentAt, now) <= overdue) break
         if (segment.isAcknowledged || packet.segments.includes(segment)) continue
         left -= segment.end - segment.start
         if (left < 0 || !this.#fits(segment)) return
@@ -264,6 +297,10 @@ export class Sender {
         this.#write(packet, segment)
       }
     }
+  }
+
+  #refillWith(packet: Packet, segments: readonly Segment[]): void {
+    this.#refill(packet, segment => segments.includes(segment))
   }
 
   #fits(segment: Segment): boolean {
@@ -311,4 +348,6 @@ type Packet = {
   /** It asks for an ACK even without segments. */
   asks: boolean
   isAgain: boolean
+  /** Something in it is known to have been lost before. */
+  carriesLost: boolean
 }

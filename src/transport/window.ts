@@ -32,6 +32,11 @@ export class CongestionWindow {
     this.#slowStartUntil = this.#size
   }
 
+  /** All has arrived: whatever comes next begins as gently as the first (RFC 9002 §7.8). */
+  rest(): void {
+    this.#size = Math.min(this.#size, WINDOW_INITIAL)
+  }
+
   /** Nothing comes back at all. */
   collapse(): void {
     if (this.#size <= WINDOW_AFTER_TIMEOUTS) return

@@ -5,6 +5,9 @@ import type { ExecutionContext } from 'ava'
 /** The system's own programs: npm puts others before them, and one of those is called `nft`, too. */
 const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
 
+/** What each program that is needed is asked, to see whether it is there. */
+const VERSION = { ip: '-V', nft: '-v', ethtool: '--version' } as const
+
 /** Of this process: namespaces have names that all share. */
 let made = 0
 
@@ -17,19 +20,17 @@ export class Lan {
   readonly #addresses: ReadonlyMap<number, string>
 
   /** Why there can be none here, if so. */
-  static problem(): string | undefined {
+  static problem(programs: readonly (keyof typeof VERSION)[] = ['ip', 'nft']): string | undefined {
     if (process.getuid?.() !== 0) return 'only root makes network namespaces'
-    for (const [program, flag] of [
-      ['ip', '-V'],
-      ['nft', '-v'],
-    ] as const) {
-      if (spawnSync(program, [flag], { env }).status !== 0) return `${program} is not installed`
+    for (const program of programs) {
+      const { status } = spawnSync(program, [VERSION[program]], { env })
+      if (status !== 0) return `${program} is not installed`
     }
     return undefined
   }
 
   /** The namespaces are there when this returns, and gone when the test has ended. */
-  constructor(t: ExecutionContext, addresses: ReadonlyMap<number, string>) {
+  constructor(t: Pick<ExecutionContext, 'teardown'>, addresses: ReadonlyMap<number, string>) {
     made += 1
     this.#prefix = `lamport${process.pid}x${made}`
     this.#addresses = addresses
@@ -58,8 +59,48 @@ export class Lan {
     this.#nft(`add table bridge lan; add chain bridge lan loss { ${hook} }`)
   }
 
+  /** One more address of this host. */
+  addAddress(id: number, address: string): void {
+    run('ip', '-n', this.#name(id), 'address', 'add', `${address}/24`, 'dev', 'eth0')
+  }
+
+  /** How this host reaches that address from that one of its own: options of ip-route(8). */
+  route(id: number, to: string, from: string, options: readonly string[]): void {
+    const route = [`${to}/32`, 'dev', 'eth0', 'src', from, ...options]
+    run('ip', '-n', this.#name(id), 'route', 'add', ...route)
+  }
+
+  /** A packet is a packet: none is put together from several, or cut into several, on its way. */
+  withoutOffloads(): void {
+    const off = ['tso', 'off', 'gso', 'off', 'gro', 'off']
+    for (const id of this.#addresses.keys()) {
+      run(...this.via(id), 'ethtool', '-K', 'eth0', ...off)
+      run(...this.via(0), 'ethtool', '-K', `port${id}`, ...off)
+    }
+  }
+
+  /** Counts what passes between each two addresses, whether it is lost then or not. */
+  watch(pairs: readonly (readonly [string, string])[]): void {
+    const hook = 'type filter hook forward priority -10; policy accept;'
+    const rules = pairs.flatMap(([a, b]) => [
+      `add rule bridge lan count ip saddr ${a} ip daddr ${b} counter`,
+      `add rule bridge lan count ip saddr ${b} ip daddr ${a} counter`,
+    ])
+    this.#nft([`add chain bridge lan count { ${hook} }`, ...rules].join('; '))
+  }
+
+  /** How many packets have passed between these two addresses. */
+  passed(a: string, b: string): number {
+    const rules = this.#nft('list chain bridge lan count').split('\n')
+    const counts = [`${a} ip daddr ${b} `, `${b} ip daddr ${a} `].map(ends => {
+      const rule = rules.find(line => line.includes(`saddr ${ends}`))
+      return Number(/packets (\d+)/.exec(rule ?? '')?.[1])
+    })
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
   /** What runs a program inside. */
-  via(id: number): readonly string[] {
+  via(id: number): readonly [string, ...string[]] {
     return ['ip', 'netns', 'exec', this.#name(id)]
   }
 
@@ -104,7 +145,7 @@ export class Lan {
   }
 
   #nft(script: string): string {
-    return run('ip', 'netns', 'exec', this.#name(0), 'nft', script)
+    return run(...this.via(0), 'nft', script)
   }
 
   #address(id: number): string {
@@ -118,7 +159,7 @@ export class Lan {
   }
 }
 
-function run(program: string, ...args: readonly string[]): string {
+function run(...[program, ...args]: readonly [string, ...string[]]): string {
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', env })
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr}`)
   return stdout

@@ -51,6 +51,7 @@ class LamportLine implements Driven, Line {
     this.#network = new Network(log, {
       receive: (from, bytes) => this.#driver.drive({ type: 'datagram', from, bytes }),
       failed: refusal => log.error(refusal.message),
+      bound: bytes => this.#endpoint.fitReceiveBuffer(bytes),
     })
     this.#endpoint = new Endpoint(
       {

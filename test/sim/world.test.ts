@@ -172,15 +172,16 @@ test('a drifting clock ticks when it reads the deadline, neither before nor for 
   }
 })
 
-test('a paused host gets all that has arrived when it wakes, in order', t => {
+test('a paused host hears of its pause when it wakes, then gets all that has arrived, in order', t => {
   const { world, puppets } = stage()
   const [one] = puppets
   world.pause(1, 50)
   for (let id = 1; id <= 3; id++) world.after(id, () => world.input(1, { type: 'cancel', id }))
   world.run(100)
   t.deepEqual(
-    one!.steps.map(step => [step.at, step.input.type === 'cancel' && step.input.id]),
+    one!.steps.map(({ at, input }) => [at, input.type === 'cancel' ? input.id : input.type]),
     [
+      [50, 'stalled'],
       [50, 1],
       [50, 2],
       [50, 3],

@@ -95,7 +95,7 @@ class LamportLine implements Driven, Line {
     this.#now = now
     if (input.type === 'datagram') this.#endpoint.receive(now, input.from, input.bytes)
     else if (input.type === 'tick') this.#endpoint.tick(now)
-    else {
+    else if (input.type === 'command') {
       const { channel, payload } = this.#waiting.shift() ?? {}
       assert(channel !== undefined && payload !== undefined, 'a command is to send something')
       this.#endpoint.send(now, this.#other, channel, payload)

@@ -3,6 +3,7 @@ import { createCrypto } from '../../src/daemon/crypto.ts'
 import { Driver } from '../../src/daemon/driver.ts'
 import { createLog } from '../../src/daemon/log.ts'
 import { Network } from '../../src/daemon/network.ts'
+import { createBootClock, SleepDetector } from '../../src/daemon/sleep.ts'
 import { assert } from '../../src/lib/assert.ts'
 import { Random } from '../../src/lib/random.ts'
 import { Endpoint } from '../../src/transport/endpoint.ts'
@@ -32,6 +33,9 @@ export function openLamport(ends: Ends, deliver: Deliver): Promise<readonly Line
     }),
   )
 }
+
+/** A process looks at the machine's clocks once, however many lines it has. */
+const SLEEP = new SleepDetector(createBootClock())
 
 /** Stands where lamportd has its node: what comes in goes to an endpoint, and nothing else happens. */
 class LamportLine implements Driven, Line {
@@ -73,12 +77,16 @@ class LamportLine implements Driven, Line {
       new Random(randomInt(2 ** 32)),
       new NoiseSeal(createCrypto(), CLUSTER, [KEY]),
     )
-    this.#driver = new Driver(this, {
-      transmit: (to, bytes) => this.#network.send(to, bytes),
-      append: () => undefined,
-      respond: () => undefined,
-      notify: () => undefined,
-    })
+    this.#driver = new Driver(
+      this,
+      {
+        transmit: (to, bytes) => this.#network.send(to, bytes),
+        append: () => undefined,
+        respond: () => undefined,
+        notify: () => undefined,
+      },
+      SLEEP,
+    )
     this.#network.bind({ ip: own, port: at })
     this.#driver.drive({ type: 'tick' })
   }

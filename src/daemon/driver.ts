@@ -16,7 +16,7 @@ import type {
   WhyStatus,
 } from '../node.ts'
 import type { Address } from '../transport/endpoint.ts'
-import { bootTime, SleepDetector } from './sleep.ts'
+import { createBootClock, SleepDetector } from './sleep.ts'
 
 /** What is driven: a `Node`, or what a test puts in its place. */
 export type Driven = Pick<Node, 'step' | 'deadline' | 'status' | 'locks' | 'why'>
@@ -45,7 +45,7 @@ export class Driver {
   readonly #node: Driven
   readonly #output: DriverOutput
   readonly #inputs: Input[] = []
-  readonly #sleep = new SleepDetector(bootTime)
+  readonly #sleep: SleepDetector
   #isStepping = false
   #isStopped = false
   #immediate: NodeJS.Immediate | undefined
@@ -61,9 +61,14 @@ export class Driver {
   #datagramsBefore = 0
   #polls = 0
 
-  constructor(node: Driven, output: DriverOutput) {
+  constructor(
+    node: Driven,
+    output: DriverOutput,
+    sleep: SleepDetector = new SleepDetector(createBootClock()),
+  ) {
     this.#node = node
     this.#output = output
+    this.#sleep = sleep
   }
 
   /**

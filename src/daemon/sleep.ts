@@ -1,3 +1,4 @@
+import { openSync, readSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { monotonicNow } from '../control/monotonic.ts'
 import { elapsed, milliseconds, type Instant } from '../lib/time.ts'
@@ -12,11 +13,29 @@ const JUMP = milliseconds(300)
 const READ_EVERY = milliseconds(5)
 const READ_MAX = milliseconds(20)
 
-/** The monotonic clock, and the one that goes on counting while the machine sleeps. */
-export function bootTime(): ClockPair | undefined {
-  const monotonic = monotonicNow()
-  const bootMs = uptime() * 1000
-  return elapsed(monotonic, monotonicNow()) < READ_MAX ? { monotonic, bootMs } : undefined
+/**
+ * Reads the monotonic clock, and the one that goes on counting while the machine sleeps. os.uptime()
+ * is the latter, but opens its file each time, which takes four times as long.
+ */
+export function createBootClock(): () => ClockPair | undefined {
+  const text = Buffer.alloc(64)
+  const file = openUptime()
+  const readMs = (file: number): number =>
+    Number.parseFloat(text.toString('latin1', 0, readSync(file, text, 0, text.length, 0))) * 1000
+  return () => {
+    const monotonic = monotonicNow()
+    const bootMs = file === undefined ? uptime() * 1000 : readMs(file)
+    return elapsed(monotonic, monotonicNow()) < READ_MAX ? { monotonic, bootMs } : undefined
+  }
+}
+
+/** Undefined where there is no /proc. */
+function openUptime(): number | undefined {
+  try {
+    return openSync('/proc/uptime', 'r')
+  } catch {
+    return undefined
+  }
 }
 
 /**

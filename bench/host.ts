@@ -2,7 +2,7 @@
 // what to send, and asks it what arrived.
 import { monotonicNow } from '../src/control/monotonic.ts'
 import { unreachable } from '../src/lib/assert.ts'
-import { isBulk, MESSAGE_SIZE, Reader, Writer } from './message.ts'
+import { isBulk, Reader, Writer } from './message.ts'
 import { pace } from './pacer.ts'
 import { schedule } from './schedule.ts'
 import { openDgram } from './transports/dgram.ts'
@@ -22,7 +22,6 @@ const TRANSPORTS: Record<TransportName, Transport> = {
   dgram: openDgram,
 }
 
-const BULK_SIZE = 1024 * 1024
 /** From the receipt of one to the next: without it the processors have no time for anything else. */
 const BULK_PAUSE_MS = 50
 
@@ -153,8 +152,7 @@ class Host {
   }
 
   #sendBulk(pair: number, kind: 'bulk' | 'receipt', due: number): void {
-    const size = kind === 'bulk' ? BULK_SIZE : MESSAGE_SIZE
-    const message = this.#bulkWriters[pair]?.write(kind, due, due, size)
+    const message = this.#bulkWriters[pair]?.write(kind, due, due)
     if (message !== undefined) this.#lines[pair]?.sendBulk(message)
   }
 }

@@ -1,11 +1,11 @@
 import { crc32 } from 'node:zlib'
 
 /** As long as a REQUEST with its headers, more or less. */
-export const MESSAGE_SIZE = 100
+const MESSAGE_SIZE = 100
 const HEADER_SIZE = 25
 
 /** As long as one message may be. */
-export const BULK_SIZE: number = 1024 * 1024
+const BULK_SIZE = 1024 * 1024
 /** What a long message says behind its beginning: each place differs from every other. */
 const LONG = Buffer.alloc(BULK_SIZE)
 for (let at = 0; at < LONG.length; at += 4) LONG.writeUInt32LE(at, at)

@@ -121,6 +121,99 @@ export type HolderEntry = {
   readonly ghostMs?: number
 }
 
+/** Bytes of a variable's value. */
+export const VALUE_BYTES_MAX: number = 64 * 1024
+
+/** A value on the socket: text, or base64 where it is not UTF-8. */
+export type ValueField = string | { readonly base64: string }
+
+/** One version of a variable. */
+export type VariableEntry = {
+  readonly name: string
+  /** Absent where it is not set. */
+  readonly value?: ValueField
+  /** In place of `value`: it was unset, or never set (then its version is 0). */
+  readonly deleted?: true
+  /** Rises by one with each change, for ever. */
+  readonly version: number
+  /** The host's name, and the Lamport time of the change; null where it was never set. */
+  readonly writer: { readonly host: string; readonly time: number } | null
+}
+
+/** `waitMs`: how long a majority is waited for, at most; absent: 5,000. */
+export type GetParams = {
+  readonly name: string
+  /** What this host knows, without asking the others. */
+  readonly local?: boolean
+  readonly waitMs?: number
+}
+/** `majority`, of a local answer: whether this host hears a majority, so that it is likely the newest. */
+export type GetResult = VariableEntry & { readonly majority?: boolean }
+
+export type SetParams = {
+  readonly name: string
+  readonly value: ValueField
+  /** Only while it has this version; 0: only if it was never set. Else error `versionDiffers`. */
+  readonly ifVersion?: number
+  /** Only if it is not set. Else error `versionDiffers`. */
+  readonly create?: boolean
+  readonly waitMs?: number
+}
+export type UnsetParams = {
+  readonly name: string
+  readonly ifVersion?: number
+  readonly waitMs?: number
+}
+/** `data` of the error `versionDiffers`. */
+export type VersionDiffersData = { readonly current: VariableEntry }
+/**
+ * `data` of the error `noMajority` for a get, set or unset. `none`: nothing was written, and nothing
+ * will be. `unknown`: the write may still take effect; `seen` is what this host knew last.
+ */
+export type NoMajorityData = {
+  readonly effect: 'none' | 'unknown'
+  readonly seen?: VariableEntry
+}
+
+/** Set variables by name, as this host knows them, in pages. */
+export type VarsParams = {
+  readonly prefix?: string
+  /** With their values. */
+  readonly values?: boolean
+  /** `next` of the page before. */
+  readonly after?: string
+}
+export type VarsResult = {
+  readonly variables: readonly VarsEntry[]
+  /** What to give as `after` for the next page; null: this was the last. */
+  readonly next: string | null
+}
+export type VarsEntry = VariableEntry & {
+  /** Bytes of the value. */
+  readonly size: number
+}
+
+export type HistoryParams = { readonly name: string }
+/** The newest first. `size` is absent for an unset; `value` where this host no longer has it. */
+export type HistoryResult = readonly HistoryEntry[]
+export type HistoryEntry = VariableEntry & { readonly size?: number }
+
+/** One of `name` and `prefix`. */
+export type WatchParams = {
+  readonly name?: string
+  readonly prefix?: string
+  /** First tell of what is set now (of a name: also that it is not set). */
+  readonly initial?: boolean
+}
+export type WatchResult = { readonly watch: number }
+export type UnwatchParams = { readonly watch: number }
+/** Notification `change`: for each name the versions rise; a slow reader gets the newest only. */
+export type ChangeParams = VariableEntry & {
+  readonly watch: number
+  /** How many versions of it this watch was not told of, because it read too slowly. */
+  readonly skipped?: number
+}
+
 export type HostState = 'member' | 'heard' | 'connected' | 'silent'
 
 export type WhyParams = { readonly name: string }
@@ -154,6 +247,12 @@ export type StatusResult = {
   readonly blank: string | null
   readonly grants: number
   readonly connections: number
+  /** Set variables, bytes of their values, and whether this host knows all of them. */
+  readonly variables: {
+    readonly count: number
+    readonly bytes: number
+    readonly complete: boolean
+  }
   readonly hosts: readonly {
     readonly id: number
     readonly name: string

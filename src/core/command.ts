@@ -1,12 +1,13 @@
 import type { Duration, Instant } from '../lib/time.ts'
 import type { HostId, Token } from './clock.ts'
 import type { Message, MessageType } from './message.ts'
+import type { Condition, Variable, VariablesStatus } from './variable.ts'
 import type { View } from './view.ts'
 
 /** The driver's name of a command under way: unique in the life of a node, never reused. */
 export type CommandId = number
 
-/** What a client wants of the locks. Its connection is the driver's business. */
+/** What a client wants. Its connection is the driver's business. */
 export type Command =
   | {
       readonly type: 'acquire'
@@ -21,6 +22,16 @@ export type Command =
   | { readonly type: 'release'; readonly token: Token }
   /** The operator says that blank hosts may found the cluster. */
   | { readonly type: 'found' }
+  /** The newest value of a variable, as a majority has it: no older than any that was acknowledged. */
+  | { readonly type: 'get'; readonly name: string; readonly wait: Duration }
+  | {
+      readonly type: 'change'
+      readonly name: string
+      /** At most `VALUE_BYTES_MAX`, copied by whoever gives them; `undefined`: unset. */
+      readonly bytes: Uint8Array | undefined
+      readonly condition: Condition
+      readonly wait: Duration
+    }
 
 /** The one answer to a command. */
 export type Response =
@@ -34,6 +45,20 @@ export type Response =
   | { readonly type: 'founding' }
   /** The answer to an acquire that was cancelled; `wasGranted` if the grant was on its way. */
   | { readonly type: 'cancelled'; readonly wasGranted: boolean }
+  /** The answer to a get. */
+  | { readonly type: 'value'; readonly variable: Variable }
+  /** The answer to a change: it is done, durable on a majority, and this is what it made. */
+  | { readonly type: 'changed'; readonly variable: Variable }
+  /** The answer to a change whose condition does not hold; nothing was changed. */
+  | { readonly type: 'differs'; readonly current: Variable }
+  /** The answer to a change that was not finished in its time, and may still take effect. */
+  | {
+      readonly type: 'uncertain'
+      readonly detail: string
+      /** What this host knew last. */
+      readonly seen: Variable
+    }
+  /** Nothing has changed, and nothing will. */
   | { readonly type: 'refused'; readonly reason: Refusal; readonly detail: string }
 
 export type Refusal =
@@ -47,6 +72,8 @@ export type NodeEvent =
   | { readonly type: 'lease'; readonly until: Instant }
   | { readonly type: 'lost'; readonly token: Token; readonly reason: string }
   | { readonly type: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
+  /** This host has learned a newer version of a variable; some in between it may have missed. */
+  | { readonly type: 'change'; readonly variable: Variable }
   /** Everything that `leave` asked for is done, or it took too long: the process may end. */
   | { readonly type: 'left' }
 
@@ -126,4 +153,5 @@ export type HostStatus = {
   }
   readonly grants: number
   readonly views: number
+  readonly variables: VariablesStatus
 }

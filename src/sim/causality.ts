@@ -6,7 +6,7 @@ import {
   type Timestamp,
   type Token,
 } from '../core/clock.ts'
-import { channelOf, type Message } from '../core/message.ts'
+import { channelOf, isMutexMessage, type Message } from '../core/message.ts'
 import type { View } from '../core/view.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { TraceEvent } from '../node.ts'
@@ -306,6 +306,7 @@ export class InFlightChecker implements Checker {
 
 /** The request that a message is about, and the view that it belongs to. */
 function subjectOf(from: HostId, to: HostId, message: Message): string | undefined {
+  if (!isMutexMessage(message)) return undefined
   switch (message.type) {
     case 'request':
       return describe({ time: message.time, host: from }, message.view)
@@ -315,14 +316,6 @@ function subjectOf(from: HostId, to: HostId, message: Message): string | undefin
       return describe({ time: message.request, host: from }, message.view)
     case 'sync':
     case 'leave':
-    case 'prepare':
-    case 'promise':
-    case 'conflict':
-    case 'accept':
-    case 'accepted':
-    case 'learn':
-    case 'blank':
-    case 'answer':
       return undefined
     default:
       return unreachable(message)
@@ -340,6 +333,7 @@ function stampOf(message: Message): Stamp {
 /** Enough to tell any two messages of one channel apart: every one of a host has its own time. */
 function textOf(message: Message): string {
   const { type, time } = message
+  if (!isMutexMessage(message)) return `${type} ${time}`
   switch (message.type) {
     case 'request':
       return `${type} ${time} for ${message.limit} ${message.names.join(' ')}`
@@ -349,14 +343,6 @@ function textOf(message: Message): string {
     case 'sync':
       return `${type} ${time} of ${message.requests.map(request => request.time).join(' ')}`
     case 'leave':
-    case 'prepare':
-    case 'promise':
-    case 'conflict':
-    case 'accept':
-    case 'accepted':
-    case 'learn':
-    case 'blank':
-    case 'answer':
       return `${type} ${time}`
     default:
       return unreachable(message)

@@ -360,6 +360,7 @@ export class SmallWorld {
       event: event => this.#event(machine, event),
       trace: () => undefined,
       isDrained: () => true,
+      isCongested: () => false,
     }
   }
 

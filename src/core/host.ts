@@ -1,5 +1,5 @@
 import { assert, unreachable } from '../lib/assert.ts'
-import type { Random } from '../lib/random.ts'
+import { Random } from '../lib/random.ts'
 import {
   before,
   earliest,
@@ -195,8 +195,8 @@ export class Host {
         save: record => this.#journal.append([acceptorEntry(record)]),
       },
     )
-    this.#variables = this.#makeVariables(durable, random.fork(), rules)
     const life = durable.life === 0 ? 1 + random.below(2 ** 31) : durable.life
+    this.#variables = this.#makeVariables(durable, new Random(life), rules)
     this.#founding = this.#makeFounding(durable, life, rules)
     const answerWait = milliseconds(timing.suspect + timing.lease)
     this.#claims = new Claims(this.#mutex, answerWait, {

@@ -231,11 +231,13 @@ export const MESSAGE_TYPES: readonly MessageType[] = [
   'records',
 ]
 
+export const CHANNELS = [0, 1, 2, 3] as const
+
 /**
  * Messages of the mutex need the order among each other; registers must not hold them up, nor those
  * of variables the view's, nor what is long any of them.
  */
-export function channelOf({ type }: Message): 0 | 1 | 2 | 3 {
+export function channelOf({ type }: Message): (typeof CHANNELS)[number] {
   const rank = MESSAGE_TYPES.indexOf(type)
   if (rank >= FIRST_CATCH_UP) return 3
   if (rank >= FIRST_VARIABLE) return 2

@@ -6,7 +6,7 @@ import {
   type Timestamp,
   type Token,
 } from '../core/clock.ts'
-import { channelOf, isMutexMessage, type Message } from '../core/message.ts'
+import { CHANNELS, channelOf, isMutexMessage, isVariableMessage, type Message } from '../core/message.ts'
 import type { View } from '../core/view.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { TraceEvent } from '../node.ts'
@@ -59,7 +59,7 @@ export class CausalityChecker implements Checker {
 
   observe(observation: Observation): void {
     const fresh = this.#links.observe(observation)
-    for (const channel of fresh === undefined ? [] : [0, 1])
+    for (const channel of fresh === undefined ? [] : CHANNELS)
       this.#channels.delete(`${fresh ?? ''} ${channel}`)
     if (observation.type === 'trace')
       this.#trace(observation.at, observation.host, observation.event)
@@ -142,8 +142,11 @@ export class CausalityChecker implements Checker {
   }
 
   #deliver(at: number, from: HostId, to: HostId, message: Message): void {
-    const sent = this.#channel(this.#links.delivered(from, to), message).shift()
+    const channel = this.#channel(this.#links.delivered(from, to), message)
     const text = textOf(message)
+    // About variables no order is promised, only that each comes once.
+    const place = isVariableMessage(message) ? channel.findIndex(sent => sent.text === text) : 0
+    const [sent] = channel.splice(Math.max(0, place), 1)
     if (sent?.text !== text)
       this.#findings.add(
         at,

@@ -136,6 +136,11 @@ export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({
   blank: nullable(isString),
   grants: isNumber,
   connections: isNumber,
+  variables: objectOf<StatusResult['variables']>({
+    count: isNumber,
+    bytes: isNumber,
+    complete: isBoolean,
+  }),
   hosts: arrayOf(
     objectOf<Host>({
       id: isNumber,

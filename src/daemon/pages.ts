@@ -14,8 +14,8 @@ const MAGIC = 0xbeefc0de
 const VERSION = 2
 const PAGE_BYTES_MIN = 512
 const PAGE_BYTES_MAX = 65_536
-/** As lmdb limits it. */
-const KEY_BYTES_MAX = 1978
+/** As lmdb limits it: longer ones cannot be stored. */
+export const KEY_BYTES_MAX = 1978
 /** LMDB's own cursors go no deeper. */
 const DEPTH_MAX = 32
 
@@ -51,6 +51,9 @@ type Counts = { branches: number; leaves: number; overflows: number; entries: nu
 type Bounds = { readonly from: Buffer | undefined; readonly to: Buffer | undefined }
 
 type Visit = (key: Buffer, value: Buffer) => void
+
+/** What is the same for all pages of a tree. */
+type Passage = { readonly flags: number; readonly counts: Counts; readonly visit: Visit }
 
 /**
  * Reads the file of an LMDB environment with plain reads, page by page, and believes nothing. LMDB
@@ -153,7 +156,7 @@ class Walk {
     check((tree.root === undefined) === (tree.depth === 0), 'where a tree begins')
     if (tree.root !== undefined) {
       const bounds = { from: undefined, to: undefined }
-      this.#page(tree.root, { level: tree.depth, bounds, flags, counts, visit })
+      this.#page(tree.root, tree.depth, bounds, { flags, counts, visit })
     }
     const isWhole =
       counts.branches === tree.branches &&
@@ -181,54 +184,37 @@ class Walk {
   }
 
   /** @param level 1: leaves */
-  #page(
-    number: number,
-    {
-      level,
-      bounds,
-      flags,
-      counts,
-      visit,
-    }: {
-      readonly level: number
-      readonly bounds: Bounds
-      readonly flags: number
-      readonly counts: Counts
-      readonly visit: Visit
-    },
-  ): void {
+  #page(number: number, level: number, bounds: Bounds, passage: Passage): void {
+    const { counts, visit } = passage
     const isLeaf = level === 1
     const page = this.#read(number, level, isLeaf ? LEAF : BRANCH)
-    const nodes = this.#nodes(page, isLeaf)
     counts[isLeaf ? 'leaves' : 'branches'] += 1
+    const nodes = this.#nodes(page, isLeaf)
     check(nodes.length >= (isLeaf ? 1 : 2), 'page # is empty', number)
-    const keys = nodes.map((at, index) => {
-      const bytes = page.readUInt16LE(at + 6)
-      const isFirst = !isLeaf && index === 0
-      // The first key of a branch stands for all that are lower, and is not looked at.
-      const isRight = isFirst || flags !== INTEGER_KEYS || bytes === WORD_BYTES
-      check((bytes > 0 || isFirst) && bytes <= KEY_BYTES_MAX && isRight, 'a key of page #', number)
-      return page.subarray(at + NODE_BYTES, at + NODE_BYTES + bytes)
-    })
-    const order = flags === INTEGER_KEYS ? compareWords : Buffer.compare
-    for (let index = isLeaf ? 0 : 1; index < keys.length; index += 1) {
-      const [key, before] = [keys[index]!, index > (isLeaf ? 0 : 1) ? keys[index - 1] : undefined]
+    // The first key of a branch stands for all that are lower, and is not looked at.
+    const keys = nodes.map((at, index) =>
+      isLeaf || index > 0 ? keyOf(page, at, passage.flags, number) : undefined,
+    )
+    const order = passage.flags === INTEGER_KEYS ? compareWords : compareBytes
+    for (const [index, key] of keys.entries()) {
+      if (key === undefined) continue
+      const before = keys[index - 1]
       check(before === undefined || order(before, key) < 0, 'the order of page #', number)
       check(bounds.from === undefined || order(bounds.from, key) <= 0, 'the keys of page #', number)
       check(bounds.to === undefined || order(key, bounds.to) < 0, 'the keys of page #', number)
     }
-    nodes.forEach((at, index) => {
+    for (const [index, at] of nodes.entries()) {
+      const key = keys[index]
       if (isLeaf) {
+        if (key === undefined) continue
         counts.entries += 1
-        visit(keys[index]!, this.#value(page, at, keys[index]!.length, counts))
-        return
+        visit(key, this.#value(page, at, key.length, counts))
+      } else {
+        check(page.readUInt16LE(at + 4) === 0, 'a pointer of page #', number)
+        const within = { from: key ?? bounds.from, to: keys[index + 1] ?? bounds.to }
+        this.#page(page.readUInt32LE(at), level - 1, within, passage)
       }
-      const child = page.readUInt32LE(at)
-      check(page.readUInt16LE(at + 4) === 0, 'a pointer of page #', number)
-      const from = index === 0 ? bounds.from : keys[index]
-      const to = keys[index + 1] ?? bounds.to
-      this.#page(child, { level: level - 1, bounds: { from, to }, flags, counts, visit })
-    })
+    }
   }
 
   /** Where the nodes of a page begin: they fill it, from `upper` to its end. */
@@ -300,6 +286,17 @@ class Walk {
       this.#isUsed[at] = 1
     }
   }
+}
+
+function keyOf(page: Buffer, at: number, flags: number, number: number): Buffer {
+  const bytes = page.readUInt16LE(at + 6)
+  const isRight = flags !== INTEGER_KEYS || bytes === WORD_BYTES
+  check(isRight && bytes > 0 && bytes <= KEY_BYTES_MAX, 'a key of page #', number)
+  return page.subarray(at + NODE_BYTES, at + NODE_BYTES + bytes)
+}
+
+function compareBytes(a: Buffer, b: Buffer): number {
+  return a.compare(b)
 }
 
 function compareWords(a: Buffer, b: Buffer): number {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /** The file is not as LMDB wrote it. */
 export class DamagedPages extends Error {}
@@ -74,6 +74,7 @@ export function readPages(path: string, mapBytesMax: number, visit: Visit): void
     const walk = new Walk(file, meta)
     walk.tree(meta.main, 0, visit)
     walk.tree(meta.free, INTEGER_KEYS, (_, value) => walk.free(value))
+    walk.end(fstatSync(file).size)
   } finally {
     closeSync(file)
   }
@@ -181,6 +182,12 @@ class Walk {
       check(index <= length, 'its list of free pages')
       this.#use(word(list, index * WORD_BYTES), -entry)
     }
+  }
+
+  /** The file may end before its last page does: what was freed before it was written is not there. */
+  end(bytes: number): void {
+    const missing = this.#isUsed.indexOf(0, Math.floor(bytes / this.#meta.pageBytes))
+    check(missing < 0, 'page # is missing', missing)
   }
 
   /** @param level 1: leaves */

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { getSystemErrorName } from 'node:util'
@@ -19,10 +19,14 @@ const OWNER_KEY = 'owner'
 const CRC_BYTES = 4
 
 /**
- * The most that can be stored, pages that are free for now included. It is the size of a map, which
- * takes addresses and no memory: of those a 32-bit process has 3 GiB, for everything.
+ * How large the file may be, pages that are free for now included. It is the size of a map, which
+ * takes addresses and no memory: of those a 32-bit process has 3 GiB, for everything. LMDB would
+ * have an end here; lmdb maps more, and does not look whether it got it.
  */
 const MAP_BYTES = (['arm', 'ia32'].includes(process.arch) ? 0.25 : 4) * 1024 ** 3
+
+/** A record that changes takes new pages along with it, up to the root: so many, of 4 KiB. */
+const PATH_BYTES = 6 * 4096
 
 /** lmdb holds its caller up once it has some 300,000 entries to write. */
 const GROUP_ENTRIES_MAX = 16_384
@@ -62,6 +66,7 @@ type Batch = {
  * order given. LMDB has no checksums, so each record carries a CRC-32 of its key and its value.
  */
 export class Store {
+  readonly #path: string
   readonly #database: Database
   readonly #failed: (reason: string) => void
   readonly durable: Durable
@@ -71,7 +76,13 @@ export class Store {
   #commit: Promise<void> | undefined
   #isBroken = false
 
-  private constructor(database: Database, durable: Durable, failed: (reason: string) => void) {
+  private constructor(
+    path: string,
+    database: Database,
+    durable: Durable,
+    failed: (reason: string) => void,
+  ) {
+    this.#path = path
     this.#database = database
     this.durable = durable
     this.#failed = failed
@@ -102,7 +113,7 @@ export class Store {
         database,
         isNew ? [{ key: OWNER_KEY, value: ownerBytes(owner) }, started] : [started],
       )
-      return new Store(database, durable, failed)
+      return new Store(join(folder, 'data.mdb'), database, durable, failed)
     } catch (error) {
       if (error instanceof Refusal) throw error
       const reason = `the state in ${folder} cannot be used: ${await reasonOfCommit(error)}`
@@ -133,7 +144,7 @@ export class Store {
     if (this.#commit !== undefined || this.#isBroken || this.#waiting.length === 0) return
     const group = this.#take()
     const entries = group.flatMap(batch => batch.entries)
-    this.#commit = write(this.#database, entries).then(
+    this.#commit = this.#write(entries).then(
       () => {
         this.#commit = undefined
         // The disk works while those who waited are told.
@@ -145,6 +156,11 @@ export class Store {
         this.#break(error)
       },
     )
+  }
+
+  async #write(entries: readonly StoreEntry[]): Promise<void> {
+    if (bytesAfter(this.#path, entries) > MAP_BYTES) throw new Error(FULL)
+    await write(this.#database, entries)
   }
 
   /** A batch is never divided. */
@@ -207,10 +223,19 @@ function readAll(folder: string): ReadonlyMap<string, Uint8Array> {
   return records
 }
 
+const FULL = `more than the ${MAP_BYTES / 1024 ** 2} MiB that a host can store`
+
+/** How large the file is at most when these are in it, whatever is free in it now. */
+function bytesAfter(path: string, entries: readonly StoreEntry[]): number {
+  const { size } = statSync(path)
+  // A page may be half full, and no page is written anew more than once.
+  const values = entries.reduce((sum, { value }) => sum + 2 * value.length + 4096, 0)
+  return size + values + Math.min(size, entries.length * PATH_BYTES)
+}
+
 /**
- * One commit, whole or not at all. A batch, and not `transaction`: the callback of that one runs
- * under the lock that a commit is written under, so it holds up everything until the disk is done,
- * and lmdb 3.5 has been seen to wait there for ever.
+ * One commit, whole or not at all. A batch, and not `transaction`: the callback of that one is run
+ * in the middle of the commit, and the thread that writes waits for this one to be free for it.
  */
 async function write(database: Database, entries: readonly StoreEntry[]): Promise<void> {
   const records = entries.map(({ key, value }) => {
@@ -227,8 +252,6 @@ async function write(database: Database, entries: readonly StoreEntry[]): Promis
   })
 }
 
-const FULL = `more than the ${MAP_BYTES / 1024 ** 2} MiB that a host can store`
-
 /** LMDB says only later why a commit failed, and gives the number of the system's error. */
 async function reasonOfCommit(error: unknown): Promise<string> {
   if (!isCommitError(error)) return reasonOf(error)
@@ -237,7 +260,6 @@ async function reasonOfCommit(error: unknown): Promise<string> {
     delay(CAUSE_MS),
   ])
   if (!(cause instanceof Error)) return error.message
-  if (cause.message.startsWith('MDB_MAP_FULL')) return FULL
   if (!('code' in cause) || typeof cause.code !== 'number' || cause.code <= 0) return cause.message
   return reasonOf(Object.assign(cause, { code: getSystemErrorName(-cause.code) }))
 }

@@ -14,15 +14,14 @@ async function pair(t: ExecutionContext) {
   return { daemon, client }
 }
 
-/** A variable as a change tells it: `undefined` is an unset. */
-function entry(name: string, version: number, value: string | undefined = `v${version}`) {
-  const writer = version === 0 ? null : { host: 'attic', time: version }
-  return { name, version, writer, ...(value === undefined ? { deleted: true } : { value }) }
+/** A variable as a change tells it. */
+function entry(name: string, version: number) {
+  return { name, version, writer: { host: 'attic', time: version }, value: `v${version}` }
 }
 
 function unset(name: string, version: number) {
-  const { value: _value, ...rest } = { value: '', ...entry(name, version) }
-  return { ...rest, deleted: true }
+  const writer = version === 0 ? null : { host: 'attic', time: version }
+  return { name, version, writer, deleted: true }
 }
 
 /** Begins a watch with what is set, as the daemon does. */

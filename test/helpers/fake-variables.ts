@@ -28,13 +28,15 @@ export type Mishap = {
   readonly isCut?: boolean
 }
 
+export type Ran = { readonly code: number | string; readonly stdout: string; readonly stderr: string }
+
 /** Shared variables as lamportd gives them, of one host that is alone and always right. */
 export class FakeVariables {
   readonly daemon: FakeDaemon
   /** Of each name all versions, the newest last. */
-  readonly versions = new Map<string, Version[]>()
+  readonly versions: Map<string, Version[]> = new Map<string, Version[]>()
   readonly mishaps: Mishap[] = []
-  majority = true
+  majority: boolean = true
   #watches: Watch[] = []
   #time = 100
   #watch = 0
@@ -58,7 +60,7 @@ export class FakeVariables {
   }
 
   /** To its end. */
-  async ran(t: ExecutionContext, args: readonly string[], options: RunOptions = {}) {
+  async ran(t: ExecutionContext, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
     const running = this.run(t, args, { input: '', ...options })
     const code = await running.ended
     return { code, stdout: running.stdout, stderr: running.stderr }

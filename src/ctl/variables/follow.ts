@@ -71,6 +71,7 @@ class Follower {
           isFirst = false
         }
       } catch (error) {
+        signal.throwIfAborted()
         if (!this.#hasBegun || !isPassing(error)) throw error
         if (!this.#isAway) told(`${error.message}; looking for it again and again`)
         this.#isAway = true

@@ -62,7 +62,7 @@ function parseValue(value: unknown): Buffer | string {
     return /\p{Cs}/u.test(value) ? '"value" is not valid Unicode (write base64)' : Buffer.from(value)
   }
   const base64 = isObject(value) ? value.base64 : undefined
-  if (typeof base64 !== 'string') return '"value" is neither a text nor {"base64":"…"}'
+  if (typeof base64 !== 'string') return `"value" is neither a text nor {"base64":"…"} (${FORM})`
   const bytes = Buffer.from(base64, 'base64')
   return bytes.toString('base64') === base64 ? bytes : '"base64" is not base64 (with its padding)'
 }

@@ -15,6 +15,7 @@ import type {
 import { Host, type HostConfig } from './core/host.ts'
 import { channelOf, type Message } from './core/message.ts'
 import type { Rules } from './core/rules.ts'
+import type { PastVersion, Variable } from './core/variable.ts'
 import type { Durable } from './core/store.ts'
 import { describeDifference, digestOf } from './core/table.ts'
 import { assert, unreachable } from './lib/assert.ts'
@@ -292,6 +293,18 @@ export class Node {
   /** Why a lock is not to be had, as this host sees it. */
   why(now: Instant, name: string): WhyStatus {
     return this.#host.why(now, name)
+  }
+
+  variable(name: string): Variable {
+    return { name, bytes: undefined, version: 0, writer: undefined }
+  }
+
+  variables(): readonly Variable[] {
+    return []
+  }
+
+  history(_name: string): readonly PastVersion[] {
+    return []
   }
 
   get #others(): readonly HostLine[] {

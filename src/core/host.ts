@@ -242,6 +242,10 @@ export class Host {
         else this.#respond(id, { type: 'refused', reason: 'not-blank', detail })
         break
       }
+      case 'get':
+      case 'change':
+        this.#respond(id, { type: 'refused', reason: 'no-majority', detail: 'not written yet' })
+        break
       default:
         unreachable(command)
     }
@@ -362,6 +366,7 @@ export class Host {
       messages: this.#tally.messages,
       grants: this.#tally.grants,
       views: this.#tally.views,
+      variables: { count: 0, bytes: 0, complete: false },
     }
   }
 

@@ -41,6 +41,8 @@ export function errorExit(code: LamportErrorCode): number {
       return Exit.usage
     case 'permission':
       return Exit.permission
+    case 'uncertain':
+      return Exit.uncertain
     case 'unreachable':
     case 'disconnected':
     case 'closed':

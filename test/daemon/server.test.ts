@@ -124,7 +124,8 @@ test('what is not a request gets an error, and changes nothing', async t => {
       '{"jsonrpc":"2.0","id":1,"method":"__proto__"}',
       methodNotFound,
       1,
-      'unknown method "__proto__" (there are status, locks, why, found, acquire, release, anchor, cancel)',
+      'unknown method "__proto__" (there are status, locks, why, found, acquire, release, anchor, cancel, ' +
+        'get, set, unset, vars, history, watch, unwatch)',
     ],
     [
       '{"jsonrpc":"2.0","id":1,"method":"status","params":[1]}',
@@ -557,6 +558,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
     blank: null,
     grants: 0,
     connections: 1,
+    variables: { count: 3, bytes: 120, complete: false },
     hosts: [
       {
         id: 1,

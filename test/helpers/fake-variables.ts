@@ -180,19 +180,21 @@ export class FakeVariables {
     const watch = { connection: heard.connection, watch: ++this.#watch, name, prefix }
     this.daemon.answer(heard, { watch: watch.watch })
     if (initial === true) {
-      if (typeof name === 'string') tell(watch, this.now(name))
+      if (typeof name === 'string') tell(watch, this.now(name), { initial: true })
       for (const known of this.versions.keys()) {
         if (name === undefined && concerns(watch, known) && this.value(known) !== undefined) {
-          tell(watch, this.now(known))
+          tell(watch, this.now(known), { initial: true })
         }
       }
+      heard.connection.notify('current', { watch: watch.watch })
     }
     this.#watches.push(watch)
   }
 }
 
-function tell({ connection, watch }: Watch, version: Version): void {
-  if (!connection.isClosed) connection.notify('change', { watch, ...version })
+function tell({ connection, watch }: Watch, version: Version, about: object = {}): void {
+  if (connection.isClosed) return
+  connection.notify('change', { watches: [watch], ...about, ...version })
 }
 
 function concerns({ name: one, prefix }: Watch, name: string): boolean {

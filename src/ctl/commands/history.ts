@@ -1,7 +1,7 @@
 import { command, usageError, type Command } from '../command.ts'
 import { Exit } from '../exit.ts'
 import { complain, print, printJson, table } from '../output.ts'
-import type { Entry } from '../variables/access.ts'
+import type { Past } from '../variables/access.ts'
 import { oneName, withVariables } from '../variables/line.ts'
 import { shortValue, valueJson } from '../variables/show.ts'
 
@@ -33,11 +33,10 @@ export const history: Command = command(
   },
 )
 
-type Past = Entry & { readonly size?: number }
-
 function historyJson({ name, bytes, version, writer, size }: Past): object {
   const value = bytes === undefined ? {} : { value: valueJson(bytes) }
-  return { name, ...value, ...(size === undefined ? { deleted: true } : { size }), version, writer }
+  const about = size === undefined ? { deleted: true } : { size }
+  return { name, ...value, ...about, version, writer: writer ?? null }
 }
 
 function historyText(list: readonly Past[]): string {
@@ -47,7 +46,7 @@ function historyText(list: readonly Past[]): string {
     rows.push([
       String(version),
       writer?.host ?? '-',
-      writer === null ? '-' : String(writer.time),
+      writer === undefined ? '-' : String(writer.time),
       size === undefined ? '-' : String(size),
       size === undefined ? 'unset' : value,
     ])

@@ -120,7 +120,7 @@ class Keeper {
       }
       work = undefined
     }
-    const options = { socket, signal: either, told: complain }
+    const options = { socket, signal: either }
     for await (const changes of follow({ prefix: this.#prefix }, options)) {
       this.#take(changes)
       isDue = true

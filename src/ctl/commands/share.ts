@@ -77,9 +77,8 @@ class Session {
     const interrupted = this.#signals.interrupted
     interrupted.addEventListener('abort', () => this.#over.abort())
     try {
-      const told = (message: string): void => this.#tell(message)
       let hasBegun = false
-      const options = { socket: this.#socket, signal: this.#over.signal, told }
+      const options = { socket: this.#socket, signal: this.#over.signal }
       for await (const changes of follow({ name: this.#name }, options)) {
         for (const change of changes) this.#appender.seen(change)
         if (!hasBegun) this.#listen()

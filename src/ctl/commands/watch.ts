@@ -83,7 +83,7 @@ async function running(
 }
 
 function following(options: Options, signal: AbortSignal) {
-  return { socket: options.text('socket'), signal, told: complain }
+  return { socket: options.text('socket'), signal }
 }
 
 function showJson(change: Change): void {

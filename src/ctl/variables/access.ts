@@ -1,19 +1,20 @@
-import { Connection } from '../../client/connection.ts'
-import { LamportError } from '../../client/error.ts'
-import { findSocketPath } from '../../control/paths.ts'
-import type { ValueField } from '../../control/protocol.ts'
+import { connect, type Client, type Variable } from '../../client/client.ts'
 
-/** A variable, or one change of it, with its value as bytes. */
+/** A variable, or one change of it, with its value as the bytes that files and commands take. */
 export type Entry = {
   readonly name: string
   /** `undefined`: not set. */
   readonly bytes: Buffer | undefined
+  /** 0: never set. */
   readonly version: number
-  readonly writer: { readonly host: string; readonly time: number } | null
+  readonly writer: { readonly host: string; readonly time: number } | undefined
 }
 
-/** What `watch` is about. */
+/** What is watched: one name, or all that begin so (with `/` at its end, or empty). */
 export type Target = { readonly name: string } | { readonly prefix: string }
+
+/** Of one past version: `size` is absent where it was unset. */
+export type Past = Entry & { readonly size: number | undefined }
 
 export type WriteOptions = {
   readonly ifVersion?: number | undefined
@@ -23,133 +24,66 @@ export type WriteOptions = {
 
 /** Shared variables over one connection to lamportd. */
 export class Variables {
-  readonly #connection: Connection
-  readonly #changes: Queue<Entry>
+  readonly #client: Client
 
-  private constructor(connection: Connection, changes: Queue<Entry>) {
-    this.#connection = connection
-    this.#changes = changes
+  private constructor(client: Client) {
+    this.#client = client
   }
 
   static async open(socket: string | undefined, signal?: AbortSignal): Promise<Variables> {
-    const found = findSocketPath(socket)
-    if ('problem' in found) throw new LamportError('socket', found.problem)
-    const changes = new Queue<Entry>()
-    const output = {
-      notified: (method: string, params: unknown) => {
-        if (method === 'change') changes.push(entryOf(params as Wire))
-      },
-      ended: (error: LamportError) => changes.end(error),
-    }
-    return new Variables(await Connection.open(found.path, output, signal), changes)
+    return new Variables(await connect({ socket, signal }))
   }
 
+  /** The name of the host whose lamportd this is. */
   get host(): string {
-    return this.#connection.hello.host.name
+    return this.#client.host.name
   }
 
   async get(
     name: string,
-    options: { local?: boolean; waitMs?: number | undefined } = {},
-  ): Promise<Entry & { readonly majority?: boolean }> {
-    const wire = await this.#ask<Wire>('get', { name, ...defined(options) })
-    return { ...entryOf(wire), ...(wire.majority === undefined ? {} : { majority: wire.majority }) }
+    options: { readonly local?: boolean; readonly waitMs?: number | undefined } = {},
+  ): Promise<Entry & { readonly majority: boolean | undefined }> {
+    const variable = await this.#client.get(name, options)
+    return { ...entryOf(variable), majority: variable.majority }
   }
 
   async set(name: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<Entry> {
-    const params = { name, value: valueField(Buffer.from(bytes)), ...defined(options) }
-    return entryOf(await this.#ask<Wire>('set', params))
+    return entryOf(await this.#client.set(name, bytes, options))
   }
 
-  async unset(name: string, options: WriteOptions = {}): Promise<Entry> {
-    return entryOf(await this.#ask<Wire>('unset', { name, ...defined(options) }))
+  async unset(name: string, options: Omit<WriteOptions, 'create'> = {}): Promise<Entry> {
+    return entryOf(await this.#client.unset(name, options))
   }
 
   async list(
     prefix: string,
     values: boolean,
   ): Promise<readonly (Entry & { readonly size: number })[]> {
-    const all: (Entry & { readonly size: number })[] = []
-    for (let after: string | null | undefined; after !== null; ) {
-      const page: { variables: (Wire & { size: number })[]; next: string | null } =
-        await this.#ask('vars', { prefix, values, ...defined({ after }) })
-      for (const wire of page.variables) all.push({ ...entryOf(wire), size: wire.size })
-      after = page.next
+    const list: (Entry & { readonly size: number })[] = []
+    for await (const variable of this.#client.vars(prefix, { values })) {
+      list.push({ ...entryOf(variable), size: variable.size })
     }
-    return all
+    return list
   }
 
-  async history(name: string): Promise<readonly (Entry & { readonly size?: number })[]> {
-    const list = await this.#ask<(Wire & { size?: number })[]>('history', { name })
-    return list.map(wire => ({ ...entryOf(wire), ...defined({ size: wire.size }) }))
+  async history(name: string): Promise<readonly Past[]> {
+    const list = await this.#client.history(name)
+    return list.map(past => ({ ...entryOf(past), size: past.size }))
   }
 
-  /** What is set now first. */
-  async *watch(target: Target): AsyncGenerator<Entry, undefined> {
-    await this.#ask('watch', { ...target, initial: true })
-    for (;;) yield await this.#changes.next()
+  /** How things are first, then each change, across restarts of the daemon. */
+  async *watch(target: Target, signal: AbortSignal): AsyncGenerator<Entry, undefined> {
+    const topic = 'name' in target ? target.name : target.prefix
+    for await (const change of this.#client.watch(topic, { initial: true, signal })) {
+      yield entryOf(change)
+    }
   }
 
   close(): Promise<void> {
-    return this.#connection.close()
-  }
-
-  #ask<T>(method: string, params: unknown): Promise<T> {
-    const take = (result: unknown): T => result as T
-    return this.#connection.request(method, params, { take, timeoutMs: 20_000 }).answer
+    return this.#client.close()
   }
 }
 
-class Queue<T> {
-  #items: T[] = []
-  #error: Error | undefined
-  #wake: () => void = () => undefined
-
-  push(item: T): void {
-    this.#items.push(item)
-    this.#wake()
-  }
-
-  end(error: Error): void {
-    this.#error = error
-    this.#wake()
-  }
-
-  async next(): Promise<T> {
-    for (;;) {
-      const item = this.#items.shift()
-      if (item !== undefined) return item
-      if (this.#error !== undefined) throw this.#error
-      await new Promise<void>(resolve => (this.#wake = resolve))
-    }
-  }
-}
-
-type Wire = {
-  name: string
-  value?: ValueField
-  version: number
-  writer: Entry['writer']
-  majority?: boolean
-}
-
-export function entryOf({ name, value, version, writer }: Wire): Entry {
-  const bytes =
-    value === undefined
-      ? undefined
-      : typeof value === 'string'
-        ? Buffer.from(value)
-        : Buffer.from(value.base64, 'base64')
-  return { name, bytes, version, writer }
-}
-
-function defined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as Partial<T>
-}
-
-function valueField(bytes: Buffer): ValueField {
-  const text = bytes.toString()
-  return Buffer.from(text).equals(bytes) ? text : { base64: bytes.toString('base64') }
+export function entryOf({ name, value, version, writer }: Variable): Entry {
+  return { name, bytes: value === undefined ? undefined : Buffer.from(value), version, writer }
 }

@@ -1,6 +1,5 @@
-import { LamportError, type LamportErrorCode } from '../../client/client.ts'
+import { LamportError } from '../../client/client.ts'
 import { entryOf, type Entry } from './access.ts'
-import { isObject } from '../../client/shape.ts'
 import { Exit } from '../exit.ts'
 import { complain } from '../output.ts'
 import { stateText } from './show.ts'
@@ -14,27 +13,16 @@ export type Outcome =
   /** It may still take effect. */
   | { readonly type: 'unknown'; readonly seen: Entry | undefined }
 
-/** Nobody is left to say what became of a write once its line had been sent. */
-const SILENT: ReadonlySet<LamportErrorCode> = new Set(['disconnected', 'timeout', 'leaving'])
-
 /** What an error says of the write that it answers; `undefined`: it was never tried. */
 export function outcomeOf(error: unknown): Outcome | undefined {
   if (!(error instanceof LamportError)) return undefined
-  const data = isObject(error.data) ? error.data : {}
-  if (error.code === 'versionDiffers' && isEntry(data.current)) {
-    return { type: 'differs', current: entryOf(data.current) }
+  const { code, current, seen } = error
+  if (code === 'versionDiffers' && current !== undefined) {
+    return { type: 'differs', current: entryOf(current) }
   }
-  const isUnknown = data.effect === undefined ? SILENT.has(error.code) : data.effect !== 'none'
-  if (isUnknown) {
-    return { type: 'unknown', seen: isEntry(data.seen) ? entryOf(data.seen) : undefined }
-  }
-  return error.code === 'noMajority' || data.effect === 'none' ? { type: 'none' } : undefined
-}
-
-type Wire = Parameters<typeof entryOf>[0]
-
-function isEntry(value: unknown): value is Wire {
-  return isObject(value) && typeof value.name === 'string' && typeof value.version === 'number'
+  if (code === 'noMajority') return { type: 'none' }
+  if (code !== 'uncertain') return undefined
+  return { type: 'unknown', seen: seen === undefined ? undefined : entryOf(seen) }
 }
 
 /** Says what became of a write of `name`, and gives the exit code; what it does not know is thrown. */
@@ -56,13 +44,9 @@ export function failedWrite(name: string, error: unknown): number {
       const { seen } = outcome
       const last = seen === undefined ? '' : `; last seen: ${stateText(seen)}`
       const advice = `look before you write again: lamportctl get ${name}`
-      complain(`${name}: the write may still take effect: ${withoutAdvice(reason)}${last} (${advice})`)
+      const why = reason.replace(/^whether .* is not known: /, '').replace(/ \([^()]*\)$/, '')
+      complain(`${name}: the write may still take effect: ${why}${last} (${advice})`)
       return Exit.uncertain
     }
   }
-}
-
-/** Of two pieces of advice the one that is nearer to the matter is given. */
-function withoutAdvice(message: string): string {
-  return message.replace(/ \([^()]*\)$/, '')
 }

@@ -39,7 +39,7 @@ export class Screen {
   }
 
   #line({ bytes, version, writer }: Entry): string {
-    const about = `${this.#name} ${version}${writer === null ? '' : ` ${writer.host}`}`
+    const about = `${this.#name} ${version}${writer === undefined ? '' : ` ${writer.host}`}`
     const left = bytes === undefined ? `${about} (not set) ` : `${about}: `
     // The last column stays free: some terminals go to the next line when it is filled.
     const columns = (process.stdout.columns || COLUMNS) - 1

@@ -13,7 +13,7 @@ export function valueJson(bytes: Buffer): ValueField {
 /** One version of a variable in JSON, as the daemon says it. */
 export function entryJson({ name, bytes, version, writer }: Entry): Readonly<Record<string, unknown>> {
   const value = bytes === undefined ? { deleted: true } : { value: valueJson(bytes) }
-  return { name, ...value, version, writer }
+  return { name, ...value, version, writer: writer ?? null }
 }
 
 /** A value on one line, cut and in quotes, so that it is never taken for something else. */

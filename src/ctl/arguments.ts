@@ -82,7 +82,8 @@ export class Options {
 export async function parseArguments(spec: CommandSpec, given: readonly string[]): Promise<Parsed> {
   const changed = changedArgument(given)
   if (changed !== undefined) return { type: 'usage', problem: changed }
-  const [args, command] = spec.order === 'before-command' ? splitAtDashes(given) : [given, undefined]
+  const [args, command] =
+    spec.order === 'before-command' ? splitAtDashes(given) : [given, undefined]
   // Not before: it opens stdout as it loads, and `lock` must look at what is open first.
   const { default: yargs } = await import('yargs')
   let problem: string | undefined

@@ -67,7 +67,11 @@ function complaint(message: string): string {
   return `lamportctl: ${printable(message)}\n`
 }
 
-function writeAll(descriptor: number, what: string | Uint8Array, goneCode: number = Exit.pipe): void {
+function writeAll(
+  descriptor: number,
+  what: string | Uint8Array,
+  goneCode: number = Exit.pipe,
+): void {
   let rest = Buffer.from(what)
   while (rest.length > 0) {
     try {

@@ -58,7 +58,10 @@ test('export to stdout, and over a file that is there; an unreachable folder is 
   t.deepEqual(readdirSync(folder), ['backup'])
   const lost = await fake.ran(t, ['export', join(folder, 'no', 'where')])
   t.is(lost.code, 74)
-  t.regex(lost.stderr, /^lamportctl: .*\/no\/where cannot be used: it is not there \(check the path\)\n$/)
+  t.regex(
+    lost.stderr,
+    /^lamportctl: .*\/no\/where cannot be used: it is not there \(check the path\)\n$/,
+  )
 })
 
 test('export says so where this host may not know all', async t => {
@@ -94,7 +97,10 @@ test('a bad line is told with file and line, before anything is written', async 
     ['{"name":"y","value":{"base64":"?"}}', /stdin:2: "base64" is not base64/],
     ['{"name":"y","value":"\\ud800"}', /stdin:2: "value" is not valid Unicode/],
     ['{"name":"y","value":"1","version":"new"}', /stdin:2: "version" is not a number/],
-    [JSON.stringify({ name: 'y', value: 'v'.repeat(65537) }), /stdin:2: the value has more than 65536/],
+    [
+      JSON.stringify({ name: 'y', value: 'v'.repeat(65537) }),
+      /stdin:2: the value has more than 65536/,
+    ],
     ['{"name":"x","value":"2"}', /stdin:2: x is in line 1 already/],
   ]
   for (const [line, pattern] of says) {
@@ -112,7 +118,9 @@ test('a bad line is told with file and line, before anything is written', async 
 
 test('an import that fails midway says how far it came, and goes on when it is run again', async t => {
   const fake = await FakeVariables.start(t)
-  const input = Array.from({ length: 30 }, (_, at) => `{"name":"v${at}","value":"${at}"}\n`).join('')
+  const input = Array.from({ length: 30 }, (_, at) => `{"name":"v${at}","value":"${at}"}\n`).join(
+    '',
+  )
   const seen = fake.write('other', '1')
   const data = { effect: 'unknown', seen }
   fake.mishaps.push({ method: 'set', code: 'noMajority', data, isDone: true })

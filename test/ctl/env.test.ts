@@ -18,7 +18,7 @@ const NASTY = [
   'tab\tcr\rlf\r\n',
   '# no comment; nor this',
   'é€😀 !history!',
-  "\\'\\\"\\$\\`",
+  '\\\'\\"\\$\\`',
 ]
 
 /** What systemd's EnvironmentFile= makes of a file (parse_env_file in src/basic/env-file.c). */

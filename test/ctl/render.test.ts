@@ -39,7 +39,10 @@ test('a template names variables by their names, or with dots', t => {
     const made = filled(template, values)
     return made.type === 'filled' ? made.text : made.type
   }
-  t.is(text('{{app/db/host}} {{app.db.host}} {{{app.port}}} {{&app.port}}'), '<nas> & "co" <nas> & "co" 80 80')
+  t.is(
+    text('{{app/db/host}} {{app.db.host}} {{{app.port}}} {{&app.port}}'),
+    '<nas> & "co" <nas> & "co" 80 80',
+  )
   t.is(text('{{a.b}} {{a/b}}'), 'exact path')
   t.is(text('{{#app}}{{db.host}}:{{port}} {{a.b}}{{/app}}'), '<nas> & "co":80 exact')
   t.is(text('{{#app.port}}[{{.}} {{app.port}}]{{/app.port}}'), '[80 80]')
@@ -168,7 +171,15 @@ test('with --lock it waits for its turn, and renders what is newest then', async
   const fake = await FakeVariables.start(t)
   const { template, file } = placeOf(t, '{{x}}')
   fake.write('x', '1')
-  const running = fake.run(t, ['render', template, file, '--lock', 'reload', '--reload', 'echo now $(cat {})'])
+  const running = fake.run(t, [
+    'render',
+    template,
+    file,
+    '--lock',
+    'reload',
+    '--reload',
+    'echo now $(cat {})',
+  ])
   const heard = await fake.daemon.next('acquire')
   t.deepEqual(heard.params.names, ['reload'])
   t.false(existsSync(file))

@@ -140,7 +140,10 @@ test('a write whose outcome nobody knows is 76, with what was seen last', async 
   fake.mishaps.push({ method: 'set', code: 'noMajority', data: { effect: 'unknown', seen } })
   const { code, stderr } = await fake.ran(t, ['set', 'x', 'new'])
   t.is(code, 76)
-  t.regex(stderr, /^lamportctl: x: the write may still take effect: .*last seen: version 1, "old" \(/)
+  t.regex(
+    stderr,
+    /^lamportctl: x: the write may still take effect: .*last seen: version 1, "old" \(/,
+  )
   fake.mishaps.push({ method: 'unset', isCut: true })
   const cut = await fake.ran(t, ['unset', 'x'])
   t.is(cut.code, 76)

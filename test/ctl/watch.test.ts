@@ -176,7 +176,8 @@ test('--initial runs the command for how things are, else it waits for a change'
 
 test('what changes while the command runs is coalesced, names in order', async t => {
   const fake = await FakeVariables.start(t)
-  const script = 'echo "$LAMPORT_VAR_NAME=$LAMPORT_VAR_VALUE ($LAMPORT_VAR_OLD_VALUE)"; read line < "$0"'
+  const script =
+    'echo "$LAMPORT_VAR_NAME=$LAMPORT_VAR_VALUE ($LAMPORT_VAR_OLD_VALUE)"; read line < "$0"'
   const folder = mkdtempSync(join(tmpdir(), 'lamport-watch-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const gate = join(folder, 'gate')
@@ -205,7 +206,10 @@ test('a command that fails, is not there or reads nothing does not end the watch
   const script = 'case $LAMPORT_VAR_VALUE in f) exit 3;; s) kill -9 $$;; o) echo fine;; esac'
   const running = await watching(t, fake, ['x', '--', '/bin/sh', '-c', script])
   fake.write('x', 'f')
-  await running.says(/lamportctl: \/bin\/sh ended with exit code 3, for version 1 of x \(/, 'stderr')
+  await running.says(
+    /lamportctl: \/bin\/sh ended with exit code 3, for version 1 of x \(/,
+    'stderr',
+  )
   fake.write('x', 's')
   await running.says(/\/bin\/sh was ended by SIGKILL, for version 2 of x/, 'stderr')
   fake.write('x', big)

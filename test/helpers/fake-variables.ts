@@ -28,7 +28,11 @@ export type Mishap = {
   readonly isCut?: boolean
 }
 
-export type Ran = { readonly code: number | string; readonly stdout: string; readonly stderr: string }
+export type Ran = {
+  readonly code: number | string
+  readonly stdout: string
+  readonly stderr: string
+}
 
 /** Shared variables as lamportd gives them, of one host that is alone and always right. */
 export class FakeVariables {
@@ -155,9 +159,7 @@ export class FakeVariables {
   /** Two on a page, so that there are several. */
   #page({ prefix = '', values, after = '' }: Record<string, unknown>): unknown {
     const names = [...this.versions.keys()].sort().filter(name => name.startsWith(String(prefix)))
-    const rest = names.filter(
-      name => name > String(after) && this.now(name).value !== undefined,
-    )
+    const rest = names.filter(name => name > String(after) && this.now(name).value !== undefined)
     const variables = rest.slice(0, 2).map(name => {
       const { value, ...about } = this.now(name)
       return { ...about, ...(values === true ? { value } : {}), size: sizeOf(value!) }

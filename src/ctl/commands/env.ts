@@ -49,7 +49,9 @@ export const env: Command = {
         return Exit.data
       }
       for (const name of made.skipped) {
-        complain(`${name} is left out: its value has a NUL or is not UTF-8 (lamportctl get ${name})`)
+        complain(
+          `${name} is left out: its value has a NUL or is not UTF-8 (lamportctl get ${name})`,
+        )
       }
       if (child !== undefined) return runWith(child, made.values, inherited)
       if (options.flag('json')) printJson(Object.fromEntries(made.values))

@@ -26,7 +26,8 @@ const SPEC: CommandSpec = {
     check: {
       type: 'text',
       value: 'CMD',
-      describe: 'a line of shell that looks at the new file, $LAMPORT_RENDERED or {}; if it fails, DEST stays',
+      describe:
+        'a line of shell that looks at the new file, $LAMPORT_RENDERED or {}; if it fails, DEST stays',
     },
     reload: { type: 'text', value: 'CMD', describe: 'a line of shell, after DEST was replaced' },
     lock: {

@@ -26,11 +26,11 @@ export const share: Command = command(
     options: {},
     examples: [
       ['lamportctl share motd', 'on two hosts; Ctrl-C or Ctrl-D ends it'],
-      ["date | lamportctl share log", 'appends what comes on stdin, and prints each new value'],
+      ['date | lamportctl share log', 'appends what comes on stdin, and prints each new value'],
     ],
     notes:
       'Enter is a newline; keys without a meaning here, such as arrows, do nothing. Control\n' +
-      'characters are shown as \\n and the like, and of a long value its end. What is typed without a\n' +
+      'characters are shown as \\n and the like, a backslash as two, and of a long value its end. What is typed without a\n' +
       'majority of hosts is written when there is one again. Where stdin is no terminal, each new\n' +
       'value is printed on a line, and the end of stdin ends it once all is written; exit code 1: it\n' +
       'was not all written, for the value would have had more than 64 KiB.',
@@ -113,7 +113,8 @@ class Session {
       this.#appender.type(edits)
       if (isEnd) void this.#finish()
     })
-    for (const event of ['end', 'close', 'error']) process.stdin.on(event, () => void this.#finish())
+    for (const event of ['end', 'close', 'error'])
+      process.stdin.on(event, () => void this.#finish())
   }
 
   /** What was typed is written first; after a while, or by a signal, it is given up. */

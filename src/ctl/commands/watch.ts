@@ -101,4 +101,3 @@ function streamValue(bytes: Buffer): void {
   if (isatty(1)) stream(bytes.toString().split('\n').map(printable).join('\n') + '\n')
   else stream(Buffer.concat([bytes, Buffer.from('\n')]))
 }
-

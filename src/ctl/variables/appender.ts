@@ -171,6 +171,9 @@ export class Appender {
 }
 
 /** A host may no longer have the value itself. */
-function isWriteOf(doubt: Doubt, { bytes, size }: Entry & { readonly size?: number | undefined }): boolean {
+function isWriteOf(
+  doubt: Doubt,
+  { bytes, size }: Entry & { readonly size?: number | undefined },
+): boolean {
   return bytes === undefined ? size === doubt.bytes.length : bytes.equals(doubt.bytes)
 }

@@ -59,7 +59,9 @@ function parseSaved(text: string): Saved | string {
 
 function parseValue(value: unknown): Buffer | string {
   if (typeof value === 'string') {
-    return /\p{Cs}/u.test(value) ? '"value" is not valid Unicode (write base64)' : Buffer.from(value)
+    return /\p{Cs}/u.test(value)
+      ? '"value" is not valid Unicode (write base64)'
+      : Buffer.from(value)
   }
   const base64 = isObject(value) ? value.base64 : undefined
   if (typeof base64 !== 'string') return `"value" is neither a text nor {"base64":"…"} (${FORM})`

@@ -94,7 +94,8 @@ export function mannerOf(path: string): Manner {
   return wrapped(path, 'cannot be looked at', () => {
     const found = statSync(path, { throwIfNoEntry: false })
     if (found === undefined) return { mode: 0o644 & ~process.umask() }
-    if (!found.isFile()) throw Object.assign(new Error('no file'), { code: 'it is no regular file' })
+    if (!found.isFile())
+      throw Object.assign(new Error('no file'), { code: 'it is no regular file' })
     return { mode: found.mode & 0o7777, owner: { uid: found.uid, gid: found.gid } }
   })
 }

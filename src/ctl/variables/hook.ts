@@ -72,7 +72,9 @@ export class Hook {
     const failure = failureText(ended)
     if (failure === undefined) return
     const what = `version ${change.version} of ${change.name}`
-    this.#failed(`${this.#command[0] ?? ''} ${failure}, for ${what} (it is run again for the next change)`)
+    this.#failed(
+      `${this.#command[0] ?? ''} ${failure}, for ${what} (it is run again for the next change)`,
+    )
   }
 }
 

@@ -71,7 +71,10 @@ export class Rendering {
         return failed(Exit.notAcquired, `${filled.names.join(', ')} not set; ${kept} (${advice})`)
       }
       case 'not-text':
-        return failed(Exit.data, `${filled.names.join(', ')} not UTF-8; ${kept} (no text, no template)`)
+        return failed(
+          Exit.data,
+          `${filled.names.join(', ')} not UTF-8; ${kept} (no text, no template)`,
+        )
     }
   }
 
@@ -97,7 +100,8 @@ export class Rendering {
         const message = `--check ${refused}; ${destination} is as it was (${advice})`
         return failed(Exit.notAcquired, message)
       }
-      if (signal.aborted) return failed(Exit.notAcquired, `${destination} is as it was: interrupted`)
+      if (signal.aborted)
+        return failed(Exit.notAcquired, `${destination} is as it was: interrupted`)
       draft.place()
     } finally {
       draft.discard()

@@ -11,7 +11,12 @@ export function valueJson(bytes: Buffer): ValueField {
 }
 
 /** One version of a variable in JSON, as the daemon says it. */
-export function entryJson({ name, bytes, version, writer }: Entry): Readonly<Record<string, unknown>> {
+export function entryJson({
+  name,
+  bytes,
+  version,
+  writer,
+}: Entry): Readonly<Record<string, unknown>> {
   const value = bytes === undefined ? { deleted: true } : { value: valueJson(bytes) }
   return { name, ...value, version, writer: writer ?? null }
 }
@@ -34,10 +39,10 @@ export function stateText({ bytes, version }: Entry): string {
   return version === 0 ? 'never set' : `unset, version ${version}`
 }
 
-/** Text on one line: control characters as a programmer would write them. */
+/** Text on one line: control characters, and so the backslash, as a programmer would write them. */
 export function escaped(bytes: Buffer): string {
   if (isUtf8(bytes)) return escapedText(bytes.toString())
-  return escapedText(bytes.toString('latin1'), /[^\x20-\x7e]/g)
+  return escapedText(bytes.toString('latin1'), /[^\x20-\x5b\x5d-\x7e]/g)
 }
 
 const NAMED: Readonly<Record<string, string>> = {
@@ -49,7 +54,7 @@ const NAMED: Readonly<Record<string, string>> = {
 
 function escapedText(
   text: string,
-  special: RegExp = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+  special: RegExp = /[\\\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
 ): string {
   return text.replace(special, character => {
     const code = character.codePointAt(0) ?? 0

@@ -119,7 +119,7 @@ test('what others write at the same time costs nothing that was typed, and doubl
   const fake = await FakeVariables.start(t)
   const sharers = ['a', 'b', 'c'].map(letter => ({ letter, running: fake.run(t, ['share', 'x']) }))
   await fake.watched(3)
-  const others = setInterval(() => fake.write('x', `${String(fake.value('x') ?? '')}z`), 7)
+  const others = setInterval(() => fake.write('x', `${fake.text('x')}z`), 7)
   for (let round = 0; round < 30; round++) {
     for (const { letter, running } of sharers) running.process.stdin?.write(`${letter}${round} `)
     await new Promise(resolve => setTimeout(resolve, 10))
@@ -129,7 +129,7 @@ test('what others write at the same time costs nothing that was typed, and doubl
     t.is(await running.ended, 0)
   }
   clearInterval(others)
-  const text = String(fake.value('x')).replaceAll('z', '')
+  const text = fake.text('x').replaceAll('z', '')
   for (const { letter } of sharers) {
     const theirs = text.match(new RegExp(`${letter}\\d+ `, 'g')) ?? []
     t.deepEqual(

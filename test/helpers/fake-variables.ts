@@ -89,6 +89,12 @@ export class FakeVariables {
     return this.now(name).value
   }
 
+  /** Its value as text, also where it is not set. */
+  text(name: string): string {
+    const value = this.value(name) ?? ''
+    return typeof value === 'string' ? value : value.base64
+  }
+
   /** Resolves once so many watches are there. */
   async watched(count = 1): Promise<void> {
     while (this.#watches.length < count) await new Promise(resolve => setTimeout(resolve, 5))

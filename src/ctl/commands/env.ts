@@ -12,7 +12,7 @@ const SPEC: CommandSpec = {
   name: 'env',
   usage: ['env [--upper] [PREFIX]', 'env [--upper] [PREFIX] -- COMMAND [ARGUMENT...]'],
   summary:
-    'Prints variables as NAME="value" lines, for sh(1) and for EnvironmentFile= of systemd; or runs\n' +
+    'Prints variables as NAME="value" lines, for sh(1) and for EnvironmentFile= of systemd; or runs ' +
     'a command with them in its environment.',
   options: { upper: { type: 'flag', describe: 'names in upper case' } },
   examples: [
@@ -21,10 +21,10 @@ const SPEC: CommandSpec = {
     ['lamportctl env --upper app/ -- ./app', 'without a file in between'],
   ],
   notes:
-    'The PREFIX is taken off the names; what is no letter, digit or underscore becomes _, and before\n' +
-    'a digit at the beginning comes one. Two variables that would get the same name are refused.\n' +
-    'Values that have a NUL or are not UTF-8 are left out, and told on stderr. They are those that\n' +
-    "this host knows, as in vars. Exit codes: the command's own (128+n if signal n ended it); 126,\n" +
+    'The PREFIX is taken off the names; what is no letter, digit or underscore becomes _, and before ' +
+    'a digit at the beginning comes one. Two variables that would get the same name are refused. ' +
+    'Values that have a NUL or are not UTF-8 are left out, and told on stderr. They are those that ' +
+    "this host knows, as in vars. Exit codes: the command's own (128+n if signal n ended it); 126, " +
     '127 it is not executable, not found.',
   order: 'before-command',
 }

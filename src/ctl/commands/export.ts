@@ -17,7 +17,7 @@ export const exportVariables: Command = command(
       ['lamportctl export - | ssh other-site lamportctl import -', 'to other hosts'],
     ],
     notes:
-      'They are those that this host knows; on stderr it is said where that may not be all. FILE is\n' +
+      'They are those that this host knows; on stderr it is said where that may not be all. FILE is ' +
       'complete or as it was before. Versions are noted, for people: import does not restore them.',
     order: 'anywhere',
   },

@@ -20,8 +20,8 @@ export const get: Command = command(
       ['lamportctl --json get fan/speed', 'with its version, and who wrote it'],
     ],
     notes:
-      'Exit codes: 1 it is not set; 69 no lamportd, or no majority (--local does without); 77\n' +
-      'permission. With --json what is not set is printed as well, with "deleted" for the value: its\n' +
+      'Exit codes: 1 it is not set; 69 no lamportd, or no majority (--local does without); 77 ' +
+      'permission. With --json what is not set is printed as well, with "deleted" for the value: its ' +
       'version is what set --if wants.',
     order: 'anywhere',
   },

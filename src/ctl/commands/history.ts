@@ -17,7 +17,7 @@ export const history: Command = command(
       ['lamportctl --json history fan/speed', 'for programs, with whole values'],
     ],
     notes:
-      'TIME is the Lamport time of the write. VALUE is - where this host no longer has it, and\n' +
+      'TIME is the Lamport time of the write. VALUE is - where this host no longer has it, and ' +
       'unset where it was taken away. Exit code 1: it was never set.',
     order: 'anywhere',
   },

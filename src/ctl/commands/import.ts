@@ -25,9 +25,9 @@ export const importVariables: Command = command(
       ['lamportctl import defaults.jsonl --create', 'only what is missing'],
     ],
     notes:
-      'The file is read whole first: a bad line is told as FILE:LINE, exit code 65, and nothing is\n' +
-      'written. What has the same value already is kept as it is, so that it can be run again after\n' +
-      'exit code 69 (no majority) or 76 (one write is uncertain). Variables that are not in the file\n' +
+      'The file is read whole first: a bad line is told as FILE:LINE, exit code 65, and nothing is ' +
+      'written. What has the same value already is kept as it is, so that it can be run again after ' +
+      'exit code 69 (no majority) or 76 (one write is uncertain). Variables that are not in the file ' +
       'stay. A line is {"name":"…","value":"…"}, or {"base64":"…"} for a value that is not UTF-8.',
     order: 'anywhere',
   },

@@ -18,7 +18,7 @@ const SPEC: CommandSpec = {
   name: 'render',
   usage: ['render TEMPLATE DEST [--once] [--prefix P] [--check CMD] [--reload CMD] [--lock NAME]'],
   summary:
-    'Writes DEST from a mustache template filled with variables, now and whenever they change.\n' +
+    'Writes DEST from a mustache template filled with variables, now and whenever they change. ' +
     'Where the result is the same as before nothing is written, and nothing run.',
   options: {
     once: { type: 'flag', describe: 'render once, and exit with the outcome' },
@@ -42,15 +42,15 @@ const SPEC: CommandSpec = {
     ['lamportctl render motd.mustache /etc/motd --once', 'in a script'],
   ],
   notes:
-    'In the template {{fan/speed}} and {{fan.speed}} are the variable fan/speed (of names with dots\n' +
-    'the exact one comes first); nothing is escaped. {{#fan.speed}}…{{.}}…{{/fan.speed}} is shown\n' +
-    'where it is set and not empty, {{^fan.speed}}…{{/fan.speed}} where it is not. In\n' +
-    '{{#fan}}{{speed}}{{/fan}} names are looked up below fan/ first. A variable outside of all\n' +
+    'In the template {{fan/speed}} and {{fan.speed}} are the variable fan/speed (of names with dots ' +
+    'the exact one comes first); nothing is escaped. {{#fan.speed}}…{{.}}…{{/fan.speed}} is shown ' +
+    'where it is set and not empty, {{^fan.speed}}…{{/fan.speed}} where it is not. In ' +
+    '{{#fan}}{{speed}}{{/fan}} names are looked up below fan/ first. A variable outside of all ' +
     'sections that is not set is an error, and DEST stays as it was. No partials.\n\n' +
-    'DEST is replaced from one moment to the next; it keeps owner and mode, and where it is a\n' +
+    'DEST is replaced from one moment to the next; it keeps owner and mode, and where it is a ' +
     'symbolic link, what it leads to is replaced. The template is read anew each time.\n\n' +
-    'Exit codes: 1 a variable is not set, or --check or --reload failed; 65 the template is wrong; 69\n' +
-    'no lamportd; 74 a file cannot be read or written. Without --once only a template that is wrong\n' +
+    'Exit codes: 1 a variable is not set, or --check or --reload failed; 65 the template is wrong; 69 ' +
+    'no lamportd; 74 a file cannot be read or written. Without --once only a template that is wrong ' +
     'at the beginning ends it; everything else is told on stderr, and the next change tries again.',
   order: 'anywhere',
 }

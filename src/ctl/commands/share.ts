@@ -21,7 +21,7 @@ export const share: Command = command(
     name: 'share',
     usage: ['share NAME'],
     summary:
-      'Edits one variable in the terminals of all hosts at once: what is typed on any of them goes to\n' +
+      'Edits one variable in the terminals of all hosts at once: what is typed on any of them goes to ' +
       'its end, Backspace takes its last character, and all show each new value as it comes.',
     options: {},
     examples: [
@@ -29,10 +29,10 @@ export const share: Command = command(
       ['date | lamportctl share log', 'appends what comes on stdin, and prints each new value'],
     ],
     notes:
-      'Enter is a newline; keys without a meaning here, such as arrows, do nothing. Control\n' +
-      'characters are shown as \\n and the like, a backslash as two, and of a long value its end. What is typed without a\n' +
-      'majority of hosts is written when there is one again. Where stdin is no terminal, each new\n' +
-      'value is printed on a line, and the end of stdin ends it once all is written; exit code 1: it\n' +
+      'Enter is a newline; keys without a meaning here, such as arrows, do nothing. Control ' +
+      'characters are shown as \\n and the like, a backslash as two, and of a long value its end. What is typed without a ' +
+      'majority of hosts is written when there is one again. Where stdin is no terminal, each new ' +
+      'value is printed on a line, and the end of stdin ends it once all is written; exit code 1: it ' +
       'was not all written, for the value would have had more than 64 KiB.',
     order: 'anywhere',
   },

@@ -14,7 +14,7 @@ const SPEC: CommandSpec = {
   name: 'watch',
   usage: ['watch NAME [--initial]', 'watch PREFIX/ [--initial]', 'watch NAME|PREFIX/ -- COMMAND'],
   summary:
-    'Prints each change of a variable, or of all whose names begin with PREFIX/; or runs a command\n' +
+    'Prints each change of a variable, or of all whose names begin with PREFIX/; or runs a command ' +
     'for each. Goes on until a signal, or until nobody reads; also while lamportd restarts.',
   options: { initial: { type: 'flag', describe: 'begin with how things are now' } },
   examples: [
@@ -25,13 +25,13 @@ const SPEC: CommandSpec = {
     ["lamportctl watch fan/speed -- sh -c './fan $LAMPORT_VAR_VALUE'", 'or in its environment'],
   ],
   notes:
-    'In lines NAME=VALUE a name or value that could be misread stands in the quotes of JSON, and a\n' +
+    'In lines NAME=VALUE a name or value that could be misread stands in the quotes of JSON, and a ' +
     'value that is not UTF-8 follows base64:. An unset of a single NAME is said on stderr.\n\n' +
-    'A COMMAND is run once for each change, one at a time; what changes meanwhile is coalesced to\n' +
-    'the newest, and writing the same value again is no change. It finds LAMPORT_VAR_NAME,\n' +
-    'LAMPORT_VAR_VALUE, LAMPORT_VAR_OLD_VALUE and LAMPORT_VAR_VERSION, and the value on its stdin.\n' +
-    'Of an unset: LAMPORT_VAR_DELETED=1, no VALUE and an empty stdin. A value that is not UTF-8, or\n' +
-    'has a NUL, is in LAMPORT_VAR_VALUE_BASE64 instead (and so with OLD). One that fails is told on\n' +
+    'A COMMAND is run once for each change, one at a time; what changes meanwhile is coalesced to ' +
+    'the newest, and writing the same value again is no change. It finds LAMPORT_VAR_NAME, ' +
+    'LAMPORT_VAR_VALUE, LAMPORT_VAR_OLD_VALUE and LAMPORT_VAR_VERSION, and the value on its stdin. ' +
+    'Of an unset: LAMPORT_VAR_DELETED=1, no VALUE and an empty stdin. A value that is not UTF-8, or ' +
+    'has a NUL, is in LAMPORT_VAR_VALUE_BASE64 instead (and so with OLD). One that fails is told on ' +
     'stderr, and the watch goes on.',
   order: 'before-command',
 }

@@ -82,13 +82,14 @@ export class Appender {
   async #writeAll(): Promise<void> {
     this.#isAtWork = true
     const { signal, told } = this.#options
+    const isOver = (): boolean => signal.aborted
     // What is typed in one go comes in several pieces.
     await Promise.resolve()
-    while (this.#edits.length > 0 && !signal.aborted) {
+    while (this.#edits.length > 0 && !isOver()) {
       try {
         await this.#writeOnce()
       } catch (error) {
-        if (signal.aborted) break
+        if (isOver()) break
         if (!(error instanceof LamportError)) throw error
         told(`${error.message}; what was typed last is not written yet, trying again`)
         await this.#forget()

@@ -19,8 +19,13 @@ export class FileError extends Error {
   override readonly name = 'FileError'
 }
 
-/** Owner and mode of a file that is to be written. */
-export type Manner = { readonly mode: number; readonly owner?: { uid: number; gid: number } }
+/** Owner and mode of a file that is to be written; without an owner, whoever writes it. */
+export type Manner = {
+  readonly mode: number
+  readonly owner?: { readonly uid: number; readonly gid: number }
+  /** Of the mode what the umask leaves. */
+  readonly isMasked?: boolean
+}
 
 /** A file that is complete and on the disk, but not yet in its place. */
 export class Draft {
@@ -34,11 +39,11 @@ export class Draft {
     wrapped(destination, 'cannot be written', () => {
       // What another of this number has left behind.
       rmSync(this.path, { force: true })
-      const file = openSync(this.path, 'wx', 0o600)
+      const file = openSync(this.path, 'wx', manner.isMasked === true ? manner.mode : 0o600)
       try {
         writeFileSync(file, bytes)
         if (manner.owner !== undefined) keepOwner(file, manner.owner)
-        fchmodSync(file, manner.mode)
+        if (manner.isMasked !== true) fchmodSync(file, manner.mode)
         fsyncSync(file)
       } catch (error) {
         this.discard()
@@ -93,7 +98,7 @@ export function behindLinks(path: string): string {
 export function mannerOf(path: string): Manner {
   return wrapped(path, 'cannot be looked at', () => {
     const found = statSync(path, { throwIfNoEntry: false })
-    if (found === undefined) return { mode: 0o644 & ~process.umask() }
+    if (found === undefined) return { mode: 0o644, isMasked: true }
     if (!found.isFile())
       throw Object.assign(new Error('no file'), { code: 'it is no regular file' })
     return { mode: found.mode & 0o7777, owner: { uid: found.uid, gid: found.gid } }

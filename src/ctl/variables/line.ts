@@ -21,8 +21,8 @@ export const IF: OptionSpec = {
 
 /** Exit codes of what is written, for the help. */
 export const WRITE_NOTES: string =
-  'Exit codes: 0 written; 1 not, for it has another version (--if), or is set (--create); 64 usage;\n' +
-  '69 no lamportd, or no majority: nothing was written; 76 no answer: the write may still take\n' +
+  'Exit codes: 0 written; 1 not, for it has another version (--if), or is set (--create); 64 usage; ' +
+  '69 no lamportd, or no majority: nothing was written; 76 no answer: the write may still take ' +
   'effect, and what was seen last is said; 77 permission.'
 
 /** One name and nothing else, or what is wrong. */

@@ -28,7 +28,7 @@ export async function restore(
 ): Promise<Restored> {
   const counts = { set: 0, kept: 0 }
   const rest = [...saved]
-  const state: { failed?: number; thrown?: unknown } = {}
+  const state: { failed?: number; thrown?: Error } = {}
   const work = async (): Promise<void> => {
     for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
       try {
@@ -39,7 +39,7 @@ export async function restore(
         try {
           state.failed = failedWrite(next.name, error)
         } catch {
-          state.thrown = error
+          state.thrown = error instanceof Error ? error : new Error(String(error))
         }
       }
     }

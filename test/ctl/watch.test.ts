@@ -104,6 +104,7 @@ test('a daemon that restarts is looked for again, and what changed meanwhile is 
     fake.write('a/kept', '2')
   })
   await fake.watched()
+  await running.says(/a\/gone\n/)
   fake.write('a/new', '2')
   await running.says(/a\/new=2\n/)
   t.is(await interrupted(running), 'a/new=1\na/kept=2\na/gone\na/new=2\n')

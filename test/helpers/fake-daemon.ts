@@ -116,14 +116,14 @@ export class FakeDaemon {
     heard.connection.send({ jsonrpc: '2.0', id: heard.id, error })
   }
 
-  /** The daemon is gone for a while; `listen` brings it back. */
-  async rest(): Promise<void> {
+  /** As a daemon that was killed: `listen` starts it again. */
+  async kill(): Promise<void> {
     for (const { socket } of this.connections) socket.destroy()
-    await new Promise(resolve => this.#server.close(resolve))
+    if (this.#server.listening) await new Promise(resolve => this.#server.close(resolve))
   }
 
   async stop(): Promise<void> {
-    await this.rest()
+    await this.kill()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 

@@ -103,7 +103,7 @@ export class FakeVariables {
   /** Gone for a while. */
   async restart(meanwhile: () => void = () => undefined): Promise<void> {
     this.#watches = []
-    await this.daemon.rest()
+    await this.daemon.kill()
     meanwhile()
     await this.daemon.listen()
   }

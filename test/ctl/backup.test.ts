@@ -56,6 +56,9 @@ test('export to stdout, and over a file that is there; an unreachable folder is 
   t.is((await fake.ran(t, ['export', file])).code, 0)
   t.is(statSync(file).mode & 0o777, 0o600)
   t.deepEqual(readdirSync(folder), ['backup'])
+  const device = await fake.ran(t, ['export', '/dev/null'])
+  t.is(device.code, 74)
+  t.regex(device.stderr, /\/dev\/null cannot be looked at: it is no regular file \(/)
   const lost = await fake.ran(t, ['export', join(folder, 'no', 'where')])
   t.is(lost.code, 74)
   t.regex(

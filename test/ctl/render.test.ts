@@ -194,3 +194,15 @@ test('with --lock it waits for its turn, and renders what is newest then', async
   await running.ended
   t.is(running.stdout.match(/now/g)?.length, 1)
 })
+
+test('a lock that is not to be had is asked for again', async t => {
+  const fake = await FakeVariables.start(t)
+  const { template, file } = placeOf(t, '{{x}}')
+  fake.write('x', '1')
+  const running = fake.run(t, ['render', template, file, '--lock', 'reload'])
+  fake.daemon.refuse(await fake.daemon.next('acquire'), 'leaving', 'it leaves')
+  await running.says(/it leaves/, 'stderr')
+  fake.daemon.grant(await fake.daemon.next('acquire'))
+  await running.says(/file replaced/)
+  t.is(readFileSync(file, 'utf8'), '1')
+})

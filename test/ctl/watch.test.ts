@@ -55,6 +55,7 @@ test('of a PREFIX/ each change is one line that cannot be misread', async t => {
   fake.write('a/b', 'two\nlines')
   fake.write('a/b', 'base64:aGk=')
   fake.write('a/b', { base64: '/w==' })
+  fake.write('a/b', 'turned\u202e\u009b')
   fake.write('a/b', '')
   fake.write('a/b', undefined)
   fake.write('a/c=d', '1')
@@ -65,6 +66,7 @@ test('of a PREFIX/ each change is one line that cannot be misread', async t => {
     'a/b="two\\nlines"',
     'a/b="base64:aGk="',
     'a/b=base64:/w==',
+    'a/b="turned\\u202e\\u009b"',
     'a/b=',
     'a/b',
     '"a/c=d"=1',

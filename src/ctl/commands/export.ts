@@ -2,7 +2,7 @@ import { command, usageError, type Command } from '../command.ts'
 import { Exit } from '../exit.ts'
 import { complain, counted, print, printBytes, printJson } from '../output.ts'
 import { backupLine } from '../variables/backup.ts'
-import { behindLinks, Draft, FileError } from '../variables/files.ts'
+import { behindLinks, Draft, FileError, mannerOf } from '../variables/files.ts'
 import { doubtOf, withVariables } from '../variables/line.ts'
 
 /** A backup of all variables. */
@@ -33,7 +33,10 @@ export const exportVariables: Command = command(
       return Exit.done
     }
     try {
-      new Draft(behindLinks(file), bytes, { mode: 0o600 }).place()
+      const path = behindLinks(file)
+      // Never in the place of a device.
+      mannerOf(path)
+      new Draft(path, bytes, { mode: 0o600 }).place()
     } catch (error) {
       if (!(error instanceof FileError)) throw error
       complain(error.message)

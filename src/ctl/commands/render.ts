@@ -14,6 +14,9 @@ import { Rendering, type Plan, type Rendered } from '../variables/rendering.ts'
 /** Variables that change together are written one after the other. */
 const SETTLE_MS = 100
 
+/** How soon a lock that was not to be had is asked for again. */
+const AGAIN_MS = 1000
+
 const SPEC: CommandSpec = {
   name: 'render',
   usage: ['render TEMPLATE DEST [--once] [--prefix P] [--check CMD] [--reload CMD] [--lock NAME]'],
@@ -86,6 +89,8 @@ class Keeper {
   readonly #options: Options
   /** By name, without the prefix. */
   readonly #values = new Map<string, Buffer>()
+  /** What was said last: saying it again would say nothing. */
+  #complaint: string | undefined
 
   constructor(rendering: Rendering, plan: Plan, prefix: string, options: Options) {
     this.#rendering = rendering
@@ -118,6 +123,9 @@ class Keeper {
           stop.abort()
         }
         hasBegun = true
+        if (told !== Exit.unavailable) continue
+        await pause(AGAIN_MS, signal)
+        isDue = true
       }
       work = undefined
     }
@@ -145,7 +153,7 @@ class Keeper {
     } catch (error) {
       if (this.#plan.signal.aborted) return { type: 'unchanged' }
       if (!(error instanceof LamportError) || this.#options.flag('once')) throw error
-      // Of the lock; what changes next tries again.
+      // Of the lock: it is asked for again.
       return { type: 'failed', code: Exit.unavailable, message: error.message }
     }
   }
@@ -153,7 +161,10 @@ class Keeper {
   /** Says what became of it, and gives the exit code. */
   #told(rendered: Rendered): number {
     const file = this.#plan.destination
-    if (rendered.type === 'failed') complain(rendered.message)
+    const message = rendered.type === 'failed' ? rendered.message : undefined
+    const isNews = message !== this.#complaint
+    this.#complaint = message
+    if (message !== undefined && isNews) complain(message)
     if (this.#options.flag('json')) printJson({ file, ...rendered })
     else if (rendered.type === 'replaced') print(`${file} replaced`)
     return rendered.type === 'failed' ? rendered.code : Exit.done

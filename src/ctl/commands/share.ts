@@ -102,7 +102,11 @@ class Session {
     const keyboard = this.#terminal === undefined ? undefined : new Keyboard()
     this.#terminal?.begin()
     process.stdin.on('data', (chunk: Buffer) => {
-      if (this.#isFarewell) return
+      if (this.#isFarewell) {
+        // A second time: at once.
+        if (chunk.includes(3) && keyboard !== undefined) this.#over.abort()
+        return
+      }
       if (keyboard === undefined) {
         const [whole, rest] = splitAtCharacter(Buffer.concat([this.#rest, chunk]))
         this.#rest = rest

@@ -15,7 +15,8 @@ const SPEC: CommandSpec = {
   usage: ['watch NAME [--initial]', 'watch PREFIX/ [--initial]', 'watch NAME|PREFIX/ -- COMMAND'],
   summary:
     'Prints each change of a variable, or of all whose names begin with PREFIX/; or runs a command ' +
-    'for each. Goes on until a signal, or until nobody reads; also while lamportd restarts.',
+    'for each. Goes on until a signal, or until there is something to print and nobody who reads; also ' +
+    'while lamportd restarts.',
   options: { initial: { type: 'flag', describe: 'begin with how things are now' } },
   examples: [
     ['lamportctl watch fan/speed', 'each new value, and a newline'],

@@ -63,15 +63,28 @@ function escapedText(
   })
 }
 
+/** What is not for a terminal, or turns the direction of what follows. */
+const SPECIAL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
+
 /**
  * `NAME=VALUE` on one line, or `NAME` alone for an unset. What could be taken for something else
  * stands in JSON's quotes, and what is not UTF-8 as `base64:`.
  */
 export function changeLine({ name, bytes }: Entry): string {
-  const left = /^"|=/.test(name) ? JSON.stringify(name) : name
+  const left = isPlain(name) && !name.includes('=') ? name : quotedText(name)
   if (bytes === undefined) return left
   if (!isUtf8(bytes)) return `${left}=base64:${bytes.toString('base64')}`
   const text = bytes.toString()
-  const isPlain = !/^"|^base64:|[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text)
-  return `${left}=${isPlain ? text : JSON.stringify(text)}`
+  return `${left}=${isPlain(text) && !text.startsWith('base64:') ? text : quotedText(text)}`
+}
+
+function isPlain(text: string): boolean {
+  return !text.startsWith('"') && text.search(SPECIAL) === -1
+}
+
+/** JSON escapes no more than it must. */
+function quotedText(text: string): string {
+  return JSON.stringify(text).replace(SPECIAL, character => {
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`
+  })
 }

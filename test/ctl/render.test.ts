@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -76,11 +77,15 @@ test('an existing file keeps its mode, and a symbolic link stays one', async t =
   const target = join(folder, 'target')
   writeFileSync(target, 'old')
   chmodSync(target, 0o640)
+  // Only root may give a file away.
+  const owner = process.getuid?.() === 0 ? 65_534 : statSync(target).uid
+  chownSync(target, owner, statSync(target).gid)
   symlinkSync('target', file)
   t.is((await fake.ran(t, ['render', template, file, '--once', '--prefix', 'conf/'])).code, 0)
   t.is(readlinkSync(file), 'target')
   t.is(readFileSync(target, 'utf8'), '1')
   t.is(statSync(target).mode & 0o777, 0o640)
+  t.is(statSync(target).uid, owner)
   rmSync(target)
   fake.write('conf/x', '2')
   t.is((await fake.ran(t, ['render', template, file, '--once', '--prefix', 'conf/'])).code, 0)

@@ -36,7 +36,7 @@ test.serial(
     }
     const [, text] = await one.outcome('get', 'site/motd')
     t.is(
-      [...text.slice('hello'.length)].sort().join(''),
+      Array.from(text.slice('hello'.length)).sort().join(''),
       'a'.repeat(20) + 'b'.repeat(20) + 'c'.repeat(20),
     )
 

@@ -38,6 +38,7 @@ const packages: Record<string, RegExp> = {
   'yargs/helpers': /^src\/(ctl|daemon)\//,
   debug: /^src\/daemon\//,
   lmdb: /^(src\/daemon\/store|test\/daemon\/store\.test)\.ts$/,
+  mustache: /^src\/ctl\/variables\/template\.ts$/,
   yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 

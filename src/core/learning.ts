@@ -82,19 +82,37 @@ export class Learning {
     }
   }
 
+  /**
+   * What has to be written in one batch with a record that our acceptor has changed. A version that
+   * is noted as chosen without its value rests on the value that stood in the record until now.
+   */
+  noteBeside(name: string): readonly StoreEntry[] {
+    const known = this.known.value(name)
+    const accepted = this.#output.accepted(name)
+    if (known === undefined) return []
+    const isRight = accepted !== undefined && isSameVersion(accepted, known)
+    if (isRight && !this.#unsaved.has(name)) return []
+    this.#unsaved.delete(name)
+    return [this.#note(name, known)]
+  }
+
   /** Writes down what is known to have been chosen. */
   save(): void {
     this.#saveAt = NEVER
     const entries: StoreEntry[] = []
     for (const name of this.#unsaved) {
       const known = this.known.value(name)
-      if (known === undefined) continue
-      const accepted = this.#output.accepted(name)
-      const isAccepted = accepted !== undefined && isSameVersion(accepted, known)
-      const { version, writer } = known
-      entries.push(chosenEntry(name, isAccepted ? { version, writer } : known))
+      if (known !== undefined) entries.push(this.#note(name, known))
     }
     this.#unsaved.clear()
     if (entries.length > 0) this.#output.append(entries)
+  }
+
+  /** Without the value where that stands in the record of our acceptor. */
+  #note(name: string, known: VariableValue): StoreEntry {
+    const accepted = this.#output.accepted(name)
+    const isAccepted = accepted !== undefined && isSameVersion(accepted, known)
+    const { version, writer } = known
+    return chosenEntry(name, isAccepted ? { version, writer } : known)
   }
 }

@@ -14,7 +14,7 @@ import { Reads, type Wish } from './reads.ts'
 import { compareBallots } from './register.ts'
 import { Registers } from './registers.ts'
 import type { Rules } from './rules.ts'
-import { acceptedEntry, chosenEntry, floorEntry, promisedEntry, type Durable } from './store.ts'
+import { acceptedEntry, floorEntry, promisedEntry, type Durable } from './store.ts'
 import {
   isSameVersion,
   variableOf,
@@ -96,13 +96,8 @@ export class Variables {
     this.#known = this.#learning.known
     this.#registers = new Registers(durable.registers, durable.floor, {
       promised: (name, ballot) => output.append([promisedEntry(name, ballot)]),
-      accepted: (name, record) => {
-        // What is overwritten may be the newest value that is known to have been chosen.
-        const known = this.#known.value(name)
-        const isKept = known !== undefined && !isSameVersion(known, record.value ?? known)
-        const chosen = isKept ? [chosenEntry(name, known)] : []
-        output.append([acceptedEntry(name, record), ...chosen])
-      },
+      accepted: (name, record) =>
+        output.append([acceptedEntry(name, record), ...this.#learning.noteBeside(name)]),
       floor: counter => output.append([floorEntry(counter)]),
     })
     const reachable = (): readonly HostId[] => output.reachable()

@@ -17,6 +17,7 @@ import { channelOf, type Message } from './core/message.ts'
 import type { Rules } from './core/rules.ts'
 import type { Durable } from './core/store.ts'
 import { describeDifference, digestOf } from './core/table.ts'
+import type { PastVersion, Variable } from './core/variable.ts'
 import { assert, unreachable } from './lib/assert.ts'
 import type { Random } from './lib/random.ts'
 import {
@@ -44,6 +45,7 @@ export type {
   TraceEvent,
   WhyStatus,
 } from './core/command.ts'
+export type { PastVersion, Variable } from './core/variable.ts'
 export { NOTHING_DURABLE, recover, type Durable } from './core/store.ts'
 
 /** One line of hosts.yml. */
@@ -172,6 +174,7 @@ export class Node {
       respond: (id, response) => this.#effects.push({ type: 'response', id, response }),
       event: event => this.#effects.push({ type: 'event', event }),
       isDrained: () => this.#others.every(({ id }) => this.#isDrained(id)),
+      isCongested: to => this.#endpoint.peer(to).queuedBytes > QUEUE_HIGH_BYTES,
       trace,
     })
     this.#endpoint = new Endpoint(
@@ -287,6 +290,21 @@ export class Node {
   /** Every lock in use, by name; holders and waiters in order. */
   locks(now: Instant): readonly LockStatus[] {
     return this.#host.locks(now)
+  }
+
+  /** A variable as this host knows it, without asking anybody. */
+  variable(name: string): Variable {
+    return this.#host.variable(name)
+  }
+
+  /** Every variable that is set, as this host knows them, by name. */
+  variables(): readonly Variable[] {
+    return this.#host.variables()
+  }
+
+  /** The versions of a variable, the newest first. */
+  history(name: string): readonly PastVersion[] {
+    return this.#host.history(name)
   }
 
   /** Why a lock is not to be had, as this host sees it. */

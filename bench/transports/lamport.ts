@@ -130,6 +130,18 @@ class LamportLine implements Driven, Line {
     throw new Error('a transport has no locks')
   }
 
+  variable(): never {
+    throw new Error('a transport has no variables')
+  }
+
+  variables(): never {
+    throw new Error('a transport has no variables')
+  }
+
+  history(): never {
+    throw new Error('a transport has no variables')
+  }
+
   /** As a client's command, or an answer given while a message is delivered. */
   #send(channel: ChannelId, payload: Uint8Array): void {
     if (this.#now !== undefined) {

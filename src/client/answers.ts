@@ -1,17 +1,29 @@
 import type {
   AcquireResult,
   CancelResult,
+  ChangeParams,
+  CurrentParams,
   ErrorObject,
+  GetResult,
   HelloParams,
+  HistoryEntry,
+  HistoryResult,
   HolderEntry,
   LeaseParams,
   LockEntry,
   LockMode,
   LocksResult,
   LostParams,
+  NoMajorityData,
   QueuedParams,
   RequestId,
   StatusResult,
+  ValueField,
+  VariableEntry,
+  VarsEntry,
+  VarsResult,
+  VersionDiffersData,
+  WatchResult,
   WhyResult,
 } from '../control/protocol.ts'
 import {
@@ -110,6 +122,56 @@ export const isLocksResult: Shape<LocksResult> = arrayOf(
   }),
 )
 
+const VARIABLE: { readonly [K in keyof VariableEntry]-?: Shape<VariableEntry[K]> } = {
+  name: isString,
+  value: optional(isValueField),
+  deleted: optional(oneOf<true>(true)),
+  version: isNumber,
+  writer: nullable(
+    objectOf<NonNullable<VariableEntry['writer']>>({ host: isString, time: isNumber }),
+  ),
+}
+
+export const isVariableEntry: Shape<VariableEntry> = objectOf<VariableEntry>(VARIABLE)
+
+export const isGetResult: Shape<GetResult> = objectOf<GetResult>({
+  ...VARIABLE,
+  majority: optional(isBoolean),
+})
+
+export const isVarsResult: Shape<VarsResult> = objectOf<VarsResult>({
+  variables: arrayOf(objectOf<VarsEntry>({ ...VARIABLE, size: isNumber })),
+  next: nullable(isString),
+})
+
+export const isHistoryResult: Shape<HistoryResult> = arrayOf(
+  objectOf<HistoryEntry>({ ...VARIABLE, size: optional(isNumber) }),
+)
+
+export const isWatchResult: Shape<WatchResult> = objectOf<WatchResult>({ watch: isNumber })
+
+export const isCurrentParams: Shape<CurrentParams> = objectOf<CurrentParams>({ watch: isNumber })
+
+export const isChangeParams: Shape<ChangeParams> = objectOf<ChangeParams>({
+  ...VARIABLE,
+  watches: arrayOf(isNumber),
+  initial: optional(oneOf<true>(true)),
+  skipped: optional(isNumber),
+})
+
+export const isVersionDiffersData: Shape<VersionDiffersData> = objectOf<VersionDiffersData>({
+  current: isVariableEntry,
+})
+
+export const isNoMajorityData: Shape<NoMajorityData> = objectOf<NoMajorityData>({
+  effect: oneOf<NoMajorityData['effect']>('none', 'unknown'),
+  seen: optional(isVariableEntry),
+})
+
+function isValueField(value: unknown): value is ValueField {
+  return isString(value) || (isObject(value) && isString(value.base64))
+}
+
 type Host = StatusResult['hosts'][number]
 
 export const isWhyResult: Shape<WhyResult> = objectOf<WhyResult>({
@@ -136,6 +198,11 @@ export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({
   blank: nullable(isString),
   grants: isNumber,
   connections: isNumber,
+  variables: objectOf<StatusResult['variables']>({
+    count: isNumber,
+    bytes: isNumber,
+    complete: isBoolean,
+  }),
   hosts: arrayOf(
     objectOf<Host>({
       id: isNumber,

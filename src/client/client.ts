@@ -7,28 +7,43 @@ import type {
   AcquireResult,
   LockMode,
   LocksResult,
-  LostParams,
   RequestId,
   StatusResult,
   WhyResult,
 } from '../control/protocol.ts'
+import { orAborted } from './abort.ts'
 import {
   isAcquireResult,
   isCancelResult,
-  isLease,
   isLocksResult,
-  isLost,
-  isQueued,
   isStatusResult,
   isWhyResult,
 } from './answers.ts'
 import { Connection } from './connection.ts'
 import { LamportError } from './error.ts'
+import { notified, type Granted } from './granted.ts'
 import { HeldLock, type Lock } from './lock.ts'
+import { checkMode, limitOf, modeOf } from './mode.ts'
 import type { Shape } from './shape.ts'
+import type { ListedVariable, PastVersion, Reading, Variable } from './variable.ts'
+import {
+  getVariable,
+  listVariables,
+  readHistory,
+  setVariable,
+  unsetVariable,
+  type GetOptions,
+  type SetOptions,
+  type UnsetOptions,
+  type VarsOptions,
+} from './variables.ts'
+import { VariableWatch, type Watch, type WatchOptions } from './watch.ts'
 
 export { LamportError, type LamportErrorCode } from './error.ts'
 export type { Lock } from './lock.ts'
+export type { Change, ListedVariable, PastVersion, Reading, Variable } from './variable.ts'
+export type { GetOptions, SetOptions, UnsetOptions, VarsOptions } from './variables.ts'
+export type { Watch, WatchOptions } from './watch.ts'
 
 /** How long the daemon may take for an answer that waits for nobody. */
 const ANSWER_MS = 10_000
@@ -81,18 +96,11 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   return Client.open(found.path, options.signal)
 }
 
-/** What the daemon's notifications are about. */
-type Granted = {
-  /** By token. */
-  readonly locks: Map<number, HeldLock>
-  /** By the id of the acquire. */
-  readonly queued: Map<RequestId, (position: number) => void>
-}
-
 /** A connection to lamportd and the locks that are held over it. */
 export class Client {
   readonly #connection: Connection
   readonly #granted: Granted
+  readonly #watches = new Set<VariableWatch>()
 
   private constructor(connection: Connection, granted: Granted) {
     this.#connection = connection
@@ -206,6 +214,54 @@ export class Client {
     }
   }
 
+  /**
+   * A variable's newest version: no older than any change that was acknowledged before, on whatever
+   * host. One that was never set is answered as well, with version 0. Rejects with `noMajority`
+   * where none is heard in time; with `local` it never waits for others.
+   */
+  get(name: string, options: GetOptions = {}): Promise<Reading> {
+    return getVariable(this.#connection, name, options)
+  }
+
+  /**
+   * Gives a variable a value of at most 65,536 bytes (text: of UTF-8), and resolves with what it has
+   * become when a majority of hosts has it on disk. Rejects with `versionDiffers` where a condition
+   * does not hold (`error.current`: how it is), `noMajority` where nothing was changed or will be,
+   * `limit` where there is no room, and `uncertain` where it may still take effect (`error.seen`).
+   */
+  set(name: string, value: string | Uint8Array, options: SetOptions = {}): Promise<Variable> {
+    return setVariable(this.#connection, name, value, options)
+  }
+
+  /** Takes a variable's value away; its version rises. Rejects as `set` does. */
+  unset(name: string, options: UnsetOptions = {}): Promise<Variable> {
+    return unsetVariable(this.#connection, name, options)
+  }
+
+  /** What is set, as this host knows it, by name; asked for in pages, as it is taken. */
+  vars(prefix = '', options: VarsOptions = {}): AsyncGenerator<ListedVariable, void, undefined> {
+    return listVariables(this.#connection, prefix, options)
+  }
+
+  /** Past versions of a variable, the newest first, as many as this host keeps. */
+  history(name: string): Promise<readonly PastVersion[]> {
+    return readHistory(this.#connection, name)
+  }
+
+  /**
+   * The changes of a variable, or, where this ends in `/` or is empty, of all whose names begin so.
+   * It begins at once, and ends with `return()`, its signal, or this client's `close()`; nothing
+   * else: while lamportd is away it waits, and then tells what is new. For each name versions rise,
+   * and the last always arrives; in between a slow taker is not told of all. Rejects with `argument`
+   * at once, and with what makes it useless to go on, such as `permission`.
+   */
+  watch(nameOrPrefix: string, options: WatchOptions = {}): Watch {
+    const watch = new VariableWatch(this.socket, nameOrPrefix, options)
+    this.#watches.add(watch)
+    void watch.over.then(() => this.#watches.delete(watch))
+    return watch
+  }
+
   /** Every lock in use, or what there is of one name; holders and waiters in order. */
   async locks(name?: string): Promise<LocksResult> {
     const locks = await this.#ask('locks', {}, isLocksResult)
@@ -227,9 +283,10 @@ export class Client {
     return this.#ask('status', {}, isStatusResult)
   }
 
-  /** Ends the connection: whatever it held is let go. */
-  close(): Promise<void> {
-    return this.#connection.close()
+  /** Ends the connection and all watches: whatever it held is let go. */
+  async close(): Promise<void> {
+    const watches = [...this.#watches].map(watch => watch.return())
+    await Promise.all([this.#connection.close(), ...watches])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -280,72 +337,12 @@ export class Client {
   }
 }
 
-function notified({ locks, queued }: Granted, method: string, params: unknown): void {
-  switch (method) {
-    case 'lease':
-      // A lease is the host's: one line speaks for every lock of the connection.
-      if (isLease(params)) for (const lock of locks.values()) lock.renew(params, monotonicNow())
-      return
-    case 'lost':
-      if (isLost(params)) lose(locks, params)
-      return
-    case 'queued':
-      if (isQueued(params)) queued.get(params.id)?.(params.position)
-      return
-    default:
-    // A newer daemon says more.
-  }
-}
-
-function lose(locks: Map<number, HeldLock>, { token, reason }: LostParams): void {
-  const lock = locks.get(token)
-  locks.delete(token)
-  const what = `the lock ${lock?.names.join(' ') ?? ''} was lost: ${reason}`
-  lock?.lose(new LamportError('lost', what))
-}
-
-function checkMode(mode: LockMode, count: number | undefined): string | undefined {
-  if (mode !== 'count') {
-    return count === undefined ? undefined : `count goes with mode count, not ${mode}`
-  }
-  if (count !== undefined && Number.isSafeInteger(count) && count >= 1) return undefined
-  return `mode count takes a count of at least 1, not ${count ?? 'none'}`
-}
-
-function limitOf(mode: LockMode, count: number | undefined): number {
-  if (mode === 'shared') return 0
-  return mode === 'count' ? (count ?? 1) : 1
-}
-
-function modeOf(limit: number): LockMode {
-  if (limit === 0) return 'shared'
-  return limit === 1 ? 'exclusive' : 'count'
-}
-
 function isTimeout(error: unknown): boolean {
   return error instanceof LamportError && error.code === 'timeout'
 }
 
 function isAnswer(value: unknown): value is unknown {
   return value !== undefined
-}
-
-/** Settles as the promise does, or rejects with the signal's reason, whichever is first. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  // Where the signal comes first, what becomes of the promise is nobody's news.
-  promise.catch(() => undefined)
-  let abort = (): void => undefined
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort)
-  })
-  try {
-    signal.throwIfAborted()
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }
 
 function lostMeanwhile(lock: Lock): LamportError {

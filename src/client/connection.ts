@@ -3,7 +3,7 @@ import { encodeLine, LineReader, type Line } from '../control/framing.ts'
 import { PROTOCOL_VERSION, type HelloParams, type RequestId } from '../control/protocol.ts'
 import { assert, unreachable } from '../lib/assert.ts'
 import { isHello, parseLine } from './answers.ts'
-import { answered, LamportError } from './error.ts'
+import { answered, closed, LamportError } from './error.ts'
 
 /** A daemon says hello at once; one that does not is stopped, or is no lamportd. */
 const HELLO_MS = 5000
@@ -88,6 +88,11 @@ export class Connection {
   get hello(): HelloParams {
     assert(this.#hello !== undefined, 'a connection is given out when the daemon has said hello')
     return this.#hello
+  }
+
+  /** Whether a request is sent at all. */
+  get isOpen(): boolean {
+    return this.#end === undefined
   }
 
   /** Sends a request. */
@@ -276,8 +281,4 @@ function running(code: string | undefined): string {
 function silent(path: string): LamportError {
   const message = `no answer from lamportd at ${path} (is it running? systemctl status lamportd)`
   return new LamportError('unreachable', message)
-}
-
-function closed(): LamportError {
-  return new LamportError('closed', 'the connection to lamportd was closed by this program')
 }

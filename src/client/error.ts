@@ -1,4 +1,5 @@
 import { ErrorCode, type ErrorObject } from '../control/protocol.ts'
+import type { Variable } from './variable.ts'
 
 /** Codes of the daemon's answers, by name. */
 export type AnswerCode = keyof typeof ErrorCode
@@ -24,7 +25,9 @@ export type LamportErrorCode =
   | 'lost'
   /** The lock's deadline passed without a renewal. */
   | 'expired'
-  /** A name, a mode or another argument that cannot be right. */
+  /** A change was not finished in its time: it may still take effect. `seen`: what was seen last. */
+  | 'uncertain'
+  /** A name, a value, a mode or another argument that cannot be right. */
   | 'argument'
 
 /** Everything that this library rejects with, but for the reasons of the caller's own signals. */
@@ -33,12 +36,28 @@ export class LamportError extends Error {
   readonly code: LamportErrorCode
   /** What the daemon gave beside its message, such as `effect` or `current`. */
   readonly data: unknown
+  /** With `versionDiffers`: the variable as it is. */
+  readonly current: Variable | undefined
+  /** With `uncertain`, where the daemon could say: the variable as its host saw it last. */
+  readonly seen: Variable | undefined
 
-  constructor(code: LamportErrorCode, message: string, data?: unknown) {
+  constructor(
+    code: LamportErrorCode,
+    message: string,
+    data?: unknown,
+    variables: { readonly current?: Variable; readonly seen?: Variable } = {},
+  ) {
     super(message)
     this.code = code
     this.data = data
+    this.current = variables.current
+    this.seen = variables.seen
   }
+}
+
+/** The end that this program has made. */
+export function closed(): LamportError {
+  return new LamportError('closed', 'the connection to lamportd was closed by this program')
 }
 
 /** An error that the daemon answered. */

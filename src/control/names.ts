@@ -17,12 +17,25 @@ export function checkNames(names: readonly string[]): string | undefined {
 /** What is wrong with the name of a lock or a variable and what to do, or `undefined`. */
 export function checkName(name: string): string | undefined {
   if (name === '') return 'the name is empty (give one of 1 to 255 bytes)'
+  return checkText(name, 'name')
+}
+
+/** What is wrong with the beginning of names and what to do, or `undefined`. All begin with ''. */
+export function checkPrefix(prefix: string): string | undefined {
+  return checkText(prefix, 'prefix')
+}
+
+/** What is ordinary is looked at once: names come with every request. */
+const ORDINARY = /^[ -~]*$/
+
+function checkText(text: string, what: 'name' | 'prefix'): string | undefined {
+  if (text.length <= NAME_BYTES_MAX && ORDINARY.test(text)) return undefined
   // A name goes to terminals and logs of every host.
-  if (/\p{Cc}/u.test(name)) {
-    return `the name ${JSON.stringify(name)} contains a control character (choose one without)`
+  if (/\p{Cc}/u.test(text)) {
+    return `the ${what} ${JSON.stringify(text)} contains a control character (choose one without)`
   }
-  if (/\p{Cs}/u.test(name)) return 'the name is not valid Unicode (choose another)'
-  const bytes = Buffer.byteLength(name)
+  if (/\p{Cs}/u.test(text)) return `the ${what} is not valid Unicode (choose another)`
+  const bytes = Buffer.byteLength(text)
   if (bytes <= NAME_BYTES_MAX) return undefined
-  return `the name has ${bytes} bytes, at most ${NAME_BYTES_MAX} are possible (choose a shorter one)`
+  return `the ${what} has ${bytes} bytes, at most ${NAME_BYTES_MAX} are possible (choose a shorter one)`
 }

@@ -121,7 +121,7 @@ export type HolderEntry = {
   readonly ghostMs?: number
 }
 
-/** Bytes of a variable's value. */
+/** Bytes of a variable's value, at most. */
 export const VALUE_BYTES_MAX: number = 64 * 1024
 
 /** A value on the socket: text, or base64 where it is not UTF-8. */
@@ -175,10 +175,13 @@ export type NoMajorityData = {
   readonly seen?: VariableEntry
 }
 
+/** How long a majority is waited for where `waitMs` is absent. */
+export const WAIT_MS: number = 5000
+
 /** Set variables by name, as this host knows them, in pages. */
 export type VarsParams = {
   readonly prefix?: string
-  /** With their values. */
+  /** With their values, which are left out else. */
   readonly values?: boolean
   /** `next` of the page before. */
   readonly after?: string
@@ -202,17 +205,24 @@ export type HistoryEntry = VariableEntry & { readonly size?: number }
 export type WatchParams = {
   readonly name?: string
   readonly prefix?: string
-  /** First tell of what is set now (of a name: also that it is not set). */
+  /** First tell of what is set now (of a name: also that it is not set); then `current` is told. */
   readonly initial?: boolean
 }
 export type WatchResult = { readonly watch: number }
 export type UnwatchParams = { readonly watch: number }
-/** Notification `change`: for each name the versions rise; a slow reader gets the newest only. */
+/**
+ * Notification `change`: for each name the versions rise; a slow reader gets the newest only. One
+ * line a connection, however many of its watches match.
+ */
 export type ChangeParams = VariableEntry & {
-  readonly watch: number
-  /** How many versions of it this watch was not told of, because it read too slowly. */
+  readonly watches: readonly number[]
+  /** No change: so it was when the watch began. */
+  readonly initial?: true
+  /** Of how many changes before it this connection was not told, because it read too slowly. */
   readonly skipped?: number
 }
+/** Notification `current`: everything that was set when the watch began has been told. */
+export type CurrentParams = { readonly watch: number }
 
 export type HostState = 'member' | 'heard' | 'connected' | 'silent'
 

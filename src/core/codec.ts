@@ -1,12 +1,24 @@
 import { unreachable } from '../lib/assert.ts'
 import { decode, encode } from '../lib/cbor.ts'
 import { milliseconds } from '../lib/time.ts'
-import { HOST_ID_LIMIT, TIME_LIMIT, type HostId } from './clock.ts'
+import type { HostId } from './clock.ts'
+import {
+  ballotFields,
+  isHostId,
+  isListOf,
+  isName,
+  isStamp,
+  isTime,
+  parseBallot,
+  parseList,
+  parsePair,
+} from './fields.ts'
 import type { Heartbeat } from './hearing.ts'
 import {
   INFO_BYTES_MAX,
+  isCatchUpMessage,
+  isVariableMessage,
   MESSAGE_TYPES,
-  NAME_BYTES_MAX,
   NAMES_MAX,
   type BlankMessage,
   type Ghost,
@@ -15,9 +27,15 @@ import {
   type MessageType,
   type RecoveryPhase,
 } from './message.ts'
-import type { AcceptorRecord, Ballot } from './register.ts'
+import type { AcceptorRecord } from './register.ts'
 import type { Memory } from './memory.ts'
 import type { SafetyTable } from './table.ts'
+import {
+  catchUpFields,
+  parseCatchUpFields,
+  parseVariableFields,
+  variableFields,
+} from './variable-codec.ts'
 import type { Member, View } from './view.ts'
 
 /** What is no message, and why. */
@@ -42,18 +60,19 @@ export function decodeMessage(payload: Uint8Array): Message | Malformed {
 
 /** A heartbeat as the payload of a DGRAM frame. */
 export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
-  const { incarnation, stamp, echo, view, heard } = heartbeat
-  return encode([incarnation, stamp, echo ?? null, view, heard])
+  const { incarnation, stamp, echo, view, heard, digest } = heartbeat
+  return encode([incarnation, stamp, echo ?? null, view, heard, digest])
 }
 
 export function decodeHeartbeat(payload: Uint8Array): Heartbeat | Malformed {
   const value = decode(payload)
-  if (!Array.isArray(value) || value.length !== 5) return { malformed: 'no heartbeat' }
-  const [incarnation, stamp, echo, view, heard] = value as unknown[]
+  if (!Array.isArray(value) || value.length !== 6) return { malformed: 'no heartbeat' }
+  const [incarnation, stamp, echo, view, heard, digest] = value as unknown[]
   if (!isTime(incarnation) || !isStamp(stamp) || !isTime(view)) return { malformed: 'heartbeat' }
   if (echo !== null && !isStamp(echo)) return { malformed: 'heartbeat with no echo' }
   if (!isListOf(heard, isHostId)) return { malformed: 'heartbeat with no hosts' }
-  return { incarnation, stamp, echo: echo ?? undefined, view, heard }
+  if (!isTime(digest)) return { malformed: 'heartbeat with no digest' }
+  return { incarnation, stamp, echo: echo ?? undefined, view, heard, digest }
 }
 
 /** What an acceptor must not forget, as it is stored. */
@@ -74,6 +93,9 @@ export function decodeAcceptor(bytes: Uint8Array): AcceptorRecord<View> | Malfor
 }
 
 function fieldsOf(message: Message): readonly unknown[] {
+  if (isVariableMessage(message)) {
+    return isCatchUpMessage(message) ? catchUpFields(message) : variableFields(message)
+  }
   switch (message.type) {
     case 'request':
       return [message.view, ...requestFields(message)]
@@ -112,7 +134,8 @@ function fieldsOf(message: Message): readonly unknown[] {
       const { to, phase, ready, accepted, value, known, memory } = message
       const { life, foundedWith, newcomer, isNewcomer } = message
       const register = [ballotFields(accepted), viewFields(value), known, memoryFields(memory)]
-      return [to, phase, ready, ...register, life, foundedWith, newcomer, isNewcomer]
+      const lives = [life, foundedWith, newcomer, isNewcomer]
+      return [to, phase, ready, ...register, ...lives, message.records]
     }
     default:
       return unreachable(message)
@@ -141,6 +164,22 @@ function parseFields(
     case 'blank':
     case 'answer':
       return parseBlankFields(type, time, fields)
+    case 'variable-prepare':
+    case 'variable-promise':
+    case 'variable-conflict':
+    case 'variable-accept':
+    case 'variable-accepted':
+    case 'variable-learn':
+    case 'variable-read':
+    case 'variable-state':
+      return parseVariableFields(type, time, fields)
+    case 'compare':
+    case 'listing':
+    case 'want':
+    case 'values':
+    case 'fetch':
+    case 'records':
+      return parseCatchUpFields(type, time, fields)
     default:
       return unreachable(type)
   }
@@ -232,7 +271,7 @@ function parseAnswer(
   fields: readonly unknown[],
 ): Omit<Answer, 'type' | 'time' | 'to' | 'phase'> | undefined {
   const [ready, ballot, value, known, memoryList, ...names] = fields
-  const [life, foundedWith, newcomer, isNewcomer] = names
+  const [life, foundedWith, newcomer, isNewcomer, records] = names
   const accepted = parseBallot(ballot)
   const view = parseOptionalView(value)
   const memory = memoryList === null ? undefined : parseMemory(memoryList)
@@ -241,8 +280,9 @@ function parseAnswer(
   if (accepted === undefined || view === undefined) return undefined
   if (memoryList !== null && memory === undefined) return undefined
   if (!isTime(life) || !isTime(foundedWith) || !isTime(newcomer)) return undefined
+  if (!isTime(records)) return undefined
   const said = { ready, accepted, value: view.view, known, memory }
-  return { ...said, life, foundedWith, newcomer, isNewcomer }
+  return { ...said, life, foundedWith, newcomer, isNewcomer, records }
 }
 
 function memoryFields(memory: Memory | undefined): unknown {
@@ -304,23 +344,8 @@ function parseRequestFields(fields: readonly unknown[]): RequestBody | undefined
 function isNames(value: unknown): value is string[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > NAMES_MAX) return false
   return (value as unknown[]).every(
-    (name, i, all) =>
-      typeof name === 'string' &&
-      name.length > 0 &&
-      name.length <= NAME_BYTES_MAX &&
-      (i === 0 || (all[i - 1] as string) < name),
+    (name, i, all) => isName(name) && (i === 0 || (all[i - 1] as string) < name),
   )
-}
-
-function ballotFields({ counter, host }: Ballot): unknown {
-  return [counter, host]
-}
-
-function parseBallot(value: unknown): Ballot | undefined {
-  if (!Array.isArray(value)) return undefined
-  const [counter, host] = value as unknown[]
-  if (!isTime(counter) || !isTime(host) || host >= HOST_ID_LIMIT) return undefined
-  return { counter, host }
 }
 
 function viewFields(view: View | undefined): unknown {
@@ -350,40 +375,6 @@ function parseMember(value: unknown): [HostId, Member] | undefined {
   const [host, incarnation, since] = value as unknown[]
   if (!isHostId(host) || !isTime(incarnation) || !isTime(since)) return undefined
   return [host, { incarnation, since }]
-}
-
-/** A host and a number: its incarnation, or its votes. */
-function parsePair(value: unknown): [HostId, number] | undefined {
-  if (!Array.isArray(value)) return undefined
-  const [host, number] = value as unknown[]
-  return isHostId(host) && isTime(number) ? [host, number] : undefined
-}
-
-function parseList<T>(value: unknown, parse: (item: unknown) => T | undefined): T[] | undefined {
-  if (!Array.isArray(value)) return undefined
-  const items: T[] = []
-  for (const item of value as unknown[]) {
-    const parsed = parse(item)
-    if (parsed === undefined) return undefined
-    items.push(parsed)
-  }
-  return items
-}
-
-function isListOf<T>(value: unknown, is: (item: unknown) => item is T): value is T[] {
-  return Array.isArray(value) && (value as unknown[]).every(is)
-}
-
-function isTime(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < TIME_LIMIT
-}
-
-function isStamp(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
-}
-
-function isHostId(value: unknown): value is HostId {
-  return Number.isInteger(value) && (value as number) > 0 && (value as number) < HOST_ID_LIMIT
 }
 
 function isPhase(value: unknown): value is RecoveryPhase {

@@ -11,7 +11,7 @@ import {
 import type { HostId, LamportClock } from './clock.ts'
 import type { BlankMessage } from './message.ts'
 import { isLoyal, type Memory } from './memory.ts'
-import { Recovery, type Answer, type Recovered } from './recovery.ts'
+import { Recovery, type Answer, type Copies, type Recovered } from './recovery.ts'
 import type { AcceptorRecord } from './register.ts'
 import { graceOf, isSameTable, type SafetyTable } from './table.ts'
 import { Votes, type View } from './view.ts'
@@ -30,8 +30,11 @@ export type FoundingOutput = {
   send(to: readonly HostId[], message: BlankMessage): void
   /** The host stops being blank as soon as this is durable, and the acceptor's record with it. */
   ready(record: ReadyRecord, recovered: Recovered | undefined): void
-  /** Ballots below this must be refused before anything sent after it leaves. */
-  raiseFloor(counter: number): void
+  /**
+   * Ballots below this must be refused before anything sent after it leaves. How many records of
+   * variables the host that asks for it may fetch.
+   */
+  raiseFloor(counter: number, host: HostId, life: number): number
   /** What this host's acceptor holds, for a host that has lost its own. */
   acceptorRecord(): AcceptorRecord<View>
   /** The highest incarnation of a host that this one has met. */
@@ -86,6 +89,7 @@ export class Founding {
       readonly ready: ReadyRecord | undefined
       readonly pledged: SafetyTable | undefined
     },
+    copies: Copies,
     output: FoundingOutput,
   ) {
     this.#self = self.id
@@ -100,7 +104,7 @@ export class Founding {
     this.#memory = ready && { voted: ready.table, pledged: pledged ?? ready.table }
     if (ready !== undefined && this.#isLoyal) this.#record = ready
     this.#isSettled = this.#record !== undefined
-    this.#recovery = new Recovery(self, this.#others, table, clock)
+    this.#recovery = new Recovery(self, this.#others, table, clock, copies)
     if (this.#remembers) this.#recovery.begin()
   }
 
@@ -188,6 +192,11 @@ export class Founding {
     }
   }
 
+  /** More of what others know has come: see `copying.ts`. */
+  copied(): void {
+    if (!this.#isSettled) this.#advance()
+  }
+
   /** For people: whom a blank host waits for. */
   waitsFor(name: (host: HostId) => string): string | undefined {
     if (!this.isBlank) return undefined
@@ -247,8 +256,9 @@ export class Founding {
       const isEveryone = lives.size === this.#others.length
       if (isEveryone && this.#recovery.phase === 0) this.#settle(lives, undefined)
     }
+    let records = 0
     if (message.phase === 2) {
-      this.#output.raiseFloor(message.floor)
+      records = this.#output.raiseFloor(message.floor, from, message.life)
       this.#pledge()
     }
     const { accepted, value } = this.#output.acceptorRecord()
@@ -266,6 +276,7 @@ export class Founding {
       life: this.#life,
       newcomer: this.#record?.newcomers.get(from) ?? 0,
       isNewcomer: this.#recovery.isNewcomer,
+      records,
     })
   }
 

@@ -21,6 +21,8 @@ export type Heartbeat = {
   readonly view: number
   /** Whom the sender has heard within `suspect`. */
   readonly heard: readonly HostId[]
+  /** Of the values of variables that the sender knows to have been chosen. */
+  readonly digest: number
 }
 
 type Voice = {
@@ -54,7 +56,7 @@ export class Hearing {
   }
 
   /** Takes a heartbeat in; true where it changed who hears whom. */
-  hear(now: Instant, from: HostId, heartbeat: Heartbeat): boolean {
+  hear(now: Instant, from: HostId, heartbeat: Omit<Heartbeat, 'digest'>): boolean {
     const { incarnation, stamp, view } = heartbeat
     const voice = this.#voices.get(from)
     if (voice !== undefined && incarnation < voice.incarnation) return false

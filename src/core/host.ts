@@ -1,5 +1,5 @@
 import { assert, unreachable } from '../lib/assert.ts'
-import type { Random } from '../lib/random.ts'
+import { Random } from '../lib/random.ts'
 import {
   before,
   earliest,
@@ -34,9 +34,23 @@ import type { Heartbeat } from './hearing.ts'
 import { Lease } from './lease.ts'
 import { Journal } from './journal.ts'
 import { Membership } from './membership.ts'
-import type { LockRequest, Message, MutexMessage } from './message.ts'
+import {
+  isVariableMessage,
+  type CatchUpMessage,
+  type LockRequest,
+  type Message,
+  type MutexMessage,
+  type VariableMessage,
+} from './message.ts'
 import { Mutex } from './mutex.ts'
-import { explainLock, explainStall, lockStatuses, memberStates, type Picture } from './picture.ts'
+import {
+  explainLock,
+  explainNoMajority,
+  explainStall,
+  lockStatuses,
+  memberStates,
+  type Picture,
+} from './picture.ts'
 import { Post } from './post.ts'
 import type { Rules } from './rules.ts'
 import {
@@ -50,6 +64,8 @@ import {
 } from './store.ts'
 import { graceOf, tableOf } from './table.ts'
 import { Tally } from './tally.ts'
+import type { PastVersion, Variable } from './variable.ts'
+import { Variables } from './variables.ts'
 import { describeView, includes, Votes, type View } from './view.ts'
 
 export type HostConfig = {
@@ -78,6 +94,8 @@ export type HostOutput = {
   trace(event: TraceEvent): void
   /** Whether every message that was sent has been acknowledged by those who are connected. */
   isDrained(): boolean
+  /** Whether more waits for this host than should: it is dead, or does not keep up. */
+  isCongested(to: HostId): boolean
 }
 
 /** `until` is the lease's end less this share of the lease, because stopping takes time. */
@@ -109,6 +127,7 @@ export class Host {
   readonly #membership: Membership
   readonly #founding: Founding
   readonly #claims: Claims
+  readonly #variables: Variables
   readonly #journal: Journal
   readonly #post: Post
   readonly #tally = new Tally()
@@ -177,6 +196,7 @@ export class Host {
       },
     )
     const life = durable.life === 0 ? 1 + random.below(2 ** 31) : durable.life
+    this.#variables = this.#makeVariables(durable, new Random(life), rules)
     this.#founding = this.#makeFounding(durable, life, rules)
     const answerWait = milliseconds(timing.suspect + timing.lease)
     this.#claims = new Claims(this.#mutex, answerWait, {
@@ -214,6 +234,7 @@ export class Host {
     if (this.isAwake) {
       this.#founding.tick(now)
       if (this.#isActive) this.#membership.tick(now)
+      if (this.#isActive) this.#variables.tick(now)
     }
     this.#claims.tick(now)
     this.#departure?.tick(now)
@@ -242,6 +263,10 @@ export class Host {
         else this.#respond(id, { type: 'refused', reason: 'not-blank', detail })
         break
       }
+      case 'get':
+      case 'change':
+        this.#variables.execute(now, id, command)
+        break
       default:
         unreachable(command)
     }
@@ -267,6 +292,7 @@ export class Host {
     this.#post.open(peer, incarnation)
     this.#founding.open(peer)
     this.#membership.open(now, peer, incarnation)
+    if (!this.isBlank) this.#variables.open(now, peer)
     this.#mutex.open(now, peer, incarnation)
     this.#finish()
   }
@@ -277,6 +303,7 @@ export class Host {
     this.#post.close(peer)
     this.#founding.close(peer)
     this.#membership.close(peer)
+    this.#variables.close(peer)
     this.#mutex.close(peer)
     this.#finish()
   }
@@ -294,6 +321,7 @@ export class Host {
     this.#begin(now)
     if (this.#isActive && heartbeat.incarnation === this.#post.sessions.get(from)) {
       this.#membership.hear(now, from, heartbeat)
+      this.#variables.hear(now, from, heartbeat.digest)
     }
     this.#finish()
   }
@@ -320,6 +348,7 @@ export class Host {
     this.#begin(now)
     if (this.#departure === undefined) {
       this.#claims.leave(now)
+      this.#variables.leave()
       this.#departure = this.#depart(now)
       for (const token of this.#mutex.held()) {
         this.#output.event({ type: 'lost', token, reason: 'this host is leaving' })
@@ -333,9 +362,26 @@ export class Host {
     let deadline = earliest(this.#claims.deadline, this.#mutex.deadline)
     deadline = earliest(deadline, this.#mutex.leaseDeadline(now))
     if (this.isAwake) deadline = earliest(deadline, this.#founding.deadline)
-    if (this.isAwake && this.#isActive)
+    if (this.isAwake && this.#isActive) {
       deadline = earliest(deadline, this.#membership.deadline(now))
+      deadline = earliest(deadline, this.#variables.deadline)
+    }
     return earliest(deadline, this.#departure?.deadline(now) ?? NEVER)
+  }
+
+  /** A variable as this host knows it, without asking anybody. */
+  variable(name: string): Variable {
+    return this.#variables.variable(name)
+  }
+
+  /** Every variable that is set, as this host knows them, by name. */
+  variables(): readonly Variable[] {
+    return this.#variables.variables()
+  }
+
+  /** The versions of a variable, the newest first. */
+  history(name: string): readonly PastVersion[] {
+    return this.#variables.history(name)
   }
 
   locks(now: Instant): readonly LockStatus[] {
@@ -362,6 +408,7 @@ export class Host {
       messages: this.#tally.messages,
       grants: this.#tally.grants,
       views: this.#tally.views,
+      variables: this.#variables.status,
     }
   }
 
@@ -391,15 +438,42 @@ export class Host {
       this.#clock,
       this.#config.timing,
       recovered,
+      this.#variables.copying,
       {
         send: (to, message) => this.#send(to, message),
         ready: (record, recovery) => this.#becomeReady(record, recovery),
-        raiseFloor: counter => this.#membership.acceptor.raiseFloor(counter),
+        raiseFloor: (counter, host, itsLife) => {
+          this.#membership.acceptor.raiseFloor(counter)
+          return this.#variables.raiseFloor(host, itsLife, counter)
+        },
         acceptorRecord: () => this.#membership.acceptor.record,
         knownIncarnation: host => this.#knownIncarnation(host),
         pledge: to => this.#journal.append([pledgeEntry(to)]),
       },
     )
+  }
+
+  #makeVariables(durable: Durable, random: Random, rules: Rules): Variables {
+    const { self } = this.#config
+    const start = this.#now
+    return new Variables(self, this.#votes, this.#clock, random, rules, durable, start, {
+      send: (to, message, isResting) => {
+        const rests = isResting ? this.#journal.appended : 0
+        this.#post.send(to, message, rests, this.#incarnation)
+      },
+      append: entries => this.#journal.append(entries),
+      respond: (id, response) => this.#respond(id, response),
+      changed: variable => this.#output.event({ type: 'change', variable }),
+      connected: () => this.#answering(),
+      explain: now => explainNoMajority(this.#picture(now)),
+    })
+  }
+
+  /** Other hosts that may be expected to answer: they are heard, and keep up with what they are sent. */
+  #answering(): HostId[] {
+    const { sessions } = this.#post
+    const heard = [...this.#membership.hearing.heard(this.#now).keys()]
+    return heard.filter(host => sessions.has(host) && !this.#output.isCongested(host))
   }
 
   /** Not blank, and not between two lives. */
@@ -431,6 +505,10 @@ export class Host {
     this.#tally.received(message)
     if (from !== this.#config.self) this.#clock.witness(message.time)
     this.#output.trace({ type: 'deliver', from, message })
+    if (isVariableMessage(message)) {
+      this.#dispatchVariable(from, message)
+      return
+    }
     switch (message.type) {
       case 'request':
       case 'reply':
@@ -455,6 +533,14 @@ export class Host {
       default:
         unreachable(message)
     }
+  }
+
+  #dispatchVariable(from: HostId, message: VariableMessage | CatchUpMessage): void {
+    if (message.type === 'fetch' || message.type === 'records') {
+      // Also to and from a host that is about to recover.
+      this.#variables.copy(from, message)
+      this.#founding.copied()
+    } else if (!this.#founding.isBlank) this.#variables.receive(this.#now, from, message)
   }
 
   /** A receiver in a later view ignores it; one in an earlier view keeps it until it is there. */
@@ -504,6 +590,7 @@ export class Host {
     this.#early = []
     this.#mutex.expel(incarnation, reason)
     this.#membership.reincarnate(incarnation)
+    this.#variables.reincarnate(this.#now)
     this.#journal.append([incarnationEntry(incarnation)], () => {
       this.#isReborn = false
       this.#output.reincarnate(incarnation)
@@ -514,6 +601,7 @@ export class Host {
     if (recovery !== undefined) {
       const { acceptor, knownIncarnation } = recovery
       this.#membership.recover(acceptor)
+      this.#variables.recover(acceptor.promised.counter)
       if (knownIncarnation >= this.#incarnation) {
         this.#beginLife(knownIncarnation + 1, 'recovered from the other hosts')
       }
@@ -521,6 +609,7 @@ export class Host {
     // One batch becomes durable as a whole and after all before it: `ready` is last.
     this.#journal.append([readyEntry(record), pledgeEntry(record.table)], () => {
       this.#founding.becameReady(record)
+      for (const host of this.#post.sessions.keys()) this.#variables.open(this.#now, host)
       this.#log('info', 'this host is no longer blank: it may vote')
     })
   }
@@ -571,7 +660,7 @@ export class Host {
         for (const token of this.#mutex.held()) this.#claims.release(this.#now, token)
         this.#sayLeave()
       },
-      isHeard: () => this.#post.isEmpty && this.#output.isDrained(),
+      isHeard: () => this.#post.isEmpty && this.#variables.isSettled && this.#output.isDrained(),
       left: () => this.#output.event({ type: 'left' }),
     })
   }
@@ -587,8 +676,9 @@ export class Host {
     this.#send(members, { type: 'leave', view: view.number, time, incarnation, since })
   }
 
-  #sendHeartbeat(to: HostId, heartbeat: Heartbeat): void {
-    if (this.#isActive) this.#output.sendHeartbeat(to, heartbeat)
+  #sendHeartbeat(to: HostId, heartbeat: Omit<Heartbeat, 'digest'>): void {
+    if (!this.#isActive) return
+    this.#output.sendHeartbeat(to, { ...heartbeat, digest: this.#variables.digest })
   }
 
   /** The one place where a message between hosts begins its way. */

@@ -23,7 +23,7 @@ export type MembershipOutput = {
   /** Reliable; to ourselves as well, like to any other acceptor. */
   send(to: readonly HostId[], message: RegisterMessage): void
   /** Once, and perhaps never: newest only. */
-  sendHeartbeat(to: HostId, heartbeat: Heartbeat): void
+  sendHeartbeat(to: HostId, heartbeat: Omit<Heartbeat, 'digest'>): void
   /** A newer view than the last was decided. */
   decided(view: View): void
   /** Must be durable before any message that is sent after it, by `send`, leaves this host. */
@@ -140,7 +140,7 @@ export class Membership {
   }
 
   /** A heartbeat of the incarnation to which channels are open. */
-  hear(now: Instant, from: HostId, heartbeat: Heartbeat): void {
+  hear(now: Instant, from: HostId, heartbeat: Omit<Heartbeat, 'digest'>): void {
     const wasHeard = this.hearing.heard(now).has(from)
     if (this.hearing.hear(now, from, heartbeat)) this.#stale = true
     if (heartbeat.echo !== undefined) this.#lease.echo(now, from, toInstant(heartbeat.echo))

@@ -1,6 +1,7 @@
 import type { HostId } from './clock.ts'
 import type { Memory } from './memory.ts'
 import type { Ballot } from './register.ts'
+import type { VariableValue, VersionName } from './variable.ts'
 import type { View } from './view.ts'
 
 /** One request as its owner made it. The owner alone creates and removes it. */
@@ -108,9 +109,94 @@ export type BlankMessage =
       readonly value: View | undefined
       /** The highest incarnation of the receiver that the sender has met. */
       readonly known: number
+      /** In phase 2: how many records of variables there are to fetch. */
+      readonly records: number
     })
 
-export type Message = MutexMessage | RegisterMessage | BlankMessage
+/** The messages of the registers of variables (CASPaxos, one register each), on channel 2. */
+export type VariableMessage =
+  | (Timed & { readonly type: 'variable-prepare'; readonly name: string; readonly ballot: Ballot })
+  | (Timed & {
+      readonly type: 'variable-promise'
+      readonly name: string
+      readonly ballot: Ballot
+      readonly accepted: Ballot
+      readonly value: VariableValue | undefined
+    })
+  | (Timed & {
+      readonly type: 'variable-conflict'
+      readonly name: string
+      readonly ballot: Ballot
+      readonly promised: Ballot
+    })
+  /** Accept this, and promise `next` along with it: then the proposer's next change needs no PREPARE. */
+  | (Timed & {
+      readonly type: 'variable-accept'
+      readonly name: string
+      readonly ballot: Ballot
+      readonly value: VariableValue
+      readonly next: Ballot
+    })
+  | (Timed & { readonly type: 'variable-accepted'; readonly name: string; readonly ballot: Ballot })
+  /** This value was chosen. Whoever has not accepted it asks for it by WANT. */
+  | (Timed & {
+      readonly type: 'variable-learn'
+      readonly name: string
+      readonly version: VersionName
+    })
+  /** What have you accepted? `known` need not be sent. */
+  | (Timed & {
+      readonly type: 'variable-read'
+      readonly name: string
+      readonly read: number
+      readonly known: VersionName | undefined
+    })
+  | (Timed & {
+      readonly type: 'variable-state'
+      readonly name: string
+      readonly read: number
+      readonly accepted: Ballot
+      /** `known`: what the reader said that it knows. */
+      readonly value: VariableValue | 'known' | undefined
+    })
+
+/** What one register holds, for a host that recovers. */
+export type CopiedRecord = {
+  readonly name: string
+  readonly accepted: Ballot
+  readonly value: VariableValue | undefined
+  /** The sender knows that the value was chosen. */
+  readonly isChosen: boolean
+}
+
+/** How hosts come to know what they have missed, on channel 3: long, and never in a hurry. */
+export type CatchUpMessage =
+  /** Digests of all that the sender knows, by bucket. */
+  | (Timed & { readonly type: 'compare'; readonly buckets: readonly number[] })
+  /** What the sender knows of the buckets that differ. */
+  | (Timed & {
+      readonly type: 'listing'
+      readonly entries: readonly { readonly name: string; readonly version: VersionName }[]
+      readonly last: boolean
+    })
+  | (Timed & { readonly type: 'want'; readonly names: readonly string[] })
+  /** Chosen values; `last`: there are no more of those that were wanted. */
+  | (Timed & {
+      readonly type: 'values'
+      readonly entries: readonly { readonly name: string; readonly value: VariableValue }[]
+      readonly last: boolean
+    })
+  /** From a host that recovers: your records from this place on, as they were at that floor. */
+  | (Timed & { readonly type: 'fetch'; readonly floor: number; readonly index: number })
+  | (Timed & {
+      readonly type: 'records'
+      readonly floor: number
+      readonly index: number
+      readonly records: readonly CopiedRecord[]
+    })
+
+export type Message =
+  MutexMessage | RegisterMessage | BlankMessage | VariableMessage | CatchUpMessage
 
 export type MessageType = Message['type']
 
@@ -129,13 +215,50 @@ export const MESSAGE_TYPES: readonly MessageType[] = [
   'learn',
   'blank',
   'answer',
+  'variable-prepare',
+  'variable-promise',
+  'variable-conflict',
+  'variable-accept',
+  'variable-accepted',
+  'variable-learn',
+  'variable-read',
+  'variable-state',
+  'compare',
+  'listing',
+  'want',
+  'values',
+  'fetch',
+  'records',
 ]
 
-/** Messages of the mutex need the order among each other; registers must not hold them up. */
-export function channelOf({ type }: Message): 0 | 1 {
-  return isMutexType(type) ? 0 : 1
+export const CHANNELS = [0, 1, 2, 3] as const
+
+/**
+ * Messages of the mutex need the order among each other; registers must not hold them up, nor those
+ * of variables the view's, nor what is long any of them.
+ */
+export function channelOf({ type }: Message): (typeof CHANNELS)[number] {
+  const rank = MESSAGE_TYPES.indexOf(type)
+  if (rank >= FIRST_CATCH_UP) return 3
+  if (rank >= FIRST_VARIABLE) return 2
+  return rank >= FIRST_REGISTER ? 1 : 0
 }
 
-function isMutexType(type: MessageType): type is MutexMessage['type'] {
-  return MESSAGE_TYPES.indexOf(type) <= MESSAGE_TYPES.indexOf('leave')
+/** Of the mutex and of views, which need the order. */
+export function isMutexMessage(message: Message): message is MutexMessage {
+  return channelOf(message) === 0
 }
+
+/** About variables, on the last two channels. */
+export function isVariableMessage(message: Message): message is VariableMessage | CatchUpMessage {
+  return channelOf(message) >= 2
+}
+
+/** Long, and never in a hurry. */
+export function isCatchUpMessage(message: Message): message is CatchUpMessage {
+  return channelOf(message) === 3
+}
+
+const FIRST_REGISTER = MESSAGE_TYPES.indexOf('prepare')
+const FIRST_VARIABLE = MESSAGE_TYPES.indexOf('variable-prepare')
+const FIRST_CATCH_UP = MESSAGE_TYPES.indexOf('compare')

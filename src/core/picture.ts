@@ -69,16 +69,26 @@ export function explainStall(picture: Picture, token: Token | undefined): string
   return stallReason(picture, token) ?? 'no answer came in time'
 }
 
-function stallReason(picture: Picture, token: Token | undefined): string | undefined {
-  const { mutex, membership, lease, now, config } = picture
+/** Why an operation on a variable had no answer from a majority. */
+export function explainNoMajority(picture: Picture): string {
+  return silenceReason(picture) ?? 'a majority did not answer in time (is a disk slow? try again)'
+}
+
+function silenceReason(picture: Picture): string | undefined {
+  const { membership, now, config } = picture
   if (picture.blank !== undefined) return `this host is blank: it waits for ${picture.blank}`
-  if (!membership.hearsMajority(now)) {
-    const heard = membership.hearing.heard(now)
-    const silent = config.hosts
-      .filter(({ id }) => id !== config.self && !heard.has(id))
-      .map(({ id }) => describeSilence(picture, id))
-    return `no majority of votes: ${silent.join(', ')} (bring one of them back, or check the network)`
-  }
+  if (membership.hearsMajority(now)) return undefined
+  const heard = membership.hearing.heard(now)
+  const silent = config.hosts
+    .filter(({ id }) => id !== config.self && !heard.has(id))
+    .map(({ id }) => describeSilence(picture, id))
+  return `no majority of votes: ${silent.join(', ')} (bring one of them back, or check the network)`
+}
+
+function stallReason(picture: Picture, token: Token | undefined): string | undefined {
+  const { mutex, lease, now } = picture
+  const silence = silenceReason(picture)
+  if (silence !== undefined) return silence
   if (!mutex.isMember) return 'this host is not yet in the view: the others are about to let it in'
   if (!lease.isValid(now)) return 'the lease has not been renewed by a majority'
   if (!mutex.isComplete) {

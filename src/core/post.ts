@@ -1,9 +1,13 @@
+import { assert } from '../lib/assert.ts'
 import type { HostId } from './clock.ts'
 import type { Lsn, TraceEvent } from './command.ts'
 import type { Journal } from './journal.ts'
 import { channelOf, type Message } from './message.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
 import type { Tally } from './tally.ts'
+
+/** One for each of the four channels, and one more each for what rests on the disk on the last two. */
+const OUTBOXES = 6
 
 export type PostOutput = {
   /** Whether what a message rests on is durable. */
@@ -14,12 +18,16 @@ export type PostOutput = {
   trace(event: TraceEvent): void
 }
 
-/** The one way by which messages leave a host: an outbox a channel, to open sessions only. */
+/**
+ * The one way by which messages leave a host: an outbox a channel, to open sessions only. Messages
+ * about variables need no order among each other, so that those which rest on the disk have an
+ * outbox of their own, and hold up no others.
+ */
 export class Post {
   readonly #self: HostId
   readonly #tally: Tally
   readonly #output: PostOutput
-  readonly #outboxes: readonly [Outbox, Outbox] = [new Outbox(), new Outbox()]
+  readonly #outboxes: readonly Outbox[] = Array.from({ length: OUTBOXES }, () => new Outbox())
   readonly #sessions = new Map<HostId, number>()
 
   constructor(self: HostId, tally: Tally, output: PostOutput) {
@@ -35,7 +43,7 @@ export class Post {
 
   /** Whether everything for the mutex has left. */
   get isEmpty(): boolean {
-    return this.#outboxes[0].isEmpty
+    return this.#outboxes[0]?.isEmpty !== false
   }
 
   fingerprint(journal: Journal): unknown {
@@ -65,7 +73,7 @@ export class Post {
       if (theirs === undefined) continue
       if (!isSelf) this.#tally.sent(message)
       this.#output.trace({ type: 'send', to: host, message })
-      this.#outboxes[channelOf(message)].push({ to: host, incarnation: theirs, message, rests })
+      this.#outboxOf(message, rests).push({ to: host, incarnation: theirs, message, rests })
     }
   }
 
@@ -83,6 +91,14 @@ export class Post {
         )
       }
     }
+  }
+
+  #outboxOf(message: Message, rests: Lsn): Outbox {
+    const channel = channelOf(message)
+    const isOrdered = channel <= 1
+    const outbox = this.#outboxes[isOrdered || rests === 0 ? channel : channel + 2]
+    assert(outbox !== undefined, 'every channel has its outboxes')
+    return outbox
   }
 
   /** True where the message was for ourselves. */

@@ -23,6 +23,12 @@ export type Own = {
   readonly record: AcceptorRecord<View>
 }
 
+/** How the registers of variables come over: see `copying.ts`. */
+export type Copies = {
+  begin(host: HostId, floor: number, count: number): void
+  isComplete(host: HostId, floor: number): boolean
+}
+
 /**
  * How a host without a vote comes to know what the others know. In phase 1 it asks each of them what
  * it remembers; in phase 2 each refuses, from then on, every ballot below a floor and every other
@@ -33,6 +39,7 @@ export class Recovery {
   readonly #others: readonly HostId[]
   readonly #table: SafetyTable
   readonly #clock: LamportClock
+  readonly #copies: Copies
   #phase: RecoveryPhase = 0
   #floor = 0
   /** Somebody may have voted by our table before this recovery. */
@@ -48,11 +55,13 @@ export class Recovery {
     others: readonly HostId[],
     table: SafetyTable,
     clock: LamportClock,
+    copies: Copies,
   ) {
     this.#self = self
     this.#others = others
     this.#table = table
     this.#clock = clock
+    this.#copies = copies
   }
 
   /** 0: there is nothing to recover, as far as this host knows. */
@@ -87,7 +96,9 @@ export class Recovery {
 
   receive(from: HostId, answer: Answer): void {
     if (answer.newcomer === this.#self.life) this.#isNewcomer = true
-    if (answer.phase === this.#phase) this.#answers.set(from, answer)
+    if (answer.phase !== this.#phase) return
+    this.#answers.set(from, answer)
+    if (this.#phase === 2) this.#copies.begin(from, this.#floor, answer.records)
   }
 
   /** With an answer of this phase from all others, on to the next, or to the end. */
@@ -102,6 +113,7 @@ export class Recovery {
       this.#floor = this.#clock.tick() + 1
       return 'next-phase'
     }
+    if (!this.#others.every(host => this.#copies.isComplete(host, this.#floor))) return 'wait'
     const answers = [...this.#answers.values()]
     const nothing = { accepted: NO_BALLOT, value: undefined }
     const { accepted, value } = answers.reduce<Pick<Answer, 'accepted' | 'value'>>(
@@ -132,6 +144,10 @@ export class Recovery {
       return `${missing.join(', ')} (${reason}: all of its hosts must be up with it)`
     }
     const gap = this.#gap(own)
+    const copying = this.#others.filter(host => !this.#copies.isComplete(host, this.#floor))
+    if (gap === undefined && this.#phase === 2 && copying.length > 0) {
+      return `the variables, which it copies from ${copying.map(name).join(', ')}`
+    }
     if (gap === undefined) return 'the other hosts to say what they know'
     const hosts = gap.hosts.map(host => (host === this.#self.id ? 'this one' : name(host)))
     switch (gap.type) {

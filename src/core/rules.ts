@@ -31,6 +31,14 @@ export type Rules = {
   readonly oneTable: boolean
   /** Nothing above the durable clock ceiling is stamped or sent. */
   readonly clockCeiling: boolean
+  /** A register of a variable needs a majority of votes, not just anybody. */
+  readonly registerQuorum: boolean
+  /** An acceptor's answer waits until what it speaks of is durable. */
+  readonly registerDurable: boolean
+  /** A host that tries again looks first whether its operation is contained in the value. */
+  readonly registerApplied: boolean
+  /** Whoever a blank host recovers from refuses all ballots that its old life may know of. */
+  readonly registerFloor: boolean
 }
 
 export const RULES: Rules = {
@@ -48,4 +56,8 @@ export const RULES: Rules = {
   blankHosts: true,
   oneTable: true,
   clockCeiling: true,
+  registerQuorum: true,
+  registerDurable: true,
+  registerApplied: true,
+  registerFloor: true,
 }

@@ -3,8 +3,18 @@ import type { HostId } from './clock.ts'
 import { decodeAcceptor, encodeAcceptor, parseTable, tableFields } from './codec.ts'
 import type { StoreEntry } from './command.ts'
 import type { ReadyRecord } from './founding.ts'
-import type { AcceptorRecord } from './register.ts'
+import { compareBallots, NO_BALLOT, type AcceptorRecord, type Ballot } from './register.ts'
+import type { VariableRecord } from './registers.ts'
 import type { SafetyTable } from './table.ts'
+import {
+  decodeBallot,
+  decodeChosen,
+  decodeRecord,
+  encodeBallot,
+  encodeChosen,
+  encodeRecord,
+} from './variable-codec.ts'
+import { isSameVersion, type VariableValue, type VersionName } from './variable.ts'
 import type { View } from './view.ts'
 
 /** What a host finds when it starts again: everything that it had made durable. */
@@ -20,6 +30,12 @@ export type Durable = {
   readonly pledged: SafetyTable | undefined
   /** Names the disk of a blank host, so that one which restarts is still the one that was met; or 0. */
   readonly life: number
+  /** The acceptors of variables. */
+  readonly registers: ReadonlyMap<string, VariableRecord>
+  /** The newest values that are known to have been chosen. */
+  readonly chosen: ReadonlyMap<string, VariableValue>
+  /** Below it no register of a variable takes a ballot. */
+  readonly floor: number
 }
 
 /** The store of a host that was never started. */
@@ -30,6 +46,9 @@ export const NOTHING_DURABLE: Durable = {
   ready: undefined,
   pledged: undefined,
   life: 0,
+  registers: new Map(),
+  chosen: new Map(),
+  floor: 0,
 }
 
 const KEY = {
@@ -39,7 +58,12 @@ const KEY = {
   ready: 'ready',
   pledged: 'table',
   life: 'life',
+  floor: 'floor',
 }
+
+/** Records of a variable: what was promised since, what was accepted, what was chosen. */
+const PREFIX = { promised: 'p:', accepted: 'v:', chosen: 'c:' }
+const PREFIX_LENGTH = 2
 
 export function incarnationEntry(incarnation: number): StoreEntry {
   return { key: KEY.incarnation, value: encode(incarnation) }
@@ -64,6 +88,23 @@ export function pledgeEntry(table: SafetyTable): StoreEntry {
 
 export function lifeEntry(life: number): StoreEntry {
   return { key: KEY.life, value: encode(life) }
+}
+
+export function floorEntry(counter: number): StoreEntry {
+  return { key: KEY.floor, value: encode(counter) }
+}
+
+export function promisedEntry(name: string, ballot: Ballot): StoreEntry {
+  return { key: PREFIX.promised + name, value: encodeBallot(ballot) }
+}
+
+export function acceptedEntry(name: string, record: VariableRecord): StoreEntry {
+  return { key: PREFIX.accepted + name, value: encodeRecord(record) }
+}
+
+/** The version alone where the acceptor's record has the value. */
+export function chosenEntry(name: string, chosen: VariableValue | VersionName): StoreEntry {
+  return { key: PREFIX.chosen + name, value: encodeChosen(chosen) }
 }
 
 /** Reads the records of a store, or says which one is damaged. */
@@ -91,7 +132,53 @@ export function recover(
   if (pledgedBytes !== undefined && pledged === undefined) return { damaged: KEY.pledged }
   const life = number(KEY.life)
   if (life === undefined) return { damaged: KEY.life }
-  return { incarnation, clockCeiling, acceptor, ready, pledged, life }
+  const floor = number(KEY.floor)
+  if (floor === undefined) return { damaged: KEY.floor }
+  const variables = recoverVariables(records)
+  if ('damaged' in variables) return variables
+  return { incarnation, clockCeiling, acceptor, ready, pledged, life, floor, ...variables }
+}
+
+function recoverVariables(
+  records: ReadonlyMap<string, Uint8Array>,
+): Pick<Durable, 'registers' | 'chosen'> | { readonly damaged: string } {
+  const registers = new Map<string, VariableRecord>()
+  const promises = new Map<string, Ballot>()
+  const versions = new Map<string, VariableValue | VersionName>()
+  for (const [key, bytes] of records) {
+    const name = key.slice(PREFIX_LENGTH)
+    switch (key.slice(0, PREFIX_LENGTH)) {
+      case PREFIX.accepted:
+        if (!keep(registers, name, decodeRecord(bytes))) return { damaged: key }
+        break
+      case PREFIX.promised:
+        if (!keep(promises, name, decodeBallot(bytes))) return { damaged: key }
+        break
+      case PREFIX.chosen:
+        if (!keep(versions, name, decodeChosen(bytes))) return { damaged: key }
+        break
+      default:
+    }
+  }
+  for (const [name, promised] of promises) {
+    const record = registers.get(name) ?? { promised, accepted: NO_BALLOT, value: undefined }
+    const isNewer = compareBallots(promised, record.promised) > 0
+    registers.set(name, isNewer ? { ...record, promised } : record)
+  }
+  const chosen = new Map<string, VariableValue>()
+  for (const [name, version] of versions) {
+    const value = 'applied' in version ? version : registers.get(name)?.value
+    // The version alone is written only where the value stands beside it.
+    if (value === undefined || !isSameVersion(value, version))
+      return { damaged: PREFIX.chosen + name }
+    chosen.set(name, value)
+  }
+  return { registers, chosen }
+}
+
+function keep<T>(map: Map<string, T>, name: string, value: T | undefined): boolean {
+  if (value !== undefined) map.set(name, value)
+  return value !== undefined
 }
 
 function parseReady(value: unknown): ReadyRecord | undefined {

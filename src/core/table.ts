@@ -1,3 +1,4 @@
+import { hashOf } from '../lib/hash.ts'
 import { scaled, type Duration } from '../lib/time.ts'
 import type { HostId } from './clock.ts'
 
@@ -91,12 +92,4 @@ function read(bytes: Uint8Array, from: number, count: number): number {
   let value = 0
   for (let i = count - 1; i >= 0; i--) value = value * 256 + (bytes[from + i] ?? 0)
   return value
-}
-
-/** FNV-1a, its bits mixed once more so that a part of them will do. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad)
-  return (hash ^ (hash >>> 15)) >>> 0
 }

@@ -13,6 +13,8 @@ export const Exit = {
   /** stdout could not be written. */
   output: 74,
   lost: 75,
+  /** A variable may have been changed, or may be yet. */
+  uncertain: 76,
   permission: 77,
   notExecutable: 126,
   notFound: 127,
@@ -37,6 +39,8 @@ export function errorExit(code: LamportErrorCode): number {
       return Exit.usage
     case 'permission':
       return Exit.permission
+    case 'uncertain':
+      return Exit.uncertain
     case 'unreachable':
     case 'disconnected':
     case 'closed':

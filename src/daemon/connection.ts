@@ -13,6 +13,8 @@ const LINGER_MS = 2000
 
 export type ConnectionOutput = {
   line(line: Line): void
+  /** The client has read all that was written. */
+  drained(): void
   /** Once: the client has closed, or has been closed. */
   closed(): void
 }
@@ -30,7 +32,10 @@ export class Connection {
     this.#socket = socket
     this.#output = output
     socket.on('data', chunk => this.#receive(chunk))
-    socket.on('drain', () => this.#proceed())
+    socket.on('drain', () => {
+      this.#proceed()
+      if (this.#state === 'open') this.#output.drained()
+    })
     // A client that has ended its side can still read answers, but can ask and release nothing.
     socket.on('end', () => this.close())
     socket.on('close', () => this.close())
@@ -42,15 +47,20 @@ export class Connection {
     return this.#state === 'closed'
   }
 
+  /** What was written, and has not left this process: more than a client leaves that reads. */
+  get unreadBytes(): number {
+    return this.#socket.writableLength
+  }
+
   /** The client does not read what it is sent: what may be left out should be. */
   get isSlow(): boolean {
-    return this.#socket.writableLength > UNREAD_BYTES_MAX
+    return this.unreadBytes > UNREAD_BYTES_MAX
   }
 
   result(id: RequestId, result: unknown): void {
     const line = encodeLine({ jsonrpc: '2.0', id, result })
     if (line !== undefined) {
-      this.#write(line)
+      this.write(line)
       return
     }
     const message = `the answer has more than ${LINE_BYTES_MAX} bytes (ask for less: one name)`
@@ -63,6 +73,11 @@ export class Connection {
 
   notify(method: string, params: unknown): void {
     this.#writeValue({ jsonrpc: '2.0', method, params })
+  }
+
+  /** A line that was made already, with its newline. */
+  write(line: string): void {
+    if (this.#state === 'open' && this.#socket.writable) this.#socket.write(line)
   }
 
   /** From now on nothing is written, and what the client writes is read and ignored. */
@@ -108,10 +123,6 @@ export class Connection {
   #writeValue(value: unknown): void {
     const line = encodeLine(value)
     assert(line !== undefined, 'errors and notifications fit into a line')
-    this.#write(line)
-  }
-
-  #write(line: string): void {
-    if (this.#state === 'open' && this.#socket.writable) this.#socket.write(line)
+    this.write(line)
   }
 }

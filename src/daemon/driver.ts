@@ -2,6 +2,7 @@ import { monotonicNow } from '../control/monotonic.ts'
 import { unreachable } from '../lib/assert.ts'
 import { earliest, elapsed, milliseconds, NEVER } from '../lib/time.ts'
 import type { Duration, Instant } from '../lib/time.ts'
+import type { PastVersion, Variable } from '../core/variable.ts'
 import type {
   CommandId,
   Effect,
@@ -19,7 +20,10 @@ import type { Address } from '../transport/endpoint.ts'
 import { createBootClock, SleepDetector } from './sleep.ts'
 
 /** What is driven: a `Node`, or what a test puts in its place. */
-export type Driven = Pick<Node, 'step' | 'deadline' | 'status' | 'locks' | 'why'>
+export type Driven = Pick<
+  Node,
+  'step' | 'deadline' | 'status' | 'locks' | 'why' | 'variable' | 'variables' | 'history'
+>
 
 /** Where the effects of a node go. */
 export type DriverOutput = {
@@ -101,6 +105,21 @@ export class Driver {
 
   locks(): readonly LockStatus[] {
     return this.#node.locks(monotonicNow())
+  }
+
+  /** What this host knows of a variable. */
+  variable(name: string): Variable {
+    return this.#node.variable(name)
+  }
+
+  /** All that are set, by name. */
+  variables(): readonly Variable[] {
+    return this.#node.variables()
+  }
+
+  /** The newest first. */
+  history(name: string): readonly PastVersion[] {
+    return this.#node.history(name)
   }
 
   /** Nothing is stepped after this. */

@@ -78,6 +78,7 @@ export function statusResult(
     blank: status.blank ?? null,
     grants,
     connections,
+    variables: status.variables,
     hosts: hosts.map(line => hostEntry(line, self, status)),
     messages,
     datagrams,

@@ -1,11 +1,15 @@
-import { checkName, checkNames } from '../control/names.ts'
+import { checkNames } from '../control/names.ts'
 import { ErrorCode } from '../control/protocol.ts'
 import type { ErrorObject, RequestId } from '../control/protocol.ts'
 import type { Token } from '../core/clock.ts'
 import { milliseconds } from '../lib/time.ts'
 import type { Duration } from '../lib/time.ts'
-import { encodeInfo, printable } from './info.ts'
 import { nearest } from '../lib/nearest.ts'
+import { encodeInfo, printable } from './info.ts'
+import { isInteger, isObject, show, unknownParam, wrongName, wrongWait } from './params.ts'
+import type { Params, Wrong } from './params.ts'
+import { VARIABLE_METHODS } from './variable-requests.ts'
+import type { VariableRequest } from './variable-requests.ts'
 
 /** What a client may ask, checked. */
 export type Request =
@@ -25,6 +29,7 @@ export type Request =
   | { readonly type: 'release'; readonly token: Token }
   | { readonly type: 'anchor'; readonly token: Token }
   | { readonly type: 'cancel'; readonly target: RequestId }
+  | VariableRequest
 
 export type ParsedLine =
   | { readonly id: RequestId; readonly request: Request }
@@ -33,8 +38,6 @@ export type ParsedLine =
 const HOLDERS_MAX = 1_000_000
 const PID_MAX = 2 ** 31 - 1
 const ID_LENGTH_MAX = 256
-
-type Params = Readonly<Record<string, unknown>>
 
 const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wrong>> = {
   status: params => unknownParam(params, []) ?? { type: 'status' },
@@ -45,10 +48,8 @@ const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wr
   release: params => parseToken(params, 'release'),
   anchor: params => parseToken(params, 'anchor'),
   cancel: parseCancel,
+  ...VARIABLE_METHODS,
 }
-
-/** In the form "what is wrong (what to write instead)". */
-type Wrong = { readonly wrong: string }
 
 /** Reads a line of a client: a request, or the error to answer with; it never throws. */
 export function parseLine(line: string): ParsedLine {
@@ -97,16 +98,15 @@ function parseAcquire(params: Params): Request | Wrong {
     const advice = `write 0 for shared, 1 for exclusive, or how many may hold it, to ${HOLDERS_MAX}`
     return { wrong: `limit is ${show(limit)} (${advice})` }
   }
-  if (waitMs !== undefined && !(typeof waitMs === 'number' && waitMs >= 0 && waitMs < Infinity)) {
-    return { wrong: `waitMs is ${show(waitMs)} (write milliseconds from 0, or leave it out)` }
-  }
+  const wrongTime = wrongWait(waitMs)
+  if (wrongTime !== undefined) return wrongTime
   const info = readInfo(params)
   if (info === undefined) return { wrong: 'user and why are too long (together 400 bytes at most)' }
   return {
     type: 'acquire',
     names: params.names as readonly string[],
     limit: limit === 0 ? Infinity : limit,
-    wait: waitMs === undefined ? undefined : milliseconds(waitMs),
+    wait: waitMs === undefined ? undefined : milliseconds(waitMs as number),
     info,
   }
 }
@@ -134,14 +134,6 @@ function wrongNames(names: unknown): Wrong | undefined {
   return wrong === undefined ? undefined : { wrong }
 }
 
-function wrongName(name: unknown): Wrong | undefined {
-  const wrong =
-    typeof name === 'string'
-      ? checkName(name)
-      : `name is ${show(name)} (write a name, such as door)`
-  return wrong === undefined ? undefined : { wrong }
-}
-
 function wrongInfo(params: Params): Wrong | undefined {
   for (const key of ['why', 'command', 'user']) {
     const said = params[key]
@@ -161,14 +153,6 @@ function readInfo({ pid, user = '', command = '', why = '' }: Params): string | 
   })
 }
 
-function unknownParam(params: Params, known: readonly string[]): Wrong | undefined {
-  const unknown = Object.keys(params).find(key => !known.includes(key))
-  if (unknown === undefined) return undefined
-  const meant = nearest(unknown, known)
-  const all = known.length === 0 ? 'this method takes none' : `known: ${known.join(', ')}`
-  return { wrong: `unknown parameter ${show(unknown)} (${meant ? `write ${meant}` : all})` }
-}
-
 function adviseMethod(method: string): string {
   const known = Object.keys(METHODS)
   const meant = nearest(method, known)
@@ -176,23 +160,8 @@ function adviseMethod(method: string): string {
   return `unknown method ${show(method)} (${advice})`
 }
 
-/** A value in a message: quoted, and short. */
-function show(value: unknown): string {
-  if (value === undefined) return 'missing'
-  const text = JSON.stringify(value)
-  return text.length > 100 ? Array.from(text).slice(0, 100).join('') + '…' : text
-}
-
 function isMethod(method: string): method is Request['type'] {
   return Object.hasOwn(METHODS, method)
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isInteger(value: unknown, low: number, high: number): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= low && (value as number) <= high
 }
 
 function isRequestId(id: unknown): id is RequestId {

@@ -17,7 +17,9 @@ import type {
   Status,
   WhyStatus,
 } from '../node.ts'
+import { Commands } from './commands.ts'
 import { Connection } from './connection.ts'
+import type { ConnectionOutput } from './connection.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
 import type { ReportContext } from './report.ts'
 import { locksResult, nameOf, statusResult, whyResult } from './report.ts'
@@ -25,9 +27,12 @@ import { parseLine } from './requests.ts'
 import type { Request } from './requests.ts'
 import { Sessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
+import { Variables } from './variables.ts'
+import type { KnownVariables } from './variables.ts'
+import { Watches } from './watches.ts'
 
 /** What the control socket needs of a node: its driver, or what a test puts in its place. */
-export type ServedNode = {
+export type ServedNode = KnownVariables & {
   drive(input: Input): void
   status(): Status
   locks(): readonly LockStatus[]
@@ -49,6 +54,13 @@ const SOCKET_UMASK = 0o117
 /** By its owner alone. */
 const ADMIN_UMASK = 0o177
 
+/** Of a connection that is only told why it is not taken. */
+const DEAF: ConnectionOutput = {
+  line: () => undefined,
+  drained: () => undefined,
+  closed: () => undefined,
+}
+
 const NOT_HERE: ErrorObject = {
   code: ErrorCode.invalidRequest,
   message: 'only an administrator may ask this (on the socket admin.sock, as root)',
@@ -58,7 +70,10 @@ const NOT_HERE: ErrorObject = {
 export class Server {
   readonly #options: ServerOptions
   readonly #node: ServedNode
+  readonly #commands: Commands
   readonly #sessions: Sessions
+  readonly #variables: Variables
+  readonly #watches: Watches
   /** The control socket, and the administrator's. */
   readonly #socketServers: readonly [SocketServer, SocketServer]
   #left: (() => void) | undefined
@@ -69,7 +84,10 @@ export class Server {
   constructor(options: ServerOptions, node: ServedNode) {
     this.#options = options
     this.#node = node
-    this.#sessions = new Sessions(options, input => node.drive(input))
+    this.#commands = new Commands(input => node.drive(input))
+    this.#sessions = new Sessions(options, this.#commands)
+    this.#variables = new Variables(options.hosts, node, this.#sessions, this.#commands)
+    this.#watches = new Watches(options.hosts, node)
     const half = { allowHalfOpen: true }
     this.#socketServers = [
       createServer(half, socket => this.#accept(socket, false)),
@@ -87,14 +105,18 @@ export class Server {
 
   /** The node's answer to a command. */
   respond(id: CommandId, response: Response): void {
-    this.#sessions.respond(id, response)
+    this.#commands.respond(id, response)
   }
 
   /** What a client should hear of, unasked. */
   notify(event: Exclude<NodeEvent, { type: 'log' }>): void {
     switch (event.type) {
       case 'queued': {
-        this.#sessions.queued(event.id, event.position)
+        this.#commands.queued(event.id, event.position)
+        return
+      }
+      case 'change': {
+        this.#watches.changed(event.variable)
         return
       }
       case 'lost': {
@@ -135,15 +157,17 @@ export class Server {
   #accept(socket: Socket, isAdministrator: boolean): void {
     if (this.#connections.size >= this.#options.connectionsMax) {
       const message = `lamportd has ${this.#connections.size} connections (close some, try again)`
-      const connection = new Connection(socket, { line: () => undefined, closed: () => undefined })
+      const connection = new Connection(socket, DEAF)
       connection.error(null, { code: ErrorCode.busy, message })
       connection.close()
       return
     }
     const connection = new Connection(socket, {
       line: line => this.#line(session, line),
+      drained: () => this.#watches.drained(session),
       closed: () => {
         this.#connections.delete(connection)
+        this.#watches.close(session)
         this.#sessions.close(session)
       },
     })
@@ -219,6 +243,31 @@ export class Server {
       }
       case 'anchor': {
         this.#sessions.anchor(session, id, request.token)
+        return
+      }
+      case 'get': {
+        this.#variables.get(session, id, request)
+        return
+      }
+      case 'set':
+      case 'unset': {
+        this.#variables.change(session, id, request)
+        return
+      }
+      case 'vars': {
+        this.#variables.vars(session, id, request)
+        return
+      }
+      case 'history': {
+        this.#variables.history(session, id, request)
+        return
+      }
+      case 'watch': {
+        this.#watches.watch(session, id, request.topic, request.initial)
+        return
+      }
+      case 'unwatch': {
+        this.#watches.unwatch(session, id, request.watch)
         return
       }
       default:

@@ -1,23 +1,38 @@
 import { ErrorCode } from '../control/protocol.ts'
 import type { AcquireResult, CancelResult, ErrorObject, RequestId } from '../control/protocol.ts'
 import type { Token } from '../core/clock.ts'
-import { assert, unreachable } from '../lib/assert.ts'
+import { assert } from '../lib/assert.ts'
 import { NEVER } from '../lib/time.ts'
 import type { Duration, Instant } from '../lib/time.ts'
-import type { CommandId, Input, Refusal, Response } from '../node.ts'
+import type { CommandId, Response } from '../node.ts'
+import type { Commands } from './commands.ts'
 import type { Connection } from './connection.ts'
+import { errorOf } from './errors.ts'
 import type { Request } from './requests.ts'
 
 /** A connection, and what would be withdrawn or released if it closed. */
 export type Session = {
   readonly connection: Connection
   /** Acquires under way. */
-  readonly waiting: Map<RequestId, CommandId>
+  readonly waiting: Map<RequestId, Waiting>
   readonly held: Set<Token>
+  /** Other requests under way that take time and room: they are finished whoever closes. */
+  asked: number
+  /** Names and prefixes that it watches. */
+  watched: number
   /** The lock that this connection is an anchor of. */
   anchored: Token | undefined
   /** It came in by the administrator's socket. */
   readonly isAdministrator: boolean
+}
+
+/** An acquire under way. */
+type Waiting = {
+  readonly id: CommandId
+  readonly requestId: RequestId
+  readonly names: readonly string[]
+  /** Cancels that wait for it to be withdrawn. */
+  readonly cancels: RequestId[]
 }
 
 /** A lock that was granted and not yet given back. */
@@ -32,22 +47,6 @@ type Grant = {
   isLost: boolean
 }
 
-/** A command that the node has not answered yet, and who waits for the answer. */
-type Pending =
-  | {
-      readonly type: 'acquire'
-      readonly session: Session
-      readonly requestId: RequestId
-      readonly names: readonly string[]
-      /** Cancels that wait for it to be withdrawn. */
-      readonly cancels: RequestId[]
-    }
-  | { readonly type: 'release'; readonly session: Session; readonly requestId: RequestId }
-  | { readonly type: 'cancel'; readonly session: Session; readonly requestId: RequestId }
-  | { readonly type: 'found'; readonly session: Session; readonly requestId: RequestId }
-  /** Of a lock whose connection is gone. */
-  | { readonly type: 'abandon' }
-
 export type SessionsOptions = {
   readonly requestsMax: number
   readonly lease: Duration
@@ -58,60 +57,72 @@ export type SessionsOptions = {
 /** Whose request and whose lock is whose: a connection that closes takes its own with it. */
 export class Sessions {
   readonly #options: SessionsOptions
-  readonly #drive: (input: Input) => void
-  readonly #pending = new Map<CommandId, Pending>()
+  readonly #commands: Commands
   readonly #grants = new Map<Token, Grant>()
-  #lastCommand: CommandId = 0
 
-  constructor(options: SessionsOptions, drive: (input: Input) => void) {
+  constructor(options: SessionsOptions, commands: Commands) {
     this.#options = options
-    this.#drive = drive
+    this.#commands = commands
   }
 
   open(connection: Connection, isAdministrator: boolean): Session {
-    const [waiting, held] = [new Map<RequestId, CommandId>(), new Set<Token>()]
-    return { connection, waiting, held, anchored: undefined, isAdministrator }
+    const [waiting, held] = [new Map<RequestId, Waiting>(), new Set<Token>()]
+    const nothing = { waiting, held, asked: 0, watched: 0, anchored: undefined }
+    return { connection, ...nothing, isAdministrator }
   }
 
-  found(session: Session, requestId: RequestId): void {
-    const id = this.#await({ type: 'found', session, requestId })
-    this.#drive({ type: 'command', id, command: { type: 'found' } })
+  /** Whether it has room for one more request; else it has been told. */
+  admits({ connection, waiting, held, asked }: Session, requestId: RequestId): boolean {
+    const count = waiting.size + held.size + asked
+    if (count < this.#options.requestsMax) return true
+    const what = `this connection waits for or holds ${count} locks and answers already`
+    const message = `${what} (release some, wait, or open another connection)`
+    connection.error(requestId, { code: ErrorCode.limit, message })
+    return false
+  }
+
+  found({ connection }: Session, requestId: RequestId): void {
+    this.#commands.ask({ type: 'found' }, response => acknowledge(connection, requestId, response))
   }
 
   /** Withdraws what waits; releases what is held, unless an anchor holds it still. */
   close(session: Session): void {
-    for (const id of session.waiting.values()) this.#drive({ type: 'cancel', id })
+    for (const { id } of [...session.waiting.values()]) this.#commands.cancel(id)
     for (const token of session.held) {
       const grant = this.#grants.get(token)
       if (grant === undefined) continue
       grant.owner = undefined
-      if (grant.anchors.size === 0) this.#giveBack(token, { type: 'abandon' })
+      if (grant.anchors.size === 0) this.#giveBack(token)
     }
     const { anchored } = session
     const grant = anchored === undefined ? undefined : this.#grants.get(anchored)
     if (anchored === undefined || grant === undefined) return
     grant.anchors.delete(session)
     const isLast = grant.owner === undefined && grant.anchors.size === 0
-    if (isLast) this.#giveBack(anchored, { type: 'abandon' })
+    if (isLast) this.#giveBack(anchored)
   }
 
   acquire(session: Session, requestId: RequestId, request: Request & { type: 'acquire' }): void {
-    const { connection, waiting, held } = session
+    const { connection, waiting } = session
     if (waiting.has(requestId)) {
       const message = 'an acquire with this id is under way (give each request an id of its own)'
       connection.error(requestId, { code: ErrorCode.invalidRequest, message })
       return
     }
-    if (waiting.size + held.size >= this.#options.requestsMax) {
-      const message = `this connection waits for or holds ${waiting.size + held.size} locks already`
-      const advice = '(release some, or open another connection)'
-      connection.error(requestId, { code: ErrorCode.limit, message: `${message} ${advice}` })
-      return
-    }
+    if (!this.admits(session, requestId)) return
     const { names, limit, wait, info } = request
-    const id = this.#await({ type: 'acquire', session, requestId, names, cancels: [] })
-    waiting.set(requestId, id)
-    this.#drive({ type: 'command', id, command: { type: 'acquire', names, limit, wait, info } })
+    const cancels: RequestId[] = []
+    const id = this.#commands.expect({
+      respond: response => {
+        waiting.delete(requestId)
+        this.#acquired(session, { id, requestId, names, cancels }, response)
+      },
+      queued: position => {
+        if (!connection.isSlow) connection.notify('queued', { id: requestId, position })
+      },
+    })
+    waiting.set(requestId, { id, requestId, names, cancels })
+    this.#commands.give(id, { type: 'acquire', names, limit, wait, info })
   }
 
   release(session: Session, requestId: RequestId, token: Token): void {
@@ -120,20 +131,20 @@ export class Sessions {
       session.connection.error(requestId, { code: ErrorCode.notHeld, message })
       return
     }
-    this.#giveBack(token, { type: 'release', session, requestId })
+    this.#giveBack(token, response => acknowledge(session.connection, requestId, response))
   }
 
   cancel(session: Session, requestId: RequestId, target: RequestId): void {
-    const id = session.waiting.get(target)
-    const pending = id === undefined ? undefined : this.#pending.get(id)
-    if (id !== undefined && pending?.type === 'acquire') {
-      pending.cancels.push(requestId)
-      this.#drive({ type: 'cancel', id })
+    const waiting = session.waiting.get(target)
+    if (waiting !== undefined) {
+      waiting.cancels.push(requestId)
+      this.#commands.cancel(waiting.id)
       return
     }
     for (const token of session.held) {
       if (this.#grants.get(token)?.requestId !== target) continue
-      this.#giveBack(token, { type: 'cancel', session, requestId })
+      const result: CancelResult = { wasGranted: true }
+      this.#giveBack(token, () => session.connection.result(requestId, result))
       return
     }
     // It has been answered already, or was never asked: there is nothing to take back.
@@ -144,8 +155,10 @@ export class Sessions {
   anchor(session: Session, requestId: RequestId, token: Token): void {
     const { connection } = session
     const grant = this.#grants.get(token)
-    if (session.waiting.size + session.held.size > 0) {
-      const message = 'this connection waits for or holds locks (anchor from one of its own)'
+    const { waiting, held, asked, watched } = session
+    // Nothing else may have to be written to it.
+    if (waiting.size + held.size + asked + watched > 0) {
+      const message = 'this connection waits for or holds something (anchor from one of its own)'
       connection.error(requestId, { code: ErrorCode.invalidRequest, message })
       return
     }
@@ -164,52 +177,6 @@ export class Sessions {
   isUnattended(token: Token): boolean {
     const grant = this.#grants.get(token)
     return grant !== undefined && grant.owner === undefined
-  }
-
-  respond(id: CommandId, response: Response): void {
-    const pending = this.#pending.get(id)
-    this.#pending.delete(id)
-    // A cancel may cross the grant that it would have prevented: that was answered already.
-    if (pending === undefined) return
-    switch (pending.type) {
-      case 'acquire':
-        pending.session.waiting.delete(pending.requestId)
-        {
-          this.#acquired(pending, response)
-          return
-        }
-      case 'release': {
-        const { connection } = pending.session
-        if (response.type === 'refused') {
-          connection.error(pending.requestId, errorOf(response.reason, response.detail))
-          return
-        }
-        connection.result(pending.requestId, {})
-        return
-      }
-      case 'cancel': {
-        const result: CancelResult = { wasGranted: true }
-        pending.session.connection.result(pending.requestId, result)
-        return
-      }
-      case 'found': {
-        const { connection } = pending.session
-        if (response.type === 'refused') {
-          connection.error(pending.requestId, errorOf(response.reason, response.detail))
-        } else connection.result(pending.requestId, {})
-        return
-      }
-      case 'abandon':
-        return
-      default:
-        return unreachable(pending)
-    }
-  }
-
-  queued(id: CommandId, position: number): void {
-    const pending = this.#pending.get(id)
-    if (pending?.type !== 'acquire' || pending.session.connection.isSlow) return
-    pending.session.connection.notify('queued', { id: pending.requestId, position })
   }
 
   /**
@@ -235,32 +202,30 @@ export class Sessions {
     }
   }
 
-  #acquired(pending: Pending & { type: 'acquire' }, response: Response): void {
-    const { session, requestId, cancels } = pending
+  #acquired(session: Session, waiting: Waiting, response: Response): void {
     const { connection } = session
-    assert(response.type !== 'released', 'an acquire is not answered like a release')
-    assert(response.type !== 'founding', 'an acquire is not answered like a founding')
     switch (response.type) {
       case 'granted': {
-        this.#granted(pending, response)
+        this.#granted(session, waiting, response)
         return
       }
       case 'refused':
-        connection.error(requestId, errorOf(response.reason, response.detail))
+        connection.error(waiting.requestId, errorOf(response.reason, response.detail))
         break
       case 'cancelled': {
-        connection.error(requestId, CANCELLED)
+        connection.error(waiting.requestId, CANCELLED)
         break
       }
       default:
-        unreachable(response)
+        assert(false, 'an acquire is granted, refused or cancelled')
     }
     const wasGranted = response.type === 'cancelled' && response.wasGranted
-    for (const cancel of cancels) connection.result(cancel, { wasGranted })
+    for (const cancel of waiting.cancels) connection.result(cancel, { wasGranted })
   }
 
   #granted(
-    { session, requestId, names, cancels }: Pending & { type: 'acquire' },
+    session: Session,
+    { requestId, names, cancels }: Waiting,
     { token, until }: { readonly token: Token; readonly until: Instant },
   ): void {
     const { connection } = session
@@ -272,7 +237,7 @@ export class Sessions {
     if (connection.isClosed || cancels.length > 0) {
       connection.error(requestId, CANCELLED)
       for (const cancel of cancels) connection.result(cancel, { wasGranted: true })
-      this.#giveBack(token, { type: 'abandon' })
+      this.#giveBack(token)
       return
     }
     const result: AcquireResult =
@@ -282,10 +247,10 @@ export class Sessions {
     connection.result(requestId, result)
   }
 
-  #giveBack(token: Token, pending: Pending): void {
+  /** @param respond nobody waits for the answer of a lock whose connection is gone */
+  #giveBack(token: Token, respond: (response: Response) => void = () => undefined): void {
     this.#forget(token)
-    const id = this.#await(pending)
-    this.#drive({ type: 'command', id, command: { type: 'release', token } })
+    this.#commands.ask({ type: 'release', token }, respond)
   }
 
   /** Whoever would have stopped its command was killed: there is nobody but people to tell. */
@@ -300,40 +265,12 @@ export class Sessions {
     grant.owner?.held.delete(token)
     this.#grants.delete(token)
   }
-
-  #await(pending: Pending): CommandId {
-    this.#lastCommand += 1
-    this.#pending.set(this.#lastCommand, pending)
-    return this.#lastCommand
-  }
 }
 
 const CANCELLED: ErrorObject = { code: ErrorCode.notAcquired, message: 'cancelled' }
-const LEAVING: ErrorObject = {
-  code: ErrorCode.leaving,
-  message: 'this lamportd is stopping (try again when it runs)',
-}
 
-function errorOf(reason: Refusal, detail: string): ErrorObject {
-  const say = (message: string): string => (detail === '' ? message : `${message}: ${detail}`)
-  switch (reason) {
-    case 'not-acquired':
-      return { code: ErrorCode.notAcquired, message: say('not acquired, others precede') }
-    case 'no-majority': {
-      const message = say('no majority of hosts answers (see lamportctl status; nothing was done)')
-      return { code: ErrorCode.noMajority, message, data: { effect: 'none' } }
-    }
-    case 'not-held':
-      return { code: ErrorCode.notHeld, message: say('that lock is not held (was it lost?)') }
-    case 'busy':
-      return { code: ErrorCode.busy, message: say('this lamportd is busy (try again)') }
-    case 'limit':
-      return { code: ErrorCode.limit, message: say('too much is asked (release something)') }
-    case 'not-blank':
-      return { code: ErrorCode.notBlank, message: detail }
-    case 'leaving':
-      return LEAVING
-    default:
-      return unreachable(reason)
-  }
+/** The answer to what is done or refused, and has nothing else to tell. */
+function acknowledge(connection: Connection, requestId: RequestId, response: Response): void {
+  if (response.type !== 'refused') connection.result(requestId, {})
+  else connection.error(requestId, errorOf(response.reason, response.detail))
 }

@@ -6,7 +6,7 @@ import {
   type Timestamp,
   type Token,
 } from '../core/clock.ts'
-import { channelOf, type Message } from '../core/message.ts'
+import { CHANNELS, channelOf, isMutexMessage, isVariableMessage, type Message } from '../core/message.ts'
 import type { View } from '../core/view.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { TraceEvent } from '../node.ts'
@@ -59,7 +59,7 @@ export class CausalityChecker implements Checker {
 
   observe(observation: Observation): void {
     const fresh = this.#links.observe(observation)
-    for (const channel of fresh === undefined ? [] : [0, 1])
+    for (const channel of fresh === undefined ? [] : CHANNELS)
       this.#channels.delete(`${fresh ?? ''} ${channel}`)
     if (observation.type === 'trace')
       this.#trace(observation.at, observation.host, observation.event)
@@ -142,8 +142,11 @@ export class CausalityChecker implements Checker {
   }
 
   #deliver(at: number, from: HostId, to: HostId, message: Message): void {
-    const sent = this.#channel(this.#links.delivered(from, to), message).shift()
+    const channel = this.#channel(this.#links.delivered(from, to), message)
     const text = textOf(message)
+    // About variables no order is promised, only that each comes once.
+    const place = isVariableMessage(message) ? channel.findIndex(sent => sent.text === text) : 0
+    const [sent] = channel.splice(Math.max(0, place), 1)
     if (sent?.text !== text)
       this.#findings.add(
         at,
@@ -306,6 +309,7 @@ export class InFlightChecker implements Checker {
 
 /** The request that a message is about, and the view that it belongs to. */
 function subjectOf(from: HostId, to: HostId, message: Message): string | undefined {
+  if (!isMutexMessage(message)) return undefined
   switch (message.type) {
     case 'request':
       return describe({ time: message.time, host: from }, message.view)
@@ -315,14 +319,6 @@ function subjectOf(from: HostId, to: HostId, message: Message): string | undefin
       return describe({ time: message.request, host: from }, message.view)
     case 'sync':
     case 'leave':
-    case 'prepare':
-    case 'promise':
-    case 'conflict':
-    case 'accept':
-    case 'accepted':
-    case 'learn':
-    case 'blank':
-    case 'answer':
       return undefined
     default:
       return unreachable(message)
@@ -340,6 +336,7 @@ function stampOf(message: Message): Stamp {
 /** Enough to tell any two messages of one channel apart: every one of a host has its own time. */
 function textOf(message: Message): string {
   const { type, time } = message
+  if (!isMutexMessage(message)) return `${type} ${time}`
   switch (message.type) {
     case 'request':
       return `${type} ${time} for ${message.limit} ${message.names.join(' ')}`
@@ -349,14 +346,6 @@ function textOf(message: Message): string {
     case 'sync':
       return `${type} ${time} of ${message.requests.map(request => request.time).join(' ')}`
     case 'leave':
-    case 'prepare':
-    case 'promise':
-    case 'conflict':
-    case 'accept':
-    case 'accepted':
-    case 'learn':
-    case 'blank':
-    case 'answer':
       return `${type} ${time}`
     default:
       return unreachable(message)

@@ -172,6 +172,10 @@ export class Clients {
         return
       case 'released':
       case 'founding':
+      case 'value':
+      case 'changed':
+      case 'differs':
+      case 'uncertain':
         return
       default:
         return unreachable(response)

@@ -342,6 +342,7 @@ export class IdealWorld {
         this.onTrace(id, event)
       },
       isDrained: () => this.wires.isDrained(machine),
+      isCongested: () => false,
     }
   }
 

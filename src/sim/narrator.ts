@@ -1,5 +1,5 @@
 import { timestampOf, tokenOf, type HostId, type Token } from '../core/clock.ts'
-import { channelOf, type Message } from '../core/message.ts'
+import { channelOf, isMutexMessage, type Message } from '../core/message.ts'
 import { describeView } from '../core/view.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { TraceEvent } from '../node.ts'
@@ -152,6 +152,7 @@ export class Narrator {
 
   #describe(from: HostId, to: HostId, message: Message): string {
     const stamp = `${from}@${message.time - this.start}`
+    if (!isMutexMessage(message)) return `${message.type.toUpperCase()} ${stamp}`
     switch (message.type) {
       case 'request':
         return `REQUEST ${stamp} for ${wanted(message.names, message.limit)}`
@@ -163,15 +164,6 @@ export class Narrator {
         return `SYNC ${stamp} of ${list(message.requests.map(({ time }) => this.#spellTime(time)))}`
       case 'leave':
         return `LEAVE ${stamp}`
-      case 'prepare':
-      case 'promise':
-      case 'conflict':
-      case 'accept':
-      case 'accepted':
-      case 'learn':
-      case 'blank':
-      case 'answer':
-        return `${message.type.toUpperCase()} ${stamp}`
       default:
         return unreachable(message)
     }

@@ -3,7 +3,7 @@ import type { CommandId, Lsn, NodeEvent, Response, StoreEntry } from '../core/co
 import { canonical } from '../core/fingerprint.ts'
 import type { Heartbeat } from '../core/hearing.ts'
 import { Host, type HostOutput } from '../core/host.ts'
-import { channelOf, type Message } from '../core/message.ts'
+import { CHANNELS, channelOf, type Message } from '../core/message.ts'
 import type { Rules } from '../core/rules.ts'
 import { recover } from '../core/store.ts'
 import { assert, unreachable } from '../lib/assert.ts'
@@ -360,6 +360,7 @@ export class SmallWorld {
       event: event => this.#event(machine, event),
       trace: () => undefined,
       isDrained: () => true,
+      isCongested: () => false,
     }
   }
 
@@ -397,7 +398,7 @@ export class SmallWorld {
       [b, a],
     ] as const) {
       if (end.sessions.delete(peer.id)) this.#step(end, (host, now) => host.close(now, peer.id))
-      for (const way of [0, 1]) this.#channels.delete(`${end.id}>${peer.id} ${way}`)
+      for (const way of CHANNELS) this.#channels.delete(`${end.id}>${peer.id} ${way}`)
       this.#heartbeats.delete(`${end.id}>${peer.id}`)
     }
     this.#sessions += 1

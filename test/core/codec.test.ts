@@ -13,6 +13,7 @@ import { MESSAGE_TYPES, type Message } from '../../src/core/message.ts'
 import type { View } from '../../src/core/view.ts'
 import { encode } from '../../src/lib/cbor.ts'
 import { milliseconds } from '../../src/lib/time.ts'
+import { variableMessages } from '../helpers/variable-messages.ts'
 
 const time = fc.integer({ min: 0, max: 2 ** 43 - 1 })
 const host = fc.integer({ min: 1, max: 1023 })
@@ -107,7 +108,9 @@ const messages: Record<Message['type'], fc.Arbitrary<Message>> = {
     newcomer: time,
     isNewcomer: fc.boolean(),
     memory: fc.option(fc.record({ voted: table, pledged: table }), { nil: undefined }),
+    records: time,
   }),
+  ...variableMessages,
 }
 const message: fc.Arbitrary<Message> = fc.oneof(...MESSAGE_TYPES.map(type => messages[type]))
 const heartbeat: fc.Arbitrary<Heartbeat> = fc.record({
@@ -116,6 +119,7 @@ const heartbeat: fc.Arbitrary<Heartbeat> = fc.record({
   echo: fc.option(fc.double({ min: 0, max: 1e12, noNaN: true }), { nil: undefined }),
   view: time,
   heard: fc.array(host, { maxLength: 50 }),
+  digest: time,
 })
 
 for (const type of MESSAGE_TYPES) {

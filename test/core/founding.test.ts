@@ -15,6 +15,9 @@ function tableOf(votes: readonly number[], ids = votes.map((_, i) => i + 1)): Sa
   return { hosts, timing: { lease: milliseconds(300), drift: 0.02 } }
 }
 
+/** No variable was ever set. */
+const NO_COPIES = { begin: () => undefined, isComplete: () => true }
+
 const EMPTY: AcceptorRecord<View> = { promised: NO_BALLOT, accepted: NO_BALLOT, value: undefined }
 
 type Member = {
@@ -52,13 +55,16 @@ class Site {
       founding: undefined as unknown as Founding,
     }
     const recovered = { ready: record, pledged: undefined }
-    member.founding = new Founding({ id, life }, this.#table, clock, TIMING, recovered, {
+    member.founding = new Founding({ id, life }, this.#table, clock, TIMING, recovered, NO_COPIES, {
       send: (to, message) => to.forEach(other => this.#deliver(id, other, message)),
       ready: (ready, recovery) => {
         member.recovery = recovery
         member.founding.becameReady(ready)
       },
-      raiseFloor: counter => (member.floor = counter),
+      raiseFloor: counter => {
+        member.floor = counter
+        return 0
+      },
       acceptorRecord: () => member.acceptor,
       knownIncarnation: host => 10 * id + host,
       pledge: table => (member.pledged = table),

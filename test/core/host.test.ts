@@ -38,6 +38,7 @@ class Lone {
       event: event => this.events.push(event),
       trace: () => undefined,
       isDrained: () => true,
+      isCongested: () => false,
     })
   }
 

@@ -17,7 +17,7 @@ const VIEW = nextView(undefined, new Map([1, 2, 3].map(id => [id, 1])), true)
 /** Host 1 of three, whose others a test plays. */
 class Player {
   readonly sent: { to: number; message: RegisterMessage }[] = []
-  readonly heartbeats = new Map<number, Heartbeat>()
+  readonly heartbeats = new Map<number, Omit<Heartbeat, 'digest'>>()
   readonly installed: number[] = []
   readonly saved: AcceptorRecord<View>[] = []
   readonly lease: Lease

@@ -1,14 +1,19 @@
 import test from 'ava'
 import {
+  acceptedEntry,
   acceptorEntry,
   ceilingEntry,
+  chosenEntry,
+  floorEntry,
   incarnationEntry,
   lifeEntry,
   NOTHING_DURABLE,
   pledgeEntry,
+  promisedEntry,
   readyEntry,
   recover,
 } from '../../src/core/store.ts'
+import { nextValue } from '../../src/core/variable.ts'
 import { nextView } from '../../src/core/view.ts'
 import { milliseconds } from '../../src/lib/time.ts'
 
@@ -60,7 +65,61 @@ test('what was made durable is found again', t => {
     ready,
     pledged,
     life: 2 ** 31,
+    floor: 0,
+    registers: new Map(),
+    chosen: new Map(),
   })
+})
+
+const ONE = nextValue(undefined, new Uint8Array([1, 2]), { host: 2, time: 2 ** 40 })
+const TWO = nextValue(ONE, undefined, { host: 3, time: 2 ** 41 })
+const low = { counter: 7, host: 2 }
+const high = { counter: 2 ** 42, host: 3 }
+
+test('what a host must not forget of variables comes back', t => {
+  const entries = [
+    floorEntry(6),
+    // Promised later than anything was accepted, and the other way round.
+    acceptedEntry('a', { promised: low, accepted: low, value: ONE }),
+    promisedEntry('a', high),
+    promisedEntry('b', low),
+    acceptedEntry('b', { promised: high, accepted: low, value: TWO }),
+    promisedEntry('only promised', low),
+    chosenEntry('a', ONE),
+    chosenEntry('b', { version: TWO.version, writer: TWO.writer }),
+    // Known from another host, before anything was accepted here.
+    chosenEntry('c', TWO),
+  ]
+  const durable = recover(new Map(entries.map(({ key, value }) => [key, value])))
+  t.like(durable, {
+    floor: 6,
+    registers: new Map([
+      ['a', { promised: high, accepted: low, value: ONE }],
+      ['b', { promised: high, accepted: low, value: TWO }],
+      ['only promised', { promised: low, accepted: { counter: 0, host: 0 }, value: undefined }],
+    ]),
+    chosen: new Map([
+      ['a', ONE],
+      ['b', TWO],
+      ['c', TWO],
+    ]),
+  })
+})
+
+test('a damaged record of a variable is named, and so is a version without its value', t => {
+  const entries = [
+    floorEntry(6),
+    acceptedEntry('a', { promised: low, accepted: low, value: ONE }),
+    promisedEntry('a', high),
+    chosenEntry('a', { version: ONE.version, writer: ONE.writer }),
+  ]
+  const records = new Map(entries.map(({ key, value }) => [key, value]))
+  for (const { key } of entries) {
+    const damaged = new Map(records).set(key, new Uint8Array([0xff, 0x00]))
+    t.deepEqual(recover(damaged), { damaged: key })
+  }
+  const { key, value } = chosenEntry('a', { version: 2, writer: TWO.writer })
+  t.deepEqual(recover(new Map(records).set(key, value)), { damaged: key })
 })
 
 test('a damaged record is named, whichever it is', t => {

@@ -57,6 +57,7 @@ const STATUS: StatusResult = {
   blank: null,
   grants: 12,
   connections: 1,
+  variables: { count: 3, bytes: 120, complete: true },
   hosts: [
     {
       id: 2,

@@ -1,5 +1,6 @@
 import test from 'ava'
 import { monotonicNow } from '../../src/control/monotonic.ts'
+import type { Variable } from '../../src/core/variable.ts'
 import { Driver } from '../../src/daemon/driver.ts'
 import type { Driven, DriverOutput } from '../../src/daemon/driver.ts'
 import { after, milliseconds, NEVER } from '../../src/lib/time.ts'
@@ -27,6 +28,18 @@ class ScriptedNode implements Driven {
   }
 
   locks(): [] {
+    return []
+  }
+
+  variable(): Variable {
+    throw new Error('nobody asks')
+  }
+
+  variables(): [] {
+    return []
+  }
+
+  history(): [] {
     return []
   }
 }

@@ -1,54 +1,14 @@
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import test from 'ava'
-import type { ExecutionContext } from 'ava'
 import { adminSocketPath } from '../../src/control/paths.ts'
 import { ErrorCode, LINE_BYTES_MAX } from '../../src/control/protocol.ts'
 import { MESSAGE_TYPES } from '../../src/core/message.ts'
-import { parseHosts } from '../../src/daemon/config.ts'
-import { Server } from '../../src/daemon/server.ts'
-import type { ServerOptions } from '../../src/daemon/server.ts'
 import { milliseconds, toInstant } from '../../src/lib/time.ts'
 import { RawClient } from '../helpers/daemon-client.ts'
-import { folderOf, until } from '../helpers/daemon-folder.ts'
-import { StandInNode } from '../helpers/daemon-node.ts'
-
-const file = parseHosts(
-  new TextEncoder().encode(`
-cluster: demo
-hosts:
-  - { id: 1, name: kitchen, address: 127.0.0.1 }
-  - { id: 2, name: garage, address: 127.0.0.1, port: 7412 }
-  - { id: 10, name: attic, address: attic.local, port: 7413 }
-`),
-)
-
-type Started = { path: string; node: StandInNode; server: Server }
-
-async function start(t: ExecutionContext, options: Partial<ServerOptions> = {}): Promise<Started> {
-  const path = join(folderOf(t), 'control.sock')
-  const node = new StandInNode()
-  const hosts = 'hosts' in file ? file.hosts : []
-  const server = new Server(
-    {
-      hosts,
-      self: 2,
-      version: '1.2.3',
-      lease: milliseconds(50),
-      connectionsMax: 100,
-      requestsMax: 100,
-      warn: text => t.fail(text),
-      ...options,
-    },
-    node,
-  )
-  node.server = server
-  await server.listen(path)
-  t.teardown(() => void server.close())
-  return { path, node, server }
-}
+import { until } from '../helpers/daemon-folder.ts'
+import { startServer as start } from '../helpers/daemon-server.ts'
 
 test('the first line greets, and the socket is for its owner and group', async t => {
   const { path } = await start(t)
@@ -124,7 +84,8 @@ test('what is not a request gets an error, and changes nothing', async t => {
       '{"jsonrpc":"2.0","id":1,"method":"__proto__"}',
       methodNotFound,
       1,
-      'unknown method "__proto__" (there are status, locks, why, found, acquire, release, anchor, cancel)',
+      'unknown method "__proto__" (there are status, locks, why, found, acquire, release, anchor, cancel, ' +
+        'get, set, unset, vars, history, watch, unwatch)',
     ],
     [
       '{"jsonrpc":"2.0","id":1,"method":"status","params":[1]}',
@@ -557,6 +518,7 @@ test('status tells of every host of the file, in the order of ids', async t => {
     blank: null,
     grants: 0,
     connections: 1,
+    variables: { count: 3, bytes: 120, complete: false },
     hosts: [
       {
         id: 1,

@@ -33,6 +33,9 @@ class Listener {
       status: nothing,
       why: nothing,
       locks: nothing,
+      variable: nothing,
+      variables: nothing,
+      history: nothing,
     }
   }
 

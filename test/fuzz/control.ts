@@ -18,6 +18,15 @@ const calls = [
   ['why', { name: 'door' }],
   ['status', {}],
   ['found', {}],
+  ['get', { name: 'speed', local: true, waitMs: 10 }],
+  ['set', { name: 'speed', value: 'fünf\n', ifVersion: 3 }],
+  ['set', { name: 'speed', value: { base64: 'AP8=' }, create: true }],
+  ['unset', { name: 'speed', ifVersion: 1 }],
+  ['vars', { prefix: 'light/', values: true, after: 'light/a' }],
+  ['history', { name: 'speed' }],
+  ['watch', { name: 'speed', initial: true }],
+  ['watch', { prefix: 'light/' }],
+  ['unwatch', { watch: 1 }],
   ['aquire', { names: [] }],
 ] as const
 
@@ -28,7 +37,8 @@ export function controlTarget(parse: (line: string) => ParsedLine = parseLine): 
   let pending = 0
   return {
     name: 'control',
-    sources: /\/(control\/(framing|names)|daemon\/(requests|info)|lib\/nearest)\.js$/,
+    sources:
+      /\/(control\/(framing|names|values)|daemon\/(requests|variable-requests|params|info)|lib\/nearest)\.js$/,
     lengthMax: 1500,
     seeds: [
       ...calls.map(([method, params], id) =>

@@ -116,6 +116,9 @@ class Station {
       status: nothing,
       why: nothing,
       locks: nothing,
+      variable: nothing,
+      variables: nothing,
+      history: nothing,
     }
   }
 }

@@ -68,6 +68,7 @@ const messages: readonly Message[] = [
     accepted: ballot,
     value: view,
     known: 3,
+    records: 2,
   },
 ]
 
@@ -79,8 +80,22 @@ export function messagesTarget(read: (bytes: Uint8Array) => unknown = decode): T
     lengthMax: 2000,
     seeds: [
       ...messages.map(encodeMessage),
-      encodeHeartbeat({ incarnation: 3, stamp: 17.25, echo: 12.5, view: 7, heard: [1, 2, 3] }),
-      encodeHeartbeat({ incarnation: 3, stamp: 17.25, echo: undefined, view: 7, heard: [] }),
+      encodeHeartbeat({
+        incarnation: 3,
+        stamp: 17.25,
+        echo: 12.5,
+        view: 7,
+        heard: [1, 2, 3],
+        digest: 99,
+      }),
+      encodeHeartbeat({
+        incarnation: 3,
+        stamp: 17.25,
+        echo: undefined,
+        view: 7,
+        heard: [],
+        digest: 0,
+      }),
       encodeAcceptor({ promised: ballot, accepted: ballot, value: view }),
       encode([{ a: [true, false, null], b: new Uint8Array(3), c: -5, d: 'text'.repeat(20) }]),
     ],

@@ -1,6 +1,7 @@
 import { milliseconds, NEVER } from '../../src/lib/time.ts'
 import { MESSAGE_TYPES } from '../../src/core/message.ts'
 import type { CommandId, Input, LockStatus, Response, Status, WhyStatus } from '../../src/node.ts'
+import type { Condition, PastVersion, Variable } from '../../src/core/variable.ts'
 import type { Server, ServedNode } from '../../src/daemon/server.ts'
 
 type Counts = Status['messages']['sent']
@@ -18,6 +19,11 @@ export class StandInNode implements ServedNode {
   leaves = true
   /** What `locks` says of other hosts. */
   foreign: readonly LockStatus[] = []
+  /** Whether gets and changes are answered; else the test does. */
+  answers = true
+  majority = true
+  readonly known: Map<string, Variable> = new Map()
+  readonly past: Map<string, readonly PastVersion[]> = new Map()
   readonly #held = new Map<number, Wait>()
   #waiting: Wait[] = []
   #lastToken = 0
@@ -51,6 +57,15 @@ export class StandInNode implements ServedNode {
       this.respond(id, { type: 'founding' })
       return
     }
+    if (command.type === 'get') {
+      const { name } = command
+      if (this.answers) this.respond(id, { type: 'value', variable: this.variable(name) })
+      return
+    }
+    if (command.type === 'change') {
+      if (this.answers) this.#change(id, command.name, command.bytes, command.condition)
+      return
+    }
     const { names, info, wait } = command
     this.#waiting.push({ id, names, info })
     if (!this.#proceed() && wait === 0) {
@@ -75,6 +90,30 @@ export class StandInNode implements ServedNode {
   /** As a node that leaves says it: the lock stays until its client has gone. */
   tellLost(token: number, reason: string): void {
     this.server?.notify({ type: 'lost', token, reason })
+  }
+
+  variable(name: string): Variable {
+    return this.known.get(name) ?? { name, bytes: undefined, version: 0, writer: undefined }
+  }
+
+  variables(): readonly Variable[] {
+    return [...this.known.values()]
+      .filter(({ bytes }) => bytes !== undefined)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  history(name: string): readonly PastVersion[] {
+    return this.past.get(name) ?? []
+  }
+
+  /** As a node that has learned a newer version says it. */
+  learn(name: string, value: string | Uint8Array | undefined): Variable {
+    const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value
+    const version = this.variable(name).version + 1
+    const variable = { name, bytes, version, writer: { host: 10, time: 100 + version } }
+    this.known.set(name, variable)
+    this.server?.notify({ type: 'change', variable })
+    return variable
   }
 
   locks(): readonly LockStatus[] {
@@ -120,11 +159,12 @@ export class StandInNode implements ServedNode {
       clock: 42,
       view: { number: 3, members: [1, 2] },
       isMember: true,
-      majority: true,
+      majority: this.majority,
       lease: milliseconds(1900),
       blank: undefined,
       views: 3,
       complete: true,
+      variables: { count: 3, bytes: 120, complete: false },
       peers: [
         {
           ...peer,
@@ -142,6 +182,15 @@ export class StandInNode implements ServedNode {
       datagrams: { sent: 1, received: 2, retransmitted: 3, dropped: { malformed: 4 } },
       grants: this.#lastToken,
     }
+  }
+
+  #change(id: CommandId, name: string, bytes: Uint8Array | undefined, on: Condition): void {
+    const current = this.variable(name)
+    const holds =
+      on.type === 'always' ||
+      (on.type === 'absent' ? current.bytes === undefined : on.version === current.version)
+    if (holds) this.respond(id, { type: 'changed', variable: this.learn(name, bytes) })
+    else this.respond(id, { type: 'differs', current })
   }
 
   #cancel(id: CommandId): void {

@@ -113,9 +113,14 @@ export class FakeDaemon {
     connection.send({ jsonrpc: '2.0', id, error: { code: ErrorCode[code], message } })
   }
 
-  async stop(): Promise<void> {
+  /** As a daemon that was killed: `listen` starts it again. */
+  async kill(): Promise<void> {
     for (const { socket } of this.connections) socket.destroy()
-    await new Promise(resolve => this.#server.close(resolve))
+    if (this.#server.listening) await new Promise(resolve => this.#server.close(resolve))
+  }
+
+  async stop(): Promise<void> {
+    await this.kill()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 

@@ -1,0 +1,291 @@
+import { unreachable } from '../lib/assert.ts'
+import { decode, encode } from '../lib/cbor.ts'
+import { ballotFields, isHostId, isName, isTime, parseBallot, parseList } from './fields.ts'
+import type { CatchUpMessage, CopiedRecord, VariableMessage } from './message.ts'
+import { isPast } from './past.ts'
+import type { AcceptorRecord, Ballot } from './register.ts'
+import {
+  VALUE_BYTES_MAX,
+  type AppliedOperation,
+  type VariableValue,
+  type VersionName,
+} from './variable.ts'
+
+/** What an acceptor of a variable must not forget, as it is stored. */
+export function encodeRecord({
+  promised,
+  accepted,
+  value,
+}: AcceptorRecord<VariableValue>): Uint8Array {
+  return encode([ballotFields(promised), ballotFields(accepted), valueFields(value)])
+}
+
+export function decodeRecord(bytes: Uint8Array): AcceptorRecord<VariableValue> | undefined {
+  const list = decode(bytes)
+  if (!Array.isArray(list)) return undefined
+  const [first, second, third] = list as unknown[]
+  const [promised, accepted] = [parseBallot(first), parseBallot(second)]
+  const parsed = parseOptionalValue(third)
+  if (promised === undefined || accepted === undefined || parsed === undefined) return undefined
+  return { promised, accepted, value: parsed.value }
+}
+
+export function encodeBallot(ballot: Ballot): Uint8Array {
+  return encode(ballotFields(ballot))
+}
+
+export function decodeBallot(bytes: Uint8Array): Ballot | undefined {
+  return parseBallot(decode(bytes))
+}
+
+/** What was chosen: its version where the acceptor's record has the value as well, else the value. */
+export function encodeChosen(chosen: VariableValue | VersionName): Uint8Array {
+  return encode('applied' in chosen ? valueFields(chosen) : versionFields(chosen))
+}
+
+export function decodeChosen(bytes: Uint8Array): VariableValue | VersionName | undefined {
+  const list = decode(bytes)
+  if (!Array.isArray(list)) return undefined
+  return list.length === VERSION_FIELDS ? parseVersion(list) : parseValue(list)
+}
+
+export function variableFields(message: VariableMessage): readonly unknown[] {
+  switch (message.type) {
+    case 'variable-prepare':
+    case 'variable-accepted':
+      return [message.name, ballotFields(message.ballot)]
+    case 'variable-promise': {
+      const { name, ballot, accepted, value } = message
+      return [name, ballotFields(ballot), ballotFields(accepted), valueFields(value)]
+    }
+    case 'variable-conflict':
+      return [message.name, ballotFields(message.ballot), ballotFields(message.promised)]
+    case 'variable-accept': {
+      const { name, ballot, value, next } = message
+      return [name, ballotFields(ballot), ballotFields(next), valueFields(value)]
+    }
+    case 'variable-learn':
+      return [message.name, versionFields(message.version)]
+    case 'variable-read': {
+      const { name, read, known } = message
+      return [name, read, known === undefined ? null : versionFields(known)]
+    }
+    case 'variable-state': {
+      const { name, read, accepted, value } = message
+      return [name, read, ballotFields(accepted), value === 'known' || valueFields(value)]
+    }
+    default:
+      return unreachable(message)
+  }
+}
+
+export function parseVariableFields(
+  type: VariableMessage['type'],
+  time: number,
+  [name, first, second, third]: readonly unknown[],
+): VariableMessage | undefined {
+  if (!isName(name)) return undefined
+  switch (type) {
+    case 'variable-learn': {
+      const version = parseVersion(first)
+      return version && { type, time, name, version }
+    }
+    case 'variable-read': {
+      const known = second === null ? undefined : parseVersion(second)
+      if (!isTime(first) || (second !== null && known === undefined)) return undefined
+      return { type, time, name, read: first, known }
+    }
+    case 'variable-state': {
+      const accepted = parseBallot(second)
+      const parsed = third === true ? { value: 'known' as const } : parseOptionalValue(third)
+      if (!isTime(first) || accepted === undefined || parsed === undefined) return undefined
+      return { type, time, name, read: first, accepted, value: parsed.value }
+    }
+    default:
+      return parseRoundFields(type, time, name, [first, second, third])
+  }
+}
+
+function parseRoundFields(
+  type: Exclude<VariableMessage['type'], 'variable-learn' | 'variable-read' | 'variable-state'>,
+  time: number,
+  name: string,
+  [first, second, third]: readonly unknown[],
+): VariableMessage | undefined {
+  const ballot = parseBallot(first)
+  if (ballot === undefined) return undefined
+  switch (type) {
+    case 'variable-prepare':
+    case 'variable-accepted':
+      return { type, time, name, ballot }
+    case 'variable-conflict': {
+      const promised = parseBallot(second)
+      return promised && { type, time, name, ballot, promised }
+    }
+    case 'variable-promise': {
+      const accepted = parseBallot(second)
+      const parsed = parseOptionalValue(third)
+      if (accepted === undefined || parsed === undefined) return undefined
+      return { type, time, name, ballot, accepted, value: parsed.value }
+    }
+    case 'variable-accept': {
+      const next = parseBallot(second)
+      const value = parseValue(third)
+      if (next === undefined || value === undefined) return undefined
+      return { type, time, name, ballot, value, next }
+    }
+    default:
+      return unreachable(type)
+  }
+}
+
+export function catchUpFields(message: CatchUpMessage): readonly unknown[] {
+  switch (message.type) {
+    case 'compare':
+      return [message.buckets]
+    case 'listing': {
+      const { entries, last } = message
+      return [entries.map(({ name, version }) => [name, ...versionFields(version)]), last]
+    }
+    case 'want':
+      return [message.names]
+    case 'values': {
+      const { entries, last } = message
+      return [entries.map(({ name, value }) => [name, valueFields(value)]), last]
+    }
+    case 'fetch':
+      return [message.floor, message.index]
+    case 'records': {
+      const { floor, index, records } = message
+      return [floor, index, records.map(recordFields)]
+    }
+    default:
+      return unreachable(message)
+  }
+}
+
+export function parseCatchUpFields(
+  type: CatchUpMessage['type'],
+  time: number,
+  [first, second, third]: readonly unknown[],
+): CatchUpMessage | undefined {
+  switch (type) {
+    case 'compare': {
+      const buckets = parseList(first, item => (isTime(item) ? item : undefined))
+      return buckets && { type, time, buckets }
+    }
+    case 'listing': {
+      const entries = parseList(first, parseListed)
+      if (entries === undefined || typeof second !== 'boolean') return undefined
+      return { type, time, entries, last: second }
+    }
+    case 'want': {
+      const names = parseList(first, item => (isName(item) ? item : undefined))
+      return names && { type, time, names }
+    }
+    case 'values': {
+      const entries = parseList(first, parseEntry)
+      if (entries === undefined || typeof second !== 'boolean') return undefined
+      return { type, time, entries, last: second }
+    }
+    case 'fetch':
+      if (!isTime(first) || !isTime(second)) return undefined
+      return { type, time, floor: first, index: second }
+    case 'records': {
+      const records = parseList(third, parseCopied)
+      if (!isTime(first) || !isTime(second) || records === undefined) return undefined
+      return { type, time, floor: first, index: second, records }
+    }
+    default:
+      return unreachable(type)
+  }
+}
+
+function valueFields(value: VariableValue | undefined): readonly unknown[] | null {
+  if (value === undefined) return null
+  const { bytes, applied, past } = value
+  const operations = applied.flatMap(({ host, operation, version }) => [host, operation, version])
+  return [...versionFields(value), bytes ?? null, operations, past]
+}
+
+function parseOptionalValue(
+  value: unknown,
+): { readonly value: VariableValue | undefined } | undefined {
+  if (value === null) return { value: undefined }
+  const parsed = parseValue(value)
+  return parsed && { value: parsed }
+}
+
+/** Bytes are copied: those of a message share the memory of a datagram. */
+function parseValue(value: unknown): VariableValue | undefined {
+  if (!Array.isArray(value) || value.length !== VALUE_FIELDS) return undefined
+  const [bytes, operations, past] = value.slice(VERSION_FIELDS) as unknown[]
+  const name = parseVersion(value.slice(0, VERSION_FIELDS))
+  const applied = parseApplied(operations)
+  if (name === undefined || applied === undefined || !isPast(past, name.version)) return undefined
+  if (bytes !== null && !(bytes instanceof Uint8Array)) return undefined
+  if (bytes !== null && bytes.length > VALUE_BYTES_MAX) return undefined
+  return {
+    bytes: bytes === null ? undefined : new Uint8Array(bytes),
+    ...name,
+    applied,
+    past: past.length === 0 ? NOTHING : new Uint8Array(past),
+  }
+}
+
+const NOTHING = new Uint8Array()
+
+function parseApplied(value: unknown): AppliedOperation[] | undefined {
+  const numbers = parseList(value, item => (isTime(item) ? item : undefined))
+  if (numbers === undefined || numbers.length % 3 !== 0) return undefined
+  const applied: AppliedOperation[] = []
+  for (let at = 0; at < numbers.length; at += 3) {
+    const [host, operation, version] = numbers.slice(at, at + 3) as [number, number, number]
+    if (!isHostId(host)) return undefined
+    applied.push({ host, operation, version })
+  }
+  return applied
+}
+
+function versionFields({ version, writer }: VersionName): readonly unknown[] {
+  return [version, writer.host, writer.time]
+}
+
+const VERSION_FIELDS = 3
+const VALUE_FIELDS = VERSION_FIELDS + 3
+
+function parseVersion(value: unknown): VersionName | undefined {
+  if (!Array.isArray(value) || value.length !== VERSION_FIELDS) return undefined
+  const [version, host, time] = value as unknown[]
+  if (!isTime(version) || version === 0 || !isHostId(host) || !isTime(time)) return undefined
+  return { version, writer: { host, time } }
+}
+
+function parseListed(value: unknown): { name: string; version: VersionName } | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [name, ...fields] = value as unknown[]
+  const version = parseVersion(fields)
+  return isName(name) && version !== undefined ? { name, version } : undefined
+}
+
+function parseEntry(value: unknown): { name: string; value: VariableValue } | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [name, fields] = value as unknown[]
+  const parsed = parseValue(fields)
+  return isName(name) && parsed !== undefined ? { name, value: parsed } : undefined
+}
+
+function recordFields({ name, accepted, value, isChosen }: CopiedRecord): readonly unknown[] {
+  return [name, ballotFields(accepted), valueFields(value), isChosen]
+}
+
+function parseCopied(fields: unknown): CopiedRecord | undefined {
+  if (!Array.isArray(fields)) return undefined
+  const [name, ballot, value, isChosen] = fields as unknown[]
+  const accepted = parseBallot(ballot)
+  const parsed = parseOptionalValue(value)
+  if (!isName(name) || accepted === undefined || parsed === undefined) return undefined
+  return typeof isChosen === 'boolean'
+    ? { name, accepted, value: parsed.value, isChosen }
+    : undefined
+}

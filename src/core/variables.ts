@@ -1,0 +1,492 @@
+import { unreachable } from '../lib/assert.ts'
+import type { Random } from '../lib/random.ts'
+import { after, earliest, milliseconds, NEVER, type Duration, type Instant } from '../lib/time.ts'
+import { CatchUp } from './catch-up.ts'
+import { Changes, type Operation } from './changes.ts'
+import type { HostId, LamportClock } from './clock.ts'
+import type { Command, CommandId, Response, StoreEntry } from './command.ts'
+import { Copying, Snapshots } from './copying.ts'
+import { Known } from './known.ts'
+import type { CatchUpMessage, CopiedRecord, VariableMessage } from './message.ts'
+import { Reads, type Wish } from './reads.ts'
+import { compareBallots } from './register.ts'
+import { Registers } from './registers.ts'
+import type { Rules } from './rules.ts'
+import { acceptedEntry, chosenEntry, floorEntry, promisedEntry, type Durable } from './store.ts'
+import {
+  isSameVersion,
+  variableOf,
+  type PastVersion,
+  type Variable,
+  type VariablesStatus,
+  type VariableValue,
+} from './variable.ts'
+import type { Votes } from './view.ts'
+
+export type VariablesOutput = {
+  /** `isResting`: only after everything that was appended before is durable. */
+  send(to: readonly HostId[], message: VariableMessage | CatchUpMessage, isResting: boolean): void
+  append(entries: readonly StoreEntry[]): void
+  respond(id: CommandId, response: Response): void
+  /** A newer version than was known before. */
+  changed(variable: Variable): void
+  /** Other hosts to whom channels are open, and that keep up with what they are sent. */
+  connected(): readonly HostId[]
+  /** For people: why a majority has not answered. */
+  explain(now: Instant): string
+}
+
+/** Names that there may be, of variables that were unset as well, and bytes of all values. */
+export const VARIABLES_MAX = 20_000
+export const VALUES_BYTES_MAX: number = 64 * 1024 * 1024
+
+/** Operations of clients of one host that may be under way. */
+const OPERATIONS_MAX = 10_000
+
+/** What was accepted and not learned for so long has lost its proposer, perhaps. */
+const UNLEARNED: Duration = milliseconds(1000)
+
+/** Registers that are read at a time because nobody said what became of them, and for how long. */
+const REPAIRS_MAX = 32
+const REPAIR: Duration = milliseconds(5000)
+
+/** That a value was chosen can be found out again: it is written when there is time. */
+const SAVE: Duration = milliseconds(2000)
+
+/**
+ * Shared variables: a register of CASPaxos each, over a majority of the votes of all hosts, whatever
+ * the view; what was chosen is told to all, and found out by who missed it.
+ */
+export class Variables {
+  readonly #self: HostId
+  readonly #votes: Votes
+  readonly #clock: LamportClock
+  readonly #rules: Rules
+  readonly #output: VariablesOutput
+  readonly #registers: Registers
+  readonly #known: Known
+  readonly #changes: Changes
+  readonly #reads: Reads
+  readonly #catchUp: CatchUp
+  readonly #snapshots: Snapshots
+  readonly #copying: Copying
+  /** Accepted here, and not known to be chosen: since when, the oldest first. */
+  readonly #unlearned = new Map<string, Instant>()
+  readonly #repairs = new Set<string>()
+  /** Chosen, and not written down as such. */
+  readonly #unsaved = new Set<string>()
+  #saveAt: Instant = NEVER
+  #isComplete = false
+  #isLeaving = false
+  #now: Instant
+
+  constructor(
+    self: HostId,
+    votes: Votes,
+    clock: LamportClock,
+    random: Random,
+    rules: Rules,
+    durable: Pick<Durable, 'registers' | 'chosen' | 'floor'>,
+    start: Instant,
+    output: VariablesOutput,
+  ) {
+    this.#self = self
+    this.#votes = votes
+    this.#clock = clock
+    this.#rules = rules
+    this.#output = output
+    this.#now = start
+    this.#known = new Known(durable.chosen)
+    this.#registers = new Registers(durable.registers, durable.floor, {
+      promised: (name, ballot) => output.append([promisedEntry(name, ballot)]),
+      accepted: (name, record) => {
+        // What is overwritten may be the newest value that is known to have been chosen.
+        const known = this.#known.value(name)
+        const isKept = known !== undefined && !isSameVersion(known, record.value ?? known)
+        const chosen = isKept ? [chosenEntry(name, known)] : []
+        output.append([acceptedEntry(name, record), ...chosen])
+      },
+      floor: counter => output.append([floorEntry(counter)]),
+    })
+    const reachable = (): readonly HostId[] => [self, ...output.connected()]
+    const isQuorum = (hosts: Iterable<HostId>): boolean => this.#isQuorum(hosts)
+    this.#changes = new Changes(self, clock, random, rules, {
+      send: (to, message) => output.send(to, message, false),
+      reachable,
+      isQuorum,
+      promised: name => this.#registers.promised(name),
+      chosen: (now, name, value) => this.#chosen(now, name, value),
+      answer: (id, response) => output.respond(id, response),
+      expired: (operation, mayTakeEffect) => this.#expired(operation, mayTakeEffect),
+    })
+    this.#reads = new Reads(clock, {
+      send: (to, message) => output.send(to, message, false),
+      reachable,
+      isQuorum,
+      known: name => this.#known.value(name),
+      read: (now, wish, value) => this.#hasRead(now, wish, value),
+      settle: (now, wish) => this.#changes.begin(now, { ...wish, work: { type: 'read' } }),
+      expired: wish => this.#expired({ ...wish, work: { type: 'read' } }, false),
+    })
+    this.#catchUp = new CatchUp(clock, this.#known, {
+      send: (to, message) => output.send([to], message, false),
+      accepted: name => this.#registers.record(name).value,
+      learn: (name, value) => this.#learn(name, value),
+    })
+    const send = (to: HostId, message: CatchUpMessage): void => output.send([to], message, true)
+    this.#snapshots = new Snapshots(clock, send)
+    this.#copying = new Copying(clock, send)
+    for (const [name, { value }] of durable.registers) this.#noteAccepted(name, value)
+  }
+
+  /** What heartbeats tell of the chosen values that this host knows. */
+  get digest(): number {
+    return this.#known.digest
+  }
+
+  get status(): VariablesStatus {
+    const { count, bytes } = this.#known
+    return { count, bytes, complete: this.#isComplete }
+  }
+
+  /** What this host knows, without asking anybody. */
+  variable(name: string): Variable {
+    return variableOf(name, this.#known.value(name))
+  }
+
+  /** All that are set, as this host knows them, by name. */
+  variables(): Variable[] {
+    const names = [...this.#known.names()].sort((a, b) => (a < b ? -1 : 1))
+    return names.map(name => this.variable(name)).filter(({ bytes }) => bytes !== undefined)
+  }
+
+  history(name: string): PastVersion[] {
+    return this.#known.history(name)
+  }
+
+  /** Whether no change is under way that may have taken effect already. */
+  get isSettled(): boolean {
+    return this.#changes.isSettled
+  }
+
+  execute(
+    now: Instant,
+    id: CommandId,
+    command: Extract<Command, { readonly type: 'get' | 'change' }>,
+  ): void {
+    this.#now = now
+    const { name, wait } = command
+    const refusal = this.#refusal(command)
+    if (refusal !== undefined) {
+      this.#output.respond(id, { type: 'refused', ...refusal })
+      return
+    }
+    const wish = { name, id, deadline: after(now, wait) }
+    if (command.type === 'get') {
+      this.#reads.begin(now, wish)
+      return
+    }
+    const { bytes, condition } = command
+    this.#changes.begin(now, { ...wish, work: { type: 'change', bytes, condition } })
+  }
+
+  /** A message that only a host with a vote may act on. */
+  receive(now: Instant, from: HostId, message: VariableMessage | CatchUpMessage): void {
+    this.#now = now
+    switch (message.type) {
+      case 'variable-prepare':
+        this.#prepare(from, message)
+        return
+      case 'variable-accept':
+        this.#accept(from, message)
+        return
+      case 'variable-promise':
+      case 'variable-accepted':
+      case 'variable-conflict':
+        this.#changes.receive(now, from, message)
+        return
+      case 'variable-learn':
+        this.#catchUp.learnOf(from, message)
+        return
+      case 'variable-read':
+        this.#tellState(from, message)
+        return
+      case 'variable-state':
+        this.#reads.receive(now, from, message)
+        return
+      case 'compare':
+      case 'listing':
+      case 'want':
+      case 'values':
+        this.#catchUp.receive(from, message)
+        return
+      case 'fetch':
+      case 'records':
+        this.copy(from, message)
+        return
+      default:
+        unreachable(message)
+    }
+  }
+
+  /** What hosts that recover say, and hear: one without a vote as well. */
+  copy(
+    from: HostId,
+    message: Extract<CatchUpMessage, { readonly type: 'fetch' | 'records' }>,
+  ): void {
+    if (message.type === 'fetch') this.#snapshots.fetch(from, message.floor, message.index)
+    else this.#copying.receive(from, message)
+  }
+
+  /** Refuses every ballot below this, of every register; how many records `host` may now fetch. */
+  raiseFloor(host: HostId, life: number, floor: number): number {
+    if (this.#rules.registerFloor) this.#registers.raiseFloor(floor)
+    return this.#snapshots.take(host, life, floor, () => this.#records())
+  }
+
+  /** How a host that recovers comes to what others have accepted. */
+  get copying(): Copying {
+    return this.#copying
+  }
+
+  /** The recovery has ended: all of this is to be durable before this host has a vote. */
+  recover(floor: number): void {
+    this.#registers.raiseFloor(floor)
+    for (const [name, { accepted, value, chosen }] of this.#copying.take()) {
+      const own = this.#registers.record(name).accepted
+      if (compareBallots(accepted, own) > 0) this.#registers.recover(name, accepted, value)
+      if (chosen !== undefined) this.#learn(name, chosen)
+      this.#noteAccepted(name, this.#registers.record(name).value)
+    }
+  }
+
+  open(now: Instant, host: HostId): void {
+    this.#now = now
+    this.#changes.open(now, host)
+    this.#reads.open(host)
+    this.#catchUp.open(now, host)
+  }
+
+  close(host: HostId): void {
+    this.#catchUp.close(host)
+    this.#snapshots.forget(host)
+    this.#copying.forget(host)
+  }
+
+  hear(now: Instant, host: HostId, digest: number): void {
+    this.#now = now
+    this.#catchUp.hear(now, host, digest)
+    this.#isComplete ||= this.#votes.isMajority([this.#self, ...this.#catchUp.caughtUp])
+  }
+
+  /** A new life of this host: what the old one sent, also to itself, is lost. */
+  reincarnate(now: Instant): void {
+    this.#now = now
+    this.#changes.restart(now)
+    this.#reads.restart()
+  }
+
+  /** This host goes: no new operation, and none that has had no effect yet. */
+  leave(): void {
+    this.#isLeaving = true
+    const refuse = ({ id }: Wish): void => {
+      if (id === undefined) return
+      this.#output.respond(id, { type: 'refused', reason: 'leaving', detail: LEAVING })
+    }
+    this.#changes.withdraw(refuse)
+    this.#reads.withdraw(refuse)
+    this.#save()
+  }
+
+  get deadline(): Instant {
+    let deadline = earliest(this.#changes.deadline, this.#reads.deadline)
+    deadline = earliest(deadline, this.#catchUp.deadline)
+    deadline = earliest(deadline, this.#saveAt)
+    if (this.#repairs.size >= REPAIRS_MAX) return deadline
+    for (const since of this.#unlearned.values()) return earliest(deadline, after(since, UNLEARNED))
+    return deadline
+  }
+
+  tick(now: Instant): void {
+    this.#now = now
+    this.#changes.tick(now)
+    this.#reads.tick(now)
+    this.#catchUp.tick(now)
+    if (now >= this.#saveAt) this.#save()
+    this.#repair(now)
+  }
+
+  #isQuorum(hosts: Iterable<HostId>): boolean {
+    if (this.#rules.registerQuorum) return this.#votes.isMajority(hosts)
+    for (const host of hosts) if (this.#votes.of([host]) > 0) return true
+    return false
+  }
+
+  #refusal(
+    command: Extract<Command, { readonly type: 'get' | 'change' }>,
+  ): Pick<Extract<Response, { readonly type: 'refused' }>, 'reason' | 'detail'> | undefined {
+    if (this.#isLeaving) return { reason: 'leaving', detail: LEAVING }
+    if (this.#changes.size + this.#reads.size >= OPERATIONS_MAX) {
+      const detail = `this host already carries ${OPERATIONS_MAX} operations on variables`
+      return { reason: 'busy', detail }
+    }
+    if (command.type === 'get' || command.bytes === undefined) return undefined
+    const known = this.#known.value(command.name)
+    if (known === undefined && this.#known.size >= VARIABLES_MAX) {
+      const detail = `there are ${VARIABLES_MAX} names of variables already, unset ones included`
+      return { reason: 'limit', detail }
+    }
+    const grown = command.bytes.length - (known?.bytes?.length ?? 0)
+    if (grown > 0 && this.#known.bytes + grown > VALUES_BYTES_MAX) {
+      const detail = `all values together have at most ${VALUES_BYTES_MAX} bytes`
+      return { reason: 'limit', detail }
+    }
+    return undefined
+  }
+
+  #prepare(
+    from: HostId,
+    { name, ballot }: Extract<VariableMessage, { readonly type: 'variable-prepare' }>,
+  ): void {
+    const isPromised = this.#registers.prepare(name, ballot)
+    if (!isPromised) {
+      this.#conflict(from, name, ballot)
+      return
+    }
+    if (from !== this.#self) this.#changes.yield(name)
+    const time = this.#clock.tick()
+    const { accepted, value } = this.#registers.record(name)
+    this.#answer(from, { type: 'variable-promise', time, name, ballot, accepted, value })
+  }
+
+  #accept(
+    from: HostId,
+    message: Extract<VariableMessage, { readonly type: 'variable-accept' }>,
+  ): void {
+    const { name, ballot, value, next } = message
+    if (!this.#registers.accept(name, ballot, value, next)) {
+      this.#conflict(from, name, ballot)
+      return
+    }
+    if (from !== this.#self) this.#changes.yield(name)
+    this.#noteAccepted(name, value)
+    this.#answer(from, { type: 'variable-accepted', time: this.#clock.tick(), name, ballot })
+  }
+
+  #conflict(to: HostId, name: string, ballot: VariableBallot): void {
+    const promised = this.#registers.promised(name)
+    const time = this.#clock.tick()
+    this.#output.send([to], { type: 'variable-conflict', time, name, ballot, promised }, false)
+  }
+
+  #tellState(
+    to: HostId,
+    { name, read, known }: Extract<VariableMessage, { readonly type: 'variable-read' }>,
+  ): void {
+    const { accepted, value } = this.#registers.record(name)
+    const isKnown = value !== undefined && known !== undefined && isSameVersion(value, known)
+    const time = this.#clock.tick()
+    const told = isKnown ? 'known' : value
+    this.#answer(to, { type: 'variable-state', time, name, read, accepted, value: told })
+  }
+
+  /** What it says of our record must be durable first: then it outlives us. */
+  #answer(to: HostId, message: VariableMessage): void {
+    this.#output.send([to], message, this.#rules.registerDurable)
+  }
+
+  #noteAccepted(name: string, value: VariableValue | undefined): void {
+    this.#unlearned.delete(name)
+    if (value === undefined) return
+    const known = this.#known.value(name)
+    if (known === undefined || known.version < value.version) this.#unlearned.set(name, this.#now)
+  }
+
+  #hasRead(now: Instant, wish: Wish, value: VariableValue | undefined): void {
+    if (value !== undefined) this.#chosen(now, wish.name, value)
+    if (wish.id === undefined) this.#repairs.delete(wish.name)
+    else {
+      const variable = variableOf(wish.name, value)
+      this.#output.respond(wish.id, { type: 'value', variable })
+    }
+  }
+
+  /** Whoever finds out that a value was chosen, and did not know, tells the others. */
+  #chosen(now: Instant, name: string, value: VariableValue): void {
+    this.#now = now
+    this.#repairs.delete(name)
+    if (!this.#learn(name, value)) return
+    const version = { version: value.version, writer: value.writer }
+    const time = this.#clock.tick()
+    this.#output.send(
+      this.#output.connected(),
+      { type: 'variable-learn', time, name, version },
+      false,
+    )
+  }
+
+  #learn(name: string, value: VariableValue): boolean {
+    if (!this.#known.learn(name, value)) return false
+    const accepted = this.#registers.record(name).value
+    if (accepted === undefined || accepted.version <= value.version) this.#unlearned.delete(name)
+    this.#unsaved.add(name)
+    this.#saveAt = earliest(this.#saveAt, after(this.#now, SAVE))
+    this.#output.changed(variableOf(name, value))
+    return true
+  }
+
+  #expired({ name, id, work }: Operation, mayTakeEffect: boolean): void {
+    if (id === undefined) {
+      this.#repairs.delete(name)
+      this.#noteAccepted(name, this.#registers.record(name).value)
+      return
+    }
+    const detail = this.#output.explain(this.#now)
+    if (work.type === 'read' || !mayTakeEffect) {
+      this.#output.respond(id, { type: 'refused', reason: 'no-majority', detail })
+      return
+    }
+    this.#output.respond(id, { type: 'uncertain', detail, seen: this.variable(name) })
+  }
+
+  #records(): CopiedRecord[] {
+    const records: CopiedRecord[] = []
+    for (const [name, { accepted, value }] of this.#registers.records) {
+      if (value === undefined) continue
+      const known = this.#known.value(name)
+      const isChosen = known !== undefined && isSameVersion(known, value)
+      records.push({ name, accepted, value, isChosen })
+    }
+    return records
+  }
+
+  /** Reads what was accepted here and not learned: its proposer may be dead. */
+  #repair(now: Instant): void {
+    for (const [name, since] of this.#unlearned) {
+      if (this.#repairs.size >= REPAIRS_MAX || now < after(since, UNLEARNED)) return
+      this.#unlearned.delete(name)
+      this.#repairs.add(name)
+      this.#reads.begin(now, { name, id: undefined, deadline: after(now, REPAIR) })
+    }
+  }
+
+  /** Writes down what is known to have been chosen. */
+  #save(): void {
+    this.#saveAt = NEVER
+    const entries: StoreEntry[] = []
+    for (const name of this.#unsaved) {
+      const known = this.#known.value(name)
+      if (known === undefined) continue
+      const accepted = this.#registers.record(name).value
+      const isAccepted = accepted !== undefined && isSameVersion(accepted, known)
+      const { version, writer } = known
+      entries.push(chosenEntry(name, isAccepted ? { version, writer } : known))
+    }
+    this.#unsaved.clear()
+    if (entries.length > 0) this.#output.append(entries)
+  }
+}
+
+const LEAVING = 'this host is leaving: its lamportd is being stopped'
+
+type VariableBallot = Extract<VariableMessage, { readonly type: 'variable-prepare' }>['ballot']

@@ -1,6 +1,7 @@
 import type { HostId } from '../core/clock.ts'
 import type { HostConfig } from '../core/host.ts'
 import type { Rules } from '../core/rules.ts'
+import { AssertionError } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
 import { milliseconds } from '../lib/time.ts'
 import { BreadthClients } from './breadth-clients.ts'
@@ -71,10 +72,18 @@ export function breadthRun(seed: number, hostCount: number, rules: Rules): Bread
   clients.start()
   variables?.start()
   faults.start()
-  world.run(WHOLE_MS)
-  const stuck = world.violations.length > 0 ? undefined : settle(world, clients)
-  if (stuck === undefined) variables?.finish(ms => world.run(world.now + ms))
-  const violations = [...world.violations, ...(variables?.violations ?? [])]
+  let stuck: string | undefined
+  const crash: Violation[] = []
+  try {
+    world.run(WHOLE_MS)
+    if (world.violations.length === 0) stuck = settle(world, clients)
+    if (stuck === undefined) variables?.finish(ms => world.run(world.now + ms))
+  } catch (error) {
+    // A broken invariant of ours is a violation like any other; all else is a fault of this code.
+    if (!(error instanceof AssertionError)) throw error
+    crash.push({ at: world.now, text: `broken invariant: ${error.message}` })
+  }
+  const violations = [...crash, ...world.violations, ...(variables?.violations ?? [])]
   return {
     ...world.counts,
     ...faults.counts,

@@ -8,7 +8,7 @@ import { Findings, type Violation } from './findings.ts'
 import type { Entry } from './history.ts'
 import {
   bytesOf,
-  textOf,
+  heldOf,
   VariableHistory,
   type Open,
   type VariableCommand,
@@ -62,11 +62,16 @@ type Client = {
 const LATE_MS = 100
 const LATE_SHARE = 0.05
 
-/** When all is well, a read takes no longer than this, of whatever disks there are. */
-const FINAL_WAIT_MS = 30_000
+/** When all is well, whatever is under way ends within this. */
+const FINAL_MS = 30_000
+
+/** What was accepted and not learned for a second is read, which takes a while where disks are slow. */
+const SETTLED_MS = 3000
 
 /** Once nobody changes anything, all hosts know it within this. */
 const CONVERGENCE_MS = 10_000
+
+const STEP_MS = 100
 
 /**
  * Clients of every host that read and change a few shared variables between them; their history is
@@ -106,15 +111,9 @@ export class VariableClients {
 
   start(): void {
     for (const host of this.#world.ids) {
-      for (let i = 1; i <= this.#habits.clientsPerHost; i++) {
+      for (let i = 1; i <= this.#habits.clientsPerHost; i++)
         this.#think({ name: `${host}.${i}`, host, told: new Map() })
-      }
     }
-  }
-
-  /** Nobody asks for anything more. */
-  stop(): void {
-    this.#isStopped = true
   }
 
   /** For the world: a host's answer to any command. */
@@ -135,64 +134,74 @@ export class VariableClients {
     this.#watches.changed(now, host, this.#world.lifeOf(host), event.variable)
   }
 
-  /** All faults are over: asks every host for everything; `run` lets so much time pass. */
+  /**
+   * All faults are over: what is under way ends, every host reads everything, all come to know the
+   * same, and read it once more. `run` lets so much time pass.
+   */
   finish(run: (ms: number) => void): void {
     const world = this.#world
-    this.stop()
-    const { names } = this.#habits
-    const asked = world.ids.flatMap(host =>
-      names.map(name => this.#ask(`${host}.end`, host, getOf(name, FINAL_WAIT_MS))),
-    )
-    const isDone = (): boolean => ![...asked].some(id => this.#history.isOpen(id))
-    for (const end = world.now + FINAL_WAIT_MS; world.now < end && !isDone();) run(100)
+    this.#isStopped = true
+    const until = (isSo: () => boolean, msMax: number): void => {
+      for (const end = world.now + msMax; world.now < end && !isSo();) run(STEP_MS)
+    }
+    const isAnswered = (): boolean => this.#history.openCount === 0
+    until(isAnswered, FINAL_MS)
+    // Whatever somebody accepted, and nobody learned, is settled by now.
+    run(SETTLED_MS)
+    for (let round = 1; round <= 2; round++) {
+      const asked = this.#readAll()
+      until(isAnswered, FINAL_MS)
+      until(() => this.#strangers(asked).length === 0, CONVERGENCE_MS)
+      for (const text of this.#strangers(asked)) this.#findings.add(world.now, text)
+    }
     const verdict = checkHistory(this.entries, WORK_MAX)
     for (const { at, text } of verdict.disorders) this.#findings.add(at, text)
     for (const name of verdict.tooLarge) {
       this.#findings.add(world.now, `the history of ${name} is too large to be checked`)
     }
-    const newest = this.#newest()
-    for (const end = world.now + CONVERGENCE_MS; world.now < end; run(100)) {
-      if (this.#strangers(newest).length === 0) break
-    }
-    for (const text of this.#strangers(newest)) this.#findings.add(world.now, text)
     const lives = new Map(world.ids.map(host => [host, world.lifeOf(host)] as const))
-    this.#watches.finish(
-      world.now,
-      lives,
-      new Map([...newest].map(([name, { version }]) => [name, version])),
+    const [some] = world.ids
+    const newest = this.#habits.names.map(
+      name => [name, some === undefined ? 0 : world.variable(some, name).version] as const,
     )
+    this.#watches.finish(world.now, lives, new Map(newest))
   }
 
-  /** What the last reads found; each host that has not read is noted. */
-  #newest(): Map<string, { version: number; value: string | undefined }> {
-    const newest = new Map<string, { version: number; value: string | undefined }>()
-    for (const { name, client, host, outcome } of this.entries) {
-      if (!client.endsWith('.end')) continue
-      if (outcome.type !== 'value') {
-        this.#findings.add(this.#world.now, `host ${host ?? '?'} cannot read ${name} at the end`)
-      } else if (outcome.version >= (newest.get(name)?.version ?? 0)) newest.set(name, outcome)
-    }
-    return newest
-  }
-
-  /** Hosts that do not know the newest. */
-  #strangers(
-    newest: ReadonlyMap<string, { version: number; value: string | undefined }>,
-  ): string[] {
+  #readAll(): readonly CommandId[] {
+    const wait = milliseconds(FINAL_MS / 2)
     return this.#world.ids.flatMap(host =>
-      [...newest].flatMap(([name, { version, value }]) => {
-        const known = this.#world.variable(host, name)
-        if (known.version === version && textOf(known.bytes) === value) return []
-        return [
-          `host ${host} knows version ${known.version} of ${name} at the end, which has ${version}`,
-        ]
-      }),
+      this.#habits.names.map(name => this.#ask('the end', host, { type: 'get', name, wait })),
     )
+  }
+
+  /** Who could not read, and who does not know what is newest, without asking anybody. */
+  #strangers(reads: readonly CommandId[]): readonly string[] {
+    const { ids } = this.#world
+    const outcomes = reads.flatMap(id => this.#history.entry(id) ?? [])
+    const texts = outcomes
+      .filter(({ outcome }) => outcome.type !== 'value')
+      .map(({ host, name }) => `host ${host ?? '?'} cannot read ${name} at the end`)
+    for (const name of this.#habits.names) {
+      const known = ids.map(host => ({ host, held: heldOf(this.#world.variable(host, name)) }))
+      const read = outcomes.flatMap(each =>
+        each.name === name && each.outcome.type === 'value' ? [each.outcome] : [],
+      )
+      const newest = [...known.map(({ held }) => held), ...read].reduce((a, b) =>
+        b.version > a.version ? b : a,
+      )
+      for (const { host, held } of known) {
+        if (held.version === newest.version && held.value === newest.value) continue
+        const has = `knows version ${held.version} of ${name} at the end`
+        texts.push(`host ${host} ${has}, and there is ${newest.version}`)
+      }
+    }
+    return texts
   }
 
   #think(client: Client): void {
     const { thinkMsMax } = this.#habits
-    this.#world.after(this.#random.fraction() ** 2 * thinkMsMax, () => {
+    const ms = this.#random.fraction() ** 2 * thinkMsMax
+    this.#world.after(ms, () => {
       if (this.#isStopped) return
       if (!this.#world.isRunning(client.host)) this.#think(client)
       else {
@@ -231,10 +240,8 @@ export class VariableClients {
       }
       if (world.lifeOf(host) === life) {
         const late = (world.now - open.invoked).toFixed(0)
-        this.#findings.add(
-          world.now,
-          `host ${host} has not answered a ${command.type} of ${command.name} for ${late} ms; it had ${command.wait.toFixed(0)}`,
-        )
+        const what = `a ${command.type} of ${command.name} that had ${command.wait.toFixed(0)} ms`
+        this.#findings.add(world.now, `host ${host} has not answered ${what} after ${late}`)
       }
       const client = this.#asking.get(id)
       this.#asking.delete(id)
@@ -248,7 +255,7 @@ export class VariableClients {
     const random = this.#random
     const name = random.pick(names)
     const waitMs = random.between(1, waitMsMax)
-    if (random.chance(gets)) return getOf(name, waitMs)
+    if (random.chance(gets)) return { type: 'get', name, wait: milliseconds(waitMs) }
     this.#values += 1
     const isUnset = random.chance(unsets)
     const padding = random.chance(0.1) ? random.below(paddingMax + 1) : 0
@@ -266,10 +273,6 @@ export class VariableClients {
     const version = this.#random.chance(0.1) ? this.#random.below(known + 2) : known
     return { type: 'version', version }
   }
-}
-
-function getOf(name: string, waitMs: number): VariableCommand {
-  return { type: 'get', name, wait: milliseconds(waitMs) }
 }
 
 /** Habits of a run; a few names, so that clients meet. `undefined`: nobody uses variables. */

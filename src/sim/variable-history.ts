@@ -23,8 +23,7 @@ export type Open = {
 export class VariableHistory {
   readonly #findings: Findings
   readonly #open = new Map<CommandId, Open>()
-  readonly #answered = new Set<CommandId>()
-  readonly #entries: Entry[] = []
+  readonly #closed = new Map<CommandId, Entry>()
 
   constructor(findings: Findings) {
     this.#findings = findings
@@ -32,15 +31,20 @@ export class VariableHistory {
 
   /** All of it up to now: what is not answered may take effect yet. */
   get entries(): readonly Entry[] {
-    return [...this.#entries, ...[...this.#open.values()].map(open => entryOf(open))]
+    return [...this.#closed.values(), ...[...this.#open.values()].map(entryOf)]
   }
 
-  get open(): Iterable<Open> {
-    return this.#open.values()
+  get openCount(): number {
+    return this.#open.size
   }
 
   isOpen(id: CommandId): boolean {
     return this.#open.has(id)
+  }
+
+  /** What has become of an operation; `undefined`: nothing yet. */
+  entry(id: CommandId): Entry | undefined {
+    return this.#closed.get(id)
   }
 
   asked(open: Open): void {
@@ -51,24 +55,22 @@ export class VariableHistory {
   answered(at: number, host: HostId, id: CommandId, response: Response): boolean {
     const open = this.#open.get(id)
     if (open === undefined) {
-      if (this.#answered.has(id)) {
-        this.#findings.add(at, `host ${host} answers once more: ${response.type}, to command ${id}`)
-      }
+      if (this.#closed.has(id))
+        this.#findings.add(at, `host ${host} answers command ${id} once more: ${response.type}`)
       return false
     }
     this.#open.delete(id)
-    this.#answered.add(id)
     const outcome = outcomeOf(open, response)
-    if (typeof outcome === 'string') this.#findings.add(at, `host ${host} ${outcome}`)
-    else this.#entries.push({ ...entryOf(open), returned: toInstant(at), outcome })
+    const isKnown = typeof outcome !== 'string'
+    if (!isKnown) this.#findings.add(at, `host ${host} ${outcome}`)
+    this.#closed.set(id, { ...entryOf(open), returned: toInstant(at), ...(isKnown && { outcome }) })
     return true
   }
 
-  /** Its host has gone: nobody will ever answer. */
+  /** Its host has gone, or is late: nobody waits for it any more. */
   abandoned(open: Open): void {
     this.#open.delete(open.id)
-    this.#answered.add(open.id)
-    this.#entries.push(entryOf(open))
+    this.#closed.set(open.id, entryOf(open))
   }
 }
 
@@ -102,7 +104,8 @@ function outcomeOf({ host, command }: Open, response: Response): Outcome | strin
       if (type !== 'change' || variable.name !== name) return `answers ${type} with a change`
       const { version, value, writer } = heldOf(variable)
       if (value !== textOf(command.bytes) || writer?.host !== host) {
-        return `says that a change of ${name} to ${textOf(command.bytes) ?? 'nothing'} made ${value ?? 'nothing'}`
+        const wanted = textOf(command.bytes) ?? 'nothing'
+        return `says that a change of ${name} to ${wanted} made ${value ?? 'nothing'}`
       }
       return { type: 'changed', version, writer }
     }
@@ -123,7 +126,8 @@ function outcomeOf({ host, command }: Open, response: Response): Outcome | strin
   }
 }
 
-function heldOf({ bytes, version, writer }: Variable): Held {
+/** A variable in the terms of a history. */
+export function heldOf({ bytes, version, writer }: Variable): Held {
   return { value: textOf(bytes), version, writer }
 }
 

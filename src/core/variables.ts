@@ -20,6 +20,7 @@ import {
   type Variable,
   type VariablesStatus,
   type VariableValue,
+  type VersionName,
 } from './variable.ts'
 import type { Votes } from './view.ts'
 
@@ -100,11 +101,15 @@ export class Variables {
     this.#registers = new Registers(durable.registers, durable.floor, {
       promised: (name, ballot) => output.append([promisedEntry(name, ballot)]),
       accepted: (name, record) => {
-        // What is overwritten may be the newest value that is known to have been chosen.
+        // What is overwritten may be the newest value that is known to have been chosen; or the disk
+        // may speak of an older one, whose value stood beside it until now.
         const known = this.#known.value(name)
-        const isKept = known !== undefined && !isSameVersion(known, record.value ?? known)
-        const chosen = isKept ? [chosenEntry(name, known)] : []
-        output.append([acceptedEntry(name, record), ...chosen])
+        const isOther = known !== undefined && !isSameVersion(known, record.value ?? known)
+        const isNoted = known === undefined || !(isOther || this.#unsaved.has(name))
+        output.append([
+          acceptedEntry(name, record),
+          ...(isNoted ? [] : [chosenEntry(name, isOther ? known : versionNameOf(known))]),
+        ])
       },
       floor: counter => output.append([floorEntry(counter)]),
     })
@@ -476,12 +481,15 @@ export class Variables {
       if (known === undefined) continue
       const accepted = this.#registers.record(name).value
       const isAccepted = accepted !== undefined && isSameVersion(accepted, known)
-      const { version, writer } = known
-      entries.push(chosenEntry(name, isAccepted ? { version, writer } : known))
+      entries.push(chosenEntry(name, isAccepted ? versionNameOf(known) : known))
     }
     this.#unsaved.clear()
     if (entries.length > 0) this.#output.append(entries)
   }
+}
+
+function versionNameOf({ version, writer }: VersionName): VersionName {
+  return { version, writer }
 }
 
 const LEAVING = 'this host is leaving: its lamportd is being stopped'

@@ -39,6 +39,9 @@ type Peer = {
 /** What is on its way to all differs for a moment; only what lasts so long is missed. */
 const DIFFERS: Duration = milliseconds(1000)
 
+/** What one host is said to know more of; what is beyond is listed again. */
+const WISHES_MAX = 50_000
+
 /** Names in one LISTING, and in one WANT. */
 const LISTED_MAX = 200
 const WANTED_MAX = 64
@@ -136,7 +139,7 @@ export class CatchUp {
       return
     }
     const peer = this.#peers.get(from)
-    if (peer === undefined) return
+    if (peer === undefined || peer.wanted.length >= WISHES_MAX) return
     peer.wanted.push({ name, version })
     if (peer.isListed) this.#ask(from, peer)
   }

@@ -53,10 +53,8 @@ type Pending = Operation & {
   mayTakeEffect: boolean
 }
 
-type Promises = Map<
-  HostId,
-  { readonly accepted: Ballot; readonly value: VariableValue | undefined }
->
+/** What an acceptor has accepted, and in which ballot. */
+type State = { readonly accepted: Ballot; readonly value: VariableValue | undefined }
 
 /** One round, from the first message to the majority of answers. */
 type Attempt = {
@@ -64,7 +62,7 @@ type Attempt = {
   readonly start: Instant
   /** Begun without a PREPARE, by a promise from before. */
   readonly isLed: boolean
-  readonly promises: Promises
+  readonly promises: Map<HostId, State>
   readonly accepted: Set<HostId>
   /** From ACCEPT on. */
   proposal:
@@ -275,9 +273,9 @@ export class Changes {
     attempt.promises.set(from, { accepted, value })
     if (!this.#output.isQuorum(attempt.promises.keys())) return
     const promises = [...attempt.promises]
-    const newest = promises.reduce(
+    const newest = promises.reduce<State>(
       (a, [, b]) => (compareBallots(b.accepted, a.accepted) > 0 ? b : a),
-      { accepted: NO_BALLOT, value: undefined } as { accepted: Ballot; value: typeof value },
+      { accepted: NO_BALLOT, value: undefined },
     )
     const agreeing = promises
       .filter(([, promise]) => compareBallots(promise.accepted, newest.accepted) === 0)

@@ -27,7 +27,12 @@ export class Snapshots {
   readonly #send: Send
   readonly #snapshots = new Map<
     HostId,
-    { readonly life: number; readonly floor: number; readonly records: readonly CopiedRecord[] }
+    {
+      readonly life: number
+      readonly floor: number
+      readonly count: number
+      records: readonly CopiedRecord[]
+    }
   >()
 
   constructor(clock: LamportClock, send: Send) {
@@ -39,10 +44,11 @@ export class Snapshots {
   take(host: HostId, life: number, floor: number, records: () => CopiedRecord[]): number {
     let snapshot = this.#snapshots.get(host)
     if (snapshot?.life !== life || snapshot.floor !== floor) {
-      snapshot = { life, floor, records: records() }
+      const all = records()
+      snapshot = { life, floor, count: all.length, records: all }
       this.#snapshots.set(host, snapshot)
     }
-    return snapshot.records.length
+    return snapshot.count
   }
 
   forget(host: HostId): void {
@@ -59,6 +65,8 @@ export class Snapshots {
       records.push(record)
       bytes += record.name.length + RECORD_BYTES + (record.value?.bytes?.length ?? 0)
     }
+    // It has all: it will not ask for them twice.
+    if (index + records.length >= snapshot.count) snapshot.records = []
     const time = this.#clock.tick()
     this.#send(from, { type: 'records', time, floor, index, records })
   }

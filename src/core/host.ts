@@ -234,8 +234,8 @@ export class Host {
     if (this.isAwake) {
       this.#founding.tick(now)
       if (this.#isActive) this.#membership.tick(now)
-      if (this.#isActive) this.#variables.tick(now)
     }
+    this.#variables.tick(now)
     this.#claims.tick(now)
     this.#departure?.tick(now)
     this.#finish()
@@ -360,12 +360,11 @@ export class Host {
   get deadline(): Instant {
     const now = this.#now
     let deadline = earliest(this.#claims.deadline, this.#mutex.deadline)
+    deadline = earliest(deadline, this.#variables.deadline)
     deadline = earliest(deadline, this.#mutex.leaseDeadline(now))
     if (this.isAwake) deadline = earliest(deadline, this.#founding.deadline)
-    if (this.isAwake && this.#isActive) {
+    if (this.isAwake && this.#isActive)
       deadline = earliest(deadline, this.#membership.deadline(now))
-      deadline = earliest(deadline, this.#variables.deadline)
-    }
     return earliest(deadline, this.#departure?.deadline(now) ?? NEVER)
   }
 
@@ -464,16 +463,21 @@ export class Host {
       append: entries => this.#journal.append(entries),
       respond: (id, response) => this.#respond(id, response),
       changed: variable => this.#output.event({ type: 'change', variable }),
-      connected: () => this.#answering(),
+      reachable: () => this.#voters(),
       explain: now => explainNoMajority(this.#picture(now)),
     })
   }
 
-  /** Other hosts that may be expected to answer: they are heard, and keep up with what they are sent. */
-  #answering(): HostId[] {
+  /**
+   * Hosts that may be expected to vote on variables: they are heard, and keep up with what they are
+   * sent. None where this host may not propose anything itself.
+   */
+  #voters(): HostId[] {
+    if (!this.isAwake || !this.#isActive) return []
     const { sessions } = this.#post
     const heard = [...this.#membership.hearing.heard(this.#now).keys()]
-    return heard.filter(host => sessions.has(host) && !this.#output.isCongested(host))
+    const voters = heard.filter(host => sessions.has(host) && !this.#output.isCongested(host))
+    return [this.#config.self, ...voters]
   }
 
   /** Not blank, and not between two lives. */

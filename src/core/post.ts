@@ -79,10 +79,10 @@ export class Post {
 
   /** @param incarnation our own: what an earlier life sent to itself means nothing */
   flush(incarnation: number): void {
-    for (const outbox of this.#outboxes) {
-      // What we send to ourselves may make us send more.
-      for (let again = true; again;) {
-        again = false
+    // What we send to ourselves may make us send more, from any of them.
+    for (let again = true; again;) {
+      again = false
+      for (const outbox of this.#outboxes) {
         outbox.flush(
           ({ message, rests }) => this.#output.mayGo(message, rests),
           outgoing => {

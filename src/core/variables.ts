@@ -30,8 +30,8 @@ export type VariablesOutput = {
   respond(id: CommandId, response: Response): void
   /** A newer version than was known before. */
   changed(variable: Variable): void
-  /** Other hosts to whom channels are open, and that keep up with what they are sent. */
-  connected(): readonly HostId[]
+  /** Hosts that can be asked now, this one among them; none where it may not ask. */
+  reachable(): readonly HostId[]
   /** For people: why a majority has not answered. */
   explain(now: Instant): string
 }
@@ -108,7 +108,7 @@ export class Variables {
       },
       floor: counter => output.append([floorEntry(counter)]),
     })
-    const reachable = (): readonly HostId[] => [self, ...output.connected()]
+    const reachable = (): readonly HostId[] => output.reachable()
     const isQuorum = (hosts: Iterable<HostId>): boolean => this.#isQuorum(hosts)
     this.#changes = new Changes(self, clock, random, rules, {
       send: (to, message) => output.send(to, message, false),
@@ -276,7 +276,6 @@ export class Variables {
   hear(now: Instant, host: HostId, digest: number): void {
     this.#now = now
     this.#catchUp.hear(now, host, digest)
-    this.#isComplete ||= this.#votes.isMajority([this.#self, ...this.#catchUp.caughtUp])
   }
 
   /** A new life of this host: what the old one sent, also to itself, is lost. */
@@ -314,6 +313,7 @@ export class Variables {
     this.#catchUp.tick(now)
     if (now >= this.#saveAt) this.#save()
     this.#repair(now)
+    this.#isComplete ||= this.#votes.isMajority([this.#self, ...this.#catchUp.caughtUp])
   }
 
   #isQuorum(hosts: Iterable<HostId>): boolean {
@@ -418,11 +418,8 @@ export class Variables {
     if (!this.#learn(name, value)) return
     const version = { version: value.version, writer: value.writer }
     const time = this.#clock.tick()
-    this.#output.send(
-      this.#output.connected(),
-      { type: 'variable-learn', time, name, version },
-      false,
-    )
+    const others = this.#output.reachable().filter(host => host !== this.#self)
+    this.#output.send(others, { type: 'variable-learn', time, name, version }, false)
   }
 
   #learn(name: string, value: VariableValue): boolean {

@@ -6,7 +6,13 @@ import {
   type Timestamp,
   type Token,
 } from '../core/clock.ts'
-import { CHANNELS, channelOf, isMutexMessage, isVariableMessage, type Message } from '../core/message.ts'
+import {
+  CHANNELS,
+  channelOf,
+  isMutexMessage,
+  isVariableMessage,
+  type Message,
+} from '../core/message.ts'
 import type { View } from '../core/view.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { TraceEvent } from '../node.ts'

@@ -186,10 +186,7 @@ export class VariablesSite {
       },
       respond: (command, response) => this.responses.set(command, response),
       changed: variable => this.changes.push({ host: id, variable }),
-      connected: () =>
-        this.#up()
-          .map(other => other.id)
-          .filter(host => host !== id),
+      reachable: () => this.#up().map(other => other.id),
       explain: () => 'the others are silent',
     })
   }

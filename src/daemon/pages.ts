@@ -1,0 +1,327 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+
+/** The file is not as LMDB wrote it. */
+export class DamagedPages extends Error {}
+
+/** LMDB's words are as wide as addresses are; all machines it is built for are little-endian. */
+const WORD_BYTES = ['arm', 'ia32'].includes(process.arch) ? 4 : 8
+const HEADER_BYTES = 2 * WORD_BYTES + 8
+const NODE_BYTES = 8
+const TREE_BYTES = 8 + 5 * WORD_BYTES
+const META_BYTES = HEADER_BYTES + 8 + 2 * WORD_BYTES + 2 * TREE_BYTES + 2 * WORD_BYTES
+
+const MAGIC = 0xbeefc0de
+const VERSION = 2
+const PAGE_BYTES_MIN = 512
+const PAGE_BYTES_MAX = 65_536
+/** As lmdb limits it: longer ones cannot be stored. */
+export const KEY_BYTES_MAX = 1978
+/** LMDB's own cursors go no deeper. */
+const DEPTH_MAX = 32
+
+const [BRANCH, LEAF, OVERFLOW, META] = [0x01, 0x02, 0x04, 0x08]
+/** A node whose value is on pages of its own. */
+const BIG = 0x01
+/** Of the tree of free pages: its keys are integers. */
+const INTEGER_KEYS = 0x08
+
+/** What a meta page says of one of the two trees. */
+type Tree = {
+  readonly flags: number
+  readonly depth: number
+  readonly branches: number
+  readonly leaves: number
+  readonly overflows: number
+  readonly entries: number
+  /** `undefined`: there is no page yet. */
+  readonly root: number | undefined
+}
+
+type Meta = {
+  readonly pageBytes: number
+  readonly free: Tree
+  readonly main: Tree
+  readonly lastPage: number
+  readonly transaction: number
+}
+
+type Counts = { branches: number; leaves: number; overflows: number; entries: number }
+
+/** Keys of a page lie between these: not below the first, and below the second. */
+type Bounds = { readonly from: Buffer | undefined; readonly to: Buffer | undefined }
+
+type Visit = (key: Buffer, value: Buffer) => void
+
+/** What is the same for all pages of a tree. */
+type Passage = { readonly flags: number; readonly counts: Counts; readonly visit: Visit }
+
+/**
+ * Reads the file of an LMDB environment with plain reads, page by page, and believes nothing. LMDB
+ * itself follows every pointer, through a map: a file that was cut short, or has changed, ends the
+ * process with a signal, and a pointer to a page of the past is not noticed at all. Here every page
+ * has to be what the one above it says it is, its nodes have to fill it without a gap, keys have to
+ * be in order, counts have to be right, and no page may have two uses, free ones included, which
+ * LMDB writes over.
+ *
+ * @param visit told every record in the order of keys; what it is given is overwritten afterwards
+ * @throws DamagedPages
+ */
+export function readPages(path: string, mapBytesMax: number, visit: Visit): void {
+  const file = openSync(path, 'r')
+  try {
+    const meta = readMeta(file, mapBytesMax)
+    if (meta === undefined) return
+    const walk = new Walk(file, meta)
+    walk.tree(meta.main, 0, visit)
+    walk.tree(meta.free, INTEGER_KEYS, (_, value) => walk.free(value))
+    walk.end(fstatSync(file).size)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The newer of the two; `undefined` where the file is empty. */
+function readMeta(file: number, mapBytesMax: number): Meta | undefined {
+  const first = Buffer.alloc(META_BYTES)
+  const length = readSync(file, first, 0, META_BYTES, 0)
+  if (length === 0) return undefined
+  check(length === META_BYTES, 'its first page is cut short')
+  const pageBytes = first.readUInt32LE(HEADER_BYTES + 8 + 2 * WORD_BYTES)
+  const isPower = (pageBytes & (pageBytes - 1)) === 0
+  check(isPower && pageBytes >= PAGE_BYTES_MIN && pageBytes <= PAGE_BYTES_MAX, 'its first page')
+  const second = Buffer.alloc(META_BYTES)
+  check(readSync(file, second, 0, META_BYTES, pageBytes) === META_BYTES, 'its second page')
+  const [even, odd] = [parseMeta(first, 0, mapBytesMax), parseMeta(second, 1, mapBytesMax)]
+  check(even.pageBytes === odd.pageBytes, 'its first two pages differ')
+  const [older, newer] = even.transaction > odd.transaction ? [odd, even] : [even, odd]
+  // Transaction n writes page n % 2: so nobody can take the last but one for the last.
+  const isNew = older.transaction === 0 && newer.transaction === 0
+  const isInTurn = even.transaction % 2 === 0 && (odd.transaction % 2 === 1 || older === odd)
+  const isNext = newer.transaction === older.transaction + 1
+  check(isNew || (isInTurn && isNext), 'its first two pages do not follow each other')
+  return newer
+}
+
+function parseMeta(page: Buffer, number: number, mapBytesMax: number): Meta {
+  const what = number === 0 ? 'its first page' : 'its second page'
+  check(word(page, 0) === number && page.readUInt16LE(2 * WORD_BYTES + 2) === META, what)
+  let at = HEADER_BYTES
+  check(page.readUInt32LE(at) === MAGIC && page.readUInt32LE(at + 4) === VERSION, what)
+  at += 8
+  check(word(page, at) === 0 && word(page, at + WORD_BYTES) <= mapBytesMax, what)
+  at += 2 * WORD_BYTES
+  const pageBytes = page.readUInt32LE(at)
+  const free = parseTree(page, at)
+  const main = parseTree(page, at + TREE_BYTES)
+  check(page.readUInt32LE(at + TREE_BYTES) === 0, what)
+  at += 2 * TREE_BYTES
+  const lastPage = word(page, at)
+  check(lastPage >= 1 && (lastPage + 1) * pageBytes <= mapBytesMax, what)
+  return { pageBytes, free, main, lastPage, transaction: word(page, at + WORD_BYTES) }
+}
+
+function parseTree(page: Buffer, at: number): Tree {
+  const field = (index: number): number => word(page, at + 8 + index * WORD_BYTES)
+  const root = at + 8 + 4 * WORD_BYTES
+  const hasNone = page.subarray(root, root + WORD_BYTES).every(byte => byte === 0xff)
+  return {
+    flags: page.readUInt16LE(at + 4),
+    depth: page.readUInt16LE(at + 6),
+    branches: field(0),
+    leaves: field(1),
+    overflows: field(2),
+    entries: field(3),
+    root: hasNone ? undefined : field(4),
+  }
+}
+
+/** One passage through all pages of a file. */
+class Walk {
+  readonly #file: number
+  readonly #meta: Meta
+  readonly #isUsed: Uint8Array
+  /** One for each level, so that a record costs no memory but its own. */
+  readonly #buffers: Buffer[] = []
+  #big: Buffer = Buffer.alloc(0)
+
+  constructor(file: number, meta: Meta) {
+    this.#file = file
+    this.#meta = meta
+    this.#isUsed = new Uint8Array(meta.lastPage + 1)
+    this.#isUsed.fill(1, 0, 2)
+  }
+
+  tree(tree: Tree, flags: number, visit: Visit): void {
+    check(tree.flags === flags && tree.depth <= DEPTH_MAX, 'what it says of a tree')
+    const counts: Counts = { branches: 0, leaves: 0, overflows: 0, entries: 0 }
+    check((tree.root === undefined) === (tree.depth === 0), 'where a tree begins')
+    if (tree.root !== undefined) {
+      const bounds = { from: undefined, to: undefined }
+      this.#page(tree.root, tree.depth, bounds, { flags, counts, visit })
+    }
+    const isWhole =
+      counts.branches === tree.branches &&
+      counts.leaves === tree.leaves &&
+      counts.overflows === tree.overflows &&
+      counts.entries === tree.entries
+    check(isWhole, 'how much is in a tree')
+  }
+
+  /** A list of free pages: their count, then each, or a negative number and the first of so many. */
+  free(list: Buffer): void {
+    const words = list.length / WORD_BYTES
+    const length = words >= 1 ? word(list, 0) : Infinity
+    check(Number.isInteger(words) && length < words, 'its list of free pages')
+    for (let index = 1; index <= length; index += 1) {
+      const entry = signedWord(list, index * WORD_BYTES)
+      if (entry >= 0) {
+        if (entry > 0) this.#use(entry, 1)
+        continue
+      }
+      index += 1
+      check(index <= length, 'its list of free pages')
+      this.#use(word(list, index * WORD_BYTES), -entry)
+    }
+  }
+
+  /** The file may end before its last page does: what was freed before it was written is not there. */
+  end(bytes: number): void {
+    const missing = this.#isUsed.indexOf(0, Math.floor(bytes / this.#meta.pageBytes))
+    check(missing < 0, 'page # is missing', missing)
+  }
+
+  /** @param level 1: leaves */
+  #page(number: number, level: number, bounds: Bounds, passage: Passage): void {
+    const { counts, visit } = passage
+    const isLeaf = level === 1
+    const page = this.#read(number, level, isLeaf ? LEAF : BRANCH)
+    counts[isLeaf ? 'leaves' : 'branches'] += 1
+    const nodes = this.#nodes(page, isLeaf)
+    check(nodes.length >= (isLeaf ? 1 : 2), 'page # is empty', number)
+    // The first key of a branch stands for all that are lower, and is not looked at.
+    const keys = nodes.map((at, index) =>
+      isLeaf || index > 0 ? keyOf(page, at, passage.flags, number) : undefined,
+    )
+    const order = passage.flags === INTEGER_KEYS ? compareWords : compareBytes
+    for (const [index, key] of keys.entries()) {
+      if (key === undefined) continue
+      const before = keys[index - 1]
+      check(before === undefined || order(before, key) < 0, 'the order of page #', number)
+      check(bounds.from === undefined || order(bounds.from, key) <= 0, 'the keys of page #', number)
+      check(bounds.to === undefined || order(key, bounds.to) < 0, 'the keys of page #', number)
+    }
+    for (const [index, at] of nodes.entries()) {
+      const key = keys[index]
+      if (isLeaf) {
+        if (key === undefined) continue
+        counts.entries += 1
+        visit(key, this.#value(page, at, key.length, counts))
+      } else {
+        check(page.readUInt16LE(at + 4) === 0, 'a pointer of page #', number)
+        const within = { from: key ?? bounds.from, to: keys[index + 1] ?? bounds.to }
+        this.#page(page.readUInt32LE(at), level - 1, within, passage)
+      }
+    }
+  }
+
+  /** Where the nodes of a page begin: they fill it, from `upper` to its end. */
+  #nodes(page: Buffer, isLeaf: boolean): number[] {
+    const [lower, upper] = [
+      page.readUInt16LE(HEADER_BYTES - 4),
+      page.readUInt16LE(HEADER_BYTES - 2),
+    ]
+    const room = this.#meta.pageBytes - HEADER_BYTES
+    check(lower % 2 === 0 && lower <= upper && upper <= room, 'the head of a page')
+    const nodes: number[] = []
+    for (let at = HEADER_BYTES; at < HEADER_BYTES + lower; at += 2) {
+      const node = HEADER_BYTES + page.readUInt16LE(at)
+      check(node >= HEADER_BYTES + upper && node + NODE_BYTES <= page.length, 'a node')
+      nodes.push(node)
+    }
+    let end = HEADER_BYTES + upper
+    for (const at of [...nodes].sort((a, b) => a - b)) {
+      check(at === end, 'the nodes of a page')
+      end += NODE_BYTES + page.readUInt16LE(at + 6)
+      const isBig = isLeaf && page.readUInt16LE(at + 4) === BIG
+      if (isLeaf) end += isBig ? 3 * WORD_BYTES : page.readUInt32LE(at)
+      end += end % 2
+    }
+    check(end === page.length, 'the nodes of a page')
+    return nodes
+  }
+
+  #value(page: Buffer, node: number, keyBytes: number, counts: Counts): Buffer {
+    const [bytes, kind] = [page.readUInt32LE(node), page.readUInt16LE(node + 4)]
+    const at = node + NODE_BYTES + keyBytes
+    if (kind === 0) return page.subarray(at, at + bytes)
+    check(kind === BIG, 'the kind of a node')
+    const [number, pages] = [word(page, at), word(page, at + 2 * WORD_BYTES)]
+    this.#use(number, pages)
+    counts.overflows += pages
+    const size = pages * this.#meta.pageBytes
+    check(HEADER_BYTES + bytes <= size, 'the size of a large value')
+    if (this.#big.length < size) this.#big = Buffer.alloc(size)
+    const start = number * this.#meta.pageBytes
+    const length = readSync(this.#file, this.#big, 0, HEADER_BYTES + bytes, start)
+    check(length === HEADER_BYTES + bytes, 'page # is missing', number)
+    this.#head(this.#big, number, OVERFLOW)
+    check(this.#big.readUInt32LE(HEADER_BYTES - 4) === pages, 'the size of a large value')
+    return this.#big.subarray(HEADER_BYTES, HEADER_BYTES + bytes)
+  }
+
+  #read(number: number, level: number, kind: number): Buffer {
+    this.#use(number, 1)
+    const { pageBytes } = this.#meta
+    const page = (this.#buffers[level] ??= Buffer.alloc(pageBytes))
+    const length = readSync(this.#file, page, 0, pageBytes, number * pageBytes)
+    check(length === pageBytes, 'page # is missing', number)
+    this.#head(page, number, kind)
+    return page
+  }
+
+  #head(page: Buffer, number: number, kind: number): void {
+    const isOwn = word(page, 0) === number && word(page, WORD_BYTES) <= this.#meta.transaction
+    const [pad, flags] = [page.readUInt16LE(HEADER_BYTES - 8), page.readUInt16LE(HEADER_BYTES - 6)]
+    check(isOwn && pad === 0 && flags === kind, 'the head of page #', number)
+  }
+
+  #use(number: number, pages: number): void {
+    const end = number + pages
+    check(pages >= 1 && end <= this.#meta.lastPage + 1, 'page # is beyond the last', number)
+    for (let at = number; at < end; at += 1) {
+      check(this.#isUsed[at] === 0, 'page # has two uses', at)
+      this.#isUsed[at] = 1
+    }
+  }
+}
+
+function keyOf(page: Buffer, at: number, flags: number, number: number): Buffer {
+  const bytes = page.readUInt16LE(at + 6)
+  const isRight = flags !== INTEGER_KEYS || bytes === WORD_BYTES
+  check(isRight && bytes > 0 && bytes <= KEY_BYTES_MAX, 'a key of page #', number)
+  return page.subarray(at + NODE_BYTES, at + NODE_BYTES + bytes)
+}
+
+function compareBytes(a: Buffer, b: Buffer): number {
+  return a.compare(b)
+}
+
+function compareWords(a: Buffer, b: Buffer): number {
+  return word(a, 0) - word(b, 0)
+}
+
+/** What is too large for a number is larger than any that is allowed. */
+function word(bytes: Buffer, at: number): number {
+  const low = bytes.readUInt32LE(at)
+  return WORD_BYTES === 4 ? low : low + bytes.readUInt32LE(at + 4) * 2 ** 32
+}
+
+function signedWord(bytes: Buffer, at: number): number {
+  if (WORD_BYTES === 4) return bytes.readInt32LE(at)
+  return bytes.readUInt32LE(at) + bytes.readInt32LE(at + 4) * 2 ** 32
+}
+
+/** @param what with a # where the page's number is to be */
+function check(holds: boolean, what: string, page = 0): asserts holds {
+  if (!holds) throw new DamagedPages(what.replace('#', String(page)))
+}

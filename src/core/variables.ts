@@ -100,10 +100,12 @@ export class Variables {
     this.#registers = new Registers(durable.registers, durable.floor, {
       promised: (name, ballot) => output.append([promisedEntry(name, ballot)]),
       accepted: (name, record) => {
-        // What is overwritten may be the newest value that is known to have been chosen.
+        // What is overwritten may be the newest value that is known to have been chosen; or what is
+        // written of an older one rests on it.
         const known = this.#known.value(name)
-        const isKept = known !== undefined && !isSameVersion(known, record.value ?? known)
-        const chosen = isKept ? [chosenEntry(name, known)] : []
+        const isRight = known === undefined || isSameVersion(known, record.value ?? known)
+        const isKept = isRight && !this.#unsaved.has(name)
+        const chosen = known === undefined || isKept ? [] : [this.#chosenEntry(name, known)]
         output.append([acceptedEntry(name, record), ...chosen])
       },
       floor: counter => output.append([floorEntry(counter)]),
@@ -474,13 +476,17 @@ export class Variables {
     for (const name of this.#unsaved) {
       const known = this.#known.value(name)
       if (known === undefined) continue
-      const accepted = this.#registers.record(name).value
-      const isAccepted = accepted !== undefined && isSameVersion(accepted, known)
-      const { version, writer } = known
-      entries.push(chosenEntry(name, isAccepted ? { version, writer } : known))
+      entries.push(this.#chosenEntry(name, known))
     }
     this.#unsaved.clear()
     if (entries.length > 0) this.#output.append(entries)
+  }
+
+  #chosenEntry(name: string, known: VariableValue): StoreEntry {
+    const accepted = this.#registers.record(name).value
+    const isAccepted = accepted !== undefined && isSameVersion(accepted, known)
+    const { version, writer } = known
+    return chosenEntry(name, isAccepted ? { version, writer } : known)
   }
 }
 

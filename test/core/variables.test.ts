@@ -183,6 +183,23 @@ test('a host that starts again knows what it knew', t => {
   t.is(site.text(1), 'b')
 })
 
+test('a host that accepts late what it has learned already can start again at any time', t => {
+  const site = new VariablesSite(3)
+  site.set(1, 'one')
+  site.settle().pass(3000)
+  site.isLost = ({ to, message }) => to === 3 && message.type === 'variable-accept'
+  site.set(1, 'two')
+  site.settle()
+  t.is(site.text(3), 'two', 'it has learned it')
+  site.isLost = () => false
+  site.stop(1)
+  const id = site.get(3)
+  site.settle().pass(100)
+  t.like(site.responses.get(id), { type: 'value' })
+  site.stop(3).start(3)
+  t.is(site.text(3), 'two')
+})
+
 test('history tells who wrote what, also where the values are gone', t => {
   const site = new VariablesSite(3).settle()
   for (let i = 1; i <= 40; i++) {

@@ -62,16 +62,22 @@ class Trouble {
         this.#work(host, `${host.id}/${index}`),
       ),
     )
-    while (performance.now() - begin < TROUBLE_MS) {
-      await pause(this.random.between(0, 500))
-      const [what, happens] = this.random.pick(faults)
-      await happens()
-      this.faults[what] = (this.faults[what] ?? 0) + 1
+    const working = Promise.all(clients)
+    try {
+      while (performance.now() - begin < TROUBLE_MS) {
+        await pause(this.random.between(0, 500))
+        const [what, happens] = this.random.pick(faults)
+        await Promise.race([happens(), working])
+        this.faults[what] = (this.faults[what] ?? 0) + 1
+      }
+      this.relay.heal()
+      await pause(500)
+    } finally {
+      this.#isOver = true
+      // Where something has failed, that is what counts.
+      working.catch(() => undefined)
     }
-    this.relay.heal()
-    await pause(500)
-    this.#isOver = true
-    await Promise.all(clients)
+    await working
     await this.#agree()
   }
 

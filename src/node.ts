@@ -36,6 +36,7 @@ export type {
   Command,
   CommandId,
   LockStatus,
+  LossCause,
   Lsn,
   NodeEvent,
   Refusal,
@@ -128,6 +129,8 @@ export type Status = Omit<HostStatus, 'states'> & {
   readonly datagrams: {
     readonly sent: number
     readonly received: number
+    readonly bytesSent: number
+    readonly bytesReceived: number
     readonly retransmitted: number
     /** Datagrams and messages that were not taken, by reason. */
     readonly dropped: Readonly<Record<string, number>>
@@ -266,7 +269,7 @@ export class Node {
   /** A plain picture for `lamportctl status` and for the checkers. */
   status(now: Instant): Status {
     const { states, ...host } = this.#host.status(now)
-    const { sent, received, retransmitted, dropped } = this.#endpoint.counters
+    const { dropped, ...counters } = this.#endpoint.counters
     const self = this.#config.hosts.find(({ id }) => id === this.#config.self)
     return {
       ...host,
@@ -279,9 +282,7 @@ export class Node {
       keys: this.#endpoint.keys,
       peers: this.#others.map(line => this.#peerStatus(now, line, states.get(line.id) ?? 'silent')),
       datagrams: {
-        sent,
-        received,
-        retransmitted,
+        ...counters,
         dropped: { ...dropped, ...this.#dropped },
       },
     }

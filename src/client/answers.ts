@@ -14,6 +14,7 @@ import type {
   LockMode,
   LocksResult,
   LostParams,
+  MetricsResult,
   NoMajorityData,
   QueuedParams,
   RequestId,
@@ -179,6 +180,11 @@ export const isWhyResult: Shape<WhyResult> = objectOf<WhyResult>({
   reasons: arrayOf(isString),
   holders: arrayOf(objectOf<HolderEntry>(HOLDER)),
   waiters: arrayOf(objectOf<LockEntry['waiters'][number]>({ ...HOLDER, position: isNumber })),
+})
+
+export const isMetricsResult: Shape<MetricsResult> = objectOf<MetricsResult>({
+  contentType: isString,
+  text: isString,
 })
 
 export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({

@@ -7,6 +7,7 @@ import type {
   AcquireResult,
   LockMode,
   LocksResult,
+  MetricsResult,
   RequestId,
   StatusResult,
   WhyResult,
@@ -16,6 +17,7 @@ import {
   isAcquireResult,
   isCancelResult,
   isLocksResult,
+  isMetricsResult,
   isStatusResult,
   isWhyResult,
 } from './answers.ts'
@@ -281,6 +283,11 @@ export class Client {
   /** How this host and its view of the others are. */
   status(): Promise<StatusResult> {
     return this.#ask('status', {}, isStatusResult)
+  }
+
+  /** Counters and gauges of this host, in Prometheus's text format. */
+  metrics(): Promise<MetricsResult> {
+    return this.#ask('metrics', {}, isMetricsResult)
   }
 
   /** Ends the connection and all watches: whatever it held is let go. */

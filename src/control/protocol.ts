@@ -224,6 +224,9 @@ export type ChangeParams = VariableEntry & {
 /** Notification `current`: everything that was set when the watch began has been told. */
 export type CurrentParams = { readonly watch: number }
 
+/** All counters and gauges, as Prometheus reads them. */
+export type MetricsResult = { readonly contentType: string; readonly text: string }
+
 export type HostState = 'member' | 'heard' | 'connected' | 'silent'
 
 export type WhyParams = { readonly name: string }

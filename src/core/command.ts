@@ -64,13 +64,21 @@ export type Response =
 export type Refusal =
   'not-acquired' | 'no-majority' | 'not-held' | 'busy' | 'leaving' | 'limit' | 'not-blank'
 
+/** Why a lock was lost, for who counts: the lease ran out, our incarnation ended, or we leave. */
+export type LossCause = 'lease' | 'incarnation' | 'leaving'
+
 /** What people or clients should hear of, unasked. */
 export type NodeEvent =
   /** Requests that precede it, where it was not granted at once; sent again when it changes. */
   | { readonly type: 'queued'; readonly id: CommandId; readonly position: number }
   /** The lease of every lock held here was renewed. */
   | { readonly type: 'lease'; readonly until: Instant }
-  | { readonly type: 'lost'; readonly token: Token; readonly reason: string }
+  | {
+      readonly type: 'lost'
+      readonly token: Token
+      readonly cause: LossCause
+      readonly reason: string
+    }
   | { readonly type: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
   /** This host has learned a newer version of a variable; some in between it may have missed. */
   | { readonly type: 'change'; readonly variable: Variable }

@@ -17,6 +17,7 @@ import type {
   CommandId,
   HostStatus,
   LockStatus,
+  LossCause,
   Lsn,
   NodeEvent,
   Response,
@@ -164,7 +165,7 @@ export class Host {
       requested: request => this.#traceRequest('request', request),
       granted: request => this.#granted(request),
       left: request => this.#traceRequest('leave', request),
-      lost: (token, reason) => this.#lost(token, reason),
+      lost: (token, cause, reason) => this.#lost(token, cause, reason),
       unstamped: token => this.#claims.unstamped(token),
     })
     this.#membership = this.#makeMembership(me, durable, random, rules)
@@ -325,7 +326,8 @@ export class Host {
       this.#variables.leave()
       this.#departure = this.#depart(now)
       for (const token of this.#mutex.held()) {
-        this.#output.event({ type: 'lost', token, reason: 'this host is leaving' })
+        const reason = 'this host is leaving'
+        this.#output.event({ type: 'lost', token, cause: 'leaving', reason })
       }
     }
     this.#finish()
@@ -635,9 +637,9 @@ export class Host {
     this.#claims.entered(tokenOf(request))
   }
 
-  #lost(token: Token, reason: string): void {
+  #lost(token: Token, cause: LossCause, reason: string): void {
     this.#claims.lost(token)
-    this.#output.event({ type: 'lost', token, reason })
+    this.#output.event({ type: 'lost', token, cause, reason })
   }
 
   /** Holders are told when their time has grown by enough to be worth a line. */

@@ -1,6 +1,7 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import { after, earliest, NEVER, type Duration, type Instant } from '../lib/time.ts'
 import { tokenOf, type HostId, type LamportClock, type Token } from './clock.ts'
+import type { LossCause } from './command.ts'
 import { ahead, canonical } from './fingerprint.ts'
 import type { Lease } from './lease.ts'
 import { Ghosts, type Span } from './ghosts.ts'
@@ -20,7 +21,7 @@ export type MutexOutput = {
   /** A request of ours that had entered has left. */
   left(request: LockRequest): void
   /** A lock is ours no longer: its client must be told, and `left` follows. */
-  lost(token: Token, reason: string): void
+  lost(token: Token, cause: LossCause, reason: string): void
   /** This request has lost its timestamp with our incarnation and must be made again. */
   unstamped(token: Token): void
 }
@@ -217,7 +218,7 @@ export class Mutex {
   /** The others have gone on without this incarnation: everything of it is forgotten. */
   expel(incarnation: number, reason: string): void {
     for (const [token, own] of [...this.#own]) {
-      if (own.held) this.#output.lost(token, reason)
+      if (own.held) this.#output.lost(token, 'incarnation', reason)
       else this.#output.unstamped(token)
       this.#forgetOwn(token, own)
     }
@@ -372,7 +373,8 @@ export class Mutex {
     if (this.#heldCount === 0 || (this.isMember && this.#lease.isValid(now))) return
     for (const [token, own] of [...this.#own]) {
       if (!own.held) continue
-      this.#output.lost(token, 'the lease has ended: hosts with a majority of votes did not answer')
+      const reason = 'the lease has ended: hosts with a majority of votes did not answer'
+      this.#output.lost(token, 'lease', reason)
       this.release(now, token)
     }
   }

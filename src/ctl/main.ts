@@ -91,6 +91,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/status.ts')).status,
   },
   {
+    name: 'metrics',
+    summary: 'print counters and histograms for Prometheus',
+    load: async () => (await import('./commands/metrics.ts')).metrics,
+  },
+  {
     name: 'found',
     summary: 'go on without hosts that never ran, or are gone for good',
     load: async () => (await import('./commands/found.ts')).found,

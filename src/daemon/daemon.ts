@@ -86,6 +86,7 @@ export class Daemon {
         lease: file.timing.lease,
         connectionsMax: CONNECTIONS_MAX,
         requestsMax: REQUESTS_MAX,
+        commits: store.commits,
         warn: text => log.warning(text),
       },
       this.#driver,

@@ -61,7 +61,8 @@ export function statusResult(
   { hosts, self, version }: ReportContext,
   { uptimeMs, connections }: { readonly uptimeMs: number; readonly connections: number },
 ): StatusResult {
-  const { cluster, incarnation, clock, view, complete, grants, messages, datagrams } = status
+  const { cluster, incarnation, clock, view, complete, grants, messages } = status
+  const { sent, received, retransmitted, dropped } = status.datagrams
   return {
     host: { id: self, name: nameOf(hosts, self) },
     cluster,
@@ -81,7 +82,7 @@ export function statusResult(
     variables: status.variables,
     hosts: hosts.map(line => hostEntry(line, self, status)),
     messages,
-    datagrams,
+    datagrams: { sent, received, retransmitted, dropped },
   }
 }
 

@@ -14,6 +14,7 @@ import type { VariableRequest } from './variable-requests.ts'
 /** What a client may ask, checked. */
 export type Request =
   | { readonly type: 'status' }
+  | { readonly type: 'metrics' }
   | { readonly type: 'locks'; readonly name: string | undefined }
   | { readonly type: 'why'; readonly name: string }
   /** On the administrator's socket only. */
@@ -41,6 +42,7 @@ const ID_LENGTH_MAX = 256
 
 const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wrong>> = {
   status: params => unknownParam(params, []) ?? { type: 'status' },
+  metrics: params => unknownParam(params, []) ?? { type: 'metrics' },
   locks: parseLocks,
   why: parseWhy,
   found: params => unknownParam(params, []) ?? { type: 'found' },

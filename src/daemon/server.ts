@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import type { Server as SocketServer, Socket } from 'node:net'
 import type { Line } from '../control/framing.ts'
 import { ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION } from '../control/protocol.ts'
-import type { ErrorObject, HelloParams, RequestId } from '../control/protocol.ts'
+import type { ErrorObject, HelloParams, MetricsResult, RequestId } from '../control/protocol.ts'
 import { adminSocketPath } from '../control/paths.ts'
 import type { Token } from '../core/clock.ts'
 import { unreachable } from '../lib/assert.ts'
@@ -20,6 +20,9 @@ import type {
 import { Commands } from './commands.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionOutput } from './connection.ts'
+import type { Histogram } from './histogram.ts'
+import { Meter } from './meter.ts'
+import { metricsText, METRICS_TYPE } from './metrics.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
 import type { ReportContext } from './report.ts'
 import { locksResult, nameOf, statusResult, whyResult } from './report.ts'
@@ -44,6 +47,8 @@ export type ServerOptions = ReportContext & {
   readonly connectionsMax: number
   /** Requests under way and locks held, of one connection. */
   readonly requestsMax: number
+  /** How long commits of the store took. */
+  readonly commits: Histogram
   /** Something that people should hear of. */
   readonly warn: (text: string) => void
 }
@@ -77,7 +82,8 @@ export class Server {
   /** The control socket, and the administrator's. */
   readonly #socketServers: readonly [SocketServer, SocketServer]
   #left: (() => void) | undefined
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Map<Connection, Session>()
+  readonly #meter = new Meter()
   readonly #closed: Promise<unknown>
   readonly #startedAt = performance.now()
 
@@ -85,8 +91,14 @@ export class Server {
     this.#options = options
     this.#node = node
     this.#commands = new Commands(input => node.drive(input))
-    this.#sessions = new Sessions(options, this.#commands)
-    this.#variables = new Variables(options.hosts, node, this.#sessions, this.#commands)
+    this.#sessions = new Sessions(options, this.#commands, this.#meter)
+    this.#variables = new Variables(
+      options.hosts,
+      node,
+      this.#sessions,
+      this.#commands,
+      this.#meter,
+    )
     this.#watches = new Watches(options.hosts, node)
     const half = { allowHalfOpen: true }
     this.#socketServers = [
@@ -120,7 +132,7 @@ export class Server {
         return
       }
       case 'lost': {
-        this.#sessions.lost(event.token, event.reason)
+        this.#sessions.lost(event.token, event.cause, event.reason)
         return
       }
       case 'lease': {
@@ -150,12 +162,13 @@ export class Server {
   /** Every connection ends; done when the last has, or has had its time. */
   async close(): Promise<void> {
     for (const server of this.#socketServers) server.close()
-    for (const connection of this.#connections) connection.close()
+    for (const connection of this.#connections.keys()) connection.close()
     await this.#closed
   }
 
   #accept(socket: Socket, isAdministrator: boolean): void {
     if (this.#connections.size >= this.#options.connectionsMax) {
+      this.#meter.connectionsRefused += 1
       const message = `lamportd has ${this.#connections.size} connections (close some, try again)`
       const connection = new Connection(socket, DEAF)
       connection.error(null, { code: ErrorCode.busy, message })
@@ -172,7 +185,8 @@ export class Server {
       },
     })
     const session = this.#sessions.open(connection, isAdministrator)
-    this.#connections.add(connection)
+    this.#connections.set(connection, session)
+    this.#meter.connectionsAccepted += 1
     const { self, version, hosts } = this.#options
     const host = { id: self, name: nameOf(hosts, self) }
     const hello: HelloParams = { protocol: PROTOCOL_VERSION, version, host }
@@ -212,6 +226,11 @@ export class Server {
     switch (request.type) {
       case 'status': {
         connection.result(id, this.#status())
+        return
+      }
+      case 'metrics': {
+        const result: MetricsResult = { contentType: METRICS_TYPE, text: this.#metrics() }
+        connection.result(id, result)
         return
       }
       case 'locks': {
@@ -279,6 +298,18 @@ export class Server {
     const uptimeMs = performance.now() - this.#startedAt
     const connections = this.#connections.size
     return statusResult(this.#node.status(), this.#options, { uptimeMs, connections })
+  }
+
+  #metrics(): string {
+    return metricsText({
+      ...this.#options,
+      status: this.#node.status(),
+      lockNames: this.#node.locks().length,
+      locks: this.#sessions.counts(this.#connections.values()),
+      connections: this.#connections.size,
+      uptimeMs: performance.now() - this.#startedAt,
+      meter: this.#meter,
+    })
   }
 
   #locks(name: string | undefined): unknown {

@@ -4,10 +4,11 @@ import type { Token } from '../core/clock.ts'
 import { assert } from '../lib/assert.ts'
 import { NEVER } from '../lib/time.ts'
 import type { Duration, Instant } from '../lib/time.ts'
-import type { CommandId, Response } from '../node.ts'
+import type { CommandId, LossCause, Response } from '../node.ts'
 import type { Commands } from './commands.ts'
 import type { Connection } from './connection.ts'
 import { errorOf } from './errors.ts'
+import type { Meter } from './meter.ts'
 import type { Request } from './requests.ts'
 
 /** A connection, and what would be withdrawn or released if it closed. */
@@ -33,6 +34,7 @@ type Waiting = {
   readonly names: readonly string[]
   /** Cancels that wait for it to be withdrawn. */
   readonly cancels: RequestId[]
+  readonly askedAt: number
 }
 
 /** A lock that was granted and not yet given back. */
@@ -45,6 +47,7 @@ type Grant = {
   readonly anchors: Set<Session>
   /** Its client has been told. */
   isLost: boolean
+  readonly grantedAt: number
 }
 
 export type SessionsOptions = {
@@ -58,11 +61,13 @@ export type SessionsOptions = {
 export class Sessions {
   readonly #options: SessionsOptions
   readonly #commands: Commands
+  readonly #meter: Meter
   readonly #grants = new Map<Token, Grant>()
 
-  constructor(options: SessionsOptions, commands: Commands) {
+  constructor(options: SessionsOptions, commands: Commands, meter: Meter) {
     this.#options = options
     this.#commands = commands
+    this.#meter = meter
   }
 
   open(connection: Connection, isAdministrator: boolean): Session {
@@ -75,6 +80,7 @@ export class Sessions {
   admits({ connection, waiting, held, asked }: Session, requestId: RequestId): boolean {
     const count = waiting.size + held.size + asked
     if (count < this.#options.requestsMax) return true
+    this.#meter.requestsOverLimit += 1
     const what = `this connection waits for or holds ${count} locks and answers already`
     const message = `${what} (release some, wait, or open another connection)`
     connection.error(requestId, { code: ErrorCode.limit, message })
@@ -112,16 +118,17 @@ export class Sessions {
     if (!this.admits(session, requestId)) return
     const { names, limit, wait, info } = request
     const cancels: RequestId[] = []
+    const askedAt = performance.now()
     const id = this.#commands.expect({
       respond: response => {
         waiting.delete(requestId)
-        this.#acquired(session, { id, requestId, names, cancels }, response)
+        this.#acquired(session, { id, requestId, names, cancels, askedAt }, response)
       },
       queued: position => {
         if (!connection.isSlow) connection.notify('queued', { id: requestId, position })
       },
     })
-    waiting.set(requestId, { id, requestId, names, cancels })
+    waiting.set(requestId, { id, requestId, names, cancels, askedAt })
     this.#commands.give(id, { type: 'acquire', names, limit, wait, info })
   }
 
@@ -173,6 +180,14 @@ export class Sessions {
     connection.mute()
   }
 
+  /** Locks of clients of this host: held, and of those the unattended; and requests that wait. */
+  counts(sessions: Iterable<Session>): { held: number; unattended: number; waiting: number } {
+    const counts = { held: this.#grants.size, unattended: 0, waiting: 0 }
+    for (const { owner } of this.#grants.values()) if (owner === undefined) counts.unattended += 1
+    for (const { waiting } of sessions) counts.waiting += waiting.size
+    return counts
+  }
+
   /** The client is gone, and what it started still runs. */
   isUnattended(token: Token): boolean {
     const grant = this.#grants.get(token)
@@ -183,10 +198,12 @@ export class Sessions {
    * Its client is told. It stays on our books until its connection closes: where this host leaves,
    * the lock is let go only when the client has.
    */
-  lost(token: Token, reason: string): void {
+  lost(token: Token, cause: LossCause, reason: string): void {
     const grant = this.#grants.get(token)
     if (grant === undefined || grant.isLost) return
     grant.isLost = true
+    this.#meter.lost[cause] += 1
+    this.#meter.held(grant.grantedAt)
     if (grant.owner === undefined) this.#warnOf(grant, reason)
     else grant.owner.connection.notify('lost', { token, reason })
   }
@@ -210,9 +227,11 @@ export class Sessions {
         return
       }
       case 'refused':
+        this.#meter.acquires[response.reason] += 1
         connection.error(waiting.requestId, errorOf(response.reason, response.detail))
         break
       case 'cancelled': {
+        this.#meter.acquires.cancelled += 1
         connection.error(waiting.requestId, CANCELLED)
         break
       }
@@ -225,12 +244,13 @@ export class Sessions {
 
   #granted(
     session: Session,
-    { requestId, names, cancels }: Waiting,
+    { requestId, names, cancels, askedAt }: Waiting,
     { token, until }: { readonly token: Token; readonly until: Instant },
   ): void {
     const { connection } = session
     const anchors = new Set<Session>()
-    const grant: Grant = { requestId, names, owner: session, anchors, isLost: false }
+    const grantedAt = this.#meter.granted(askedAt)
+    const grant: Grant = { requestId, names, owner: session, anchors, isLost: false, grantedAt }
     this.#grants.set(token, grant)
     session.held.add(token)
     // Nobody is there to use it, or wants to.
@@ -262,6 +282,7 @@ export class Sessions {
   #forget(token: Token): void {
     const grant = this.#grants.get(token)
     if (grant === undefined) return
+    if (!grant.isLost) this.#meter.held(grant.grantedAt)
     grant.owner?.held.delete(token)
     this.#grants.delete(token)
   }

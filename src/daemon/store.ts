@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib'
 import { open, type RootDatabase } from 'lmdb'
 import { assert } from '../lib/assert.ts'
 import { recover, type Durable, type Lsn, type StoreEntry } from '../node.ts'
+import { Histogram, DISK_SECONDS } from './histogram.ts'
 import { DamagedPages, KEY_BYTES_MAX, readPages } from './pages.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
 
@@ -70,6 +71,8 @@ export class Store {
   readonly #database: Database
   readonly #failed: (reason: string) => void
   readonly durable: Durable
+  /** How long commits took, in seconds. */
+  readonly commits: Histogram = new Histogram(DISK_SECONDS)
   /** In the order given, and none of them begun: all go with the next commit. */
   #waiting: Batch[] = []
   /** The commit that is on its way: never more than one, so that they end in order. */
@@ -144,9 +147,11 @@ export class Store {
     if (this.#commit !== undefined || this.#isBroken || this.#waiting.length === 0) return
     const group = this.#take()
     const entries = group.flatMap(batch => batch.entries)
+    const begunAt = performance.now()
     this.#commit = this.#write(entries).then(
       () => {
         this.#commit = undefined
+        this.commits.observe((performance.now() - begunAt) / 1000)
         // The disk works while those who waited are told.
         this.#begin()
         for (const { lsn, synced } of group) synced(lsn)

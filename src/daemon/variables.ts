@@ -18,6 +18,7 @@ import type { Refusal, Response, Status } from '../node.ts'
 import type { Commands } from './commands.ts'
 import type { HostLine } from './config.ts'
 import { errorOf } from './errors.ts'
+import type { Meter } from './meter.ts'
 import { nameOf } from './report.ts'
 import type { Session, Sessions } from './sessions.ts'
 import type { VariableRequest } from './variable-requests.ts'
@@ -55,6 +56,7 @@ export class Variables {
   readonly #node: KnownVariables
   readonly #sessions: Sessions
   readonly #commands: Commands
+  readonly #meter: Meter
   #majority = false
   #majorityAt = -Infinity
 
@@ -63,16 +65,19 @@ export class Variables {
     node: KnownVariables,
     sessions: Sessions,
     commands: Commands,
+    meter: Meter,
   ) {
     this.#hosts = hosts
     this.#node = node
     this.#sessions = sessions
     this.#commands = commands
+    this.#meter = meter
   }
 
   get(session: Session, requestId: RequestId, { name, local, wait }: Of<'get'>): void {
     const { connection } = session
     if (local) {
+      this.#meter.gets.local += 1
       const variable = this.#entry(this.#node.variable(name))
       const result: GetResult = { ...variable, majority: this.#hearsMajority() }
       connection.result(requestId, result)
@@ -82,6 +87,7 @@ export class Variables {
     session.asked += 1
     this.#commands.ask({ type: 'get', name, wait }, response => {
       session.asked -= 1
+      this.#meter.got(response)
       if (response.type === 'refused') {
         connection.error(requestId, refusal(response.reason, response.detail))
         return
@@ -97,8 +103,10 @@ export class Variables {
     if (!this.#sessions.admits(session, requestId)) return
     const { name, bytes, condition, wait } = request
     session.asked += 1
+    const askedAt = performance.now()
     this.#commands.ask({ type: 'change', name, bytes, condition, wait }, response => {
       session.asked -= 1
+      this.#meter.changed(response, askedAt)
       if (response.type === 'changed') {
         session.connection.result(requestId, this.#entry(response.variable))
       } else session.connection.error(requestId, this.#unchanged(response))

@@ -74,7 +74,7 @@ test('effects are performed in order, and inputs they give come after all of the
     return [
       { type: 'response', id: input.id, response: { type: 'released' } },
       { type: 'datagram', to: { ip: '::1', port: 9 }, bytes: new Uint8Array(1) },
-      { type: 'event', event: { type: 'lost', token: 1, reason: '' } },
+      { type: 'event', event: { type: 'lost', cause: 'lease', token: 1, reason: '' } },
     ]
   }
   driver.drive(command(1))

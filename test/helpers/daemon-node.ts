@@ -83,13 +83,13 @@ export class StandInNode implements ServedNode {
   /** As a node whose lease has ended says it. */
   lose(token: number, reason: string): void {
     this.#held.delete(token)
-    this.server?.notify({ type: 'lost', token, reason })
+    this.server?.notify({ type: 'lost', token, cause: 'lease', reason })
     this.#proceed()
   }
 
   /** As a node that leaves says it: the lock stays until its client has gone. */
   tellLost(token: number, reason: string): void {
-    this.server?.notify({ type: 'lost', token, reason })
+    this.server?.notify({ type: 'lost', token, cause: 'leaving', reason })
   }
 
   variable(name: string): Variable {
@@ -179,7 +179,14 @@ export class StandInNode implements ServedNode {
         },
       ],
       messages: { sent: messages, received: messages },
-      datagrams: { sent: 1, received: 2, retransmitted: 3, dropped: { malformed: 4 } },
+      datagrams: {
+        sent: 1,
+        received: 2,
+        bytesSent: 100,
+        bytesReceived: 200,
+        retransmitted: 3,
+        dropped: { malformed: 4 },
+      },
       grants: this.#lastToken,
     }
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { parseHosts } from '../../src/daemon/config.ts'
+import { DISK_SECONDS, Histogram } from '../../src/daemon/histogram.ts'
 import { Server } from '../../src/daemon/server.ts'
 import type { ServerOptions } from '../../src/daemon/server.ts'
 import { milliseconds } from '../../src/lib/time.ts'
@@ -36,6 +37,7 @@ export async function startServer(
       lease: milliseconds(50),
       connectionsMax: 100,
       requestsMax: 100,
+      commits: new Histogram(DISK_SECONDS),
       warn: text => t.fail(text),
       ...options,
     },

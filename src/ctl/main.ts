@@ -4,7 +4,8 @@ import { unreachable } from '../lib/assert.ts'
 import { nearest } from '../lib/nearest.ts'
 import type { Command } from './command.ts'
 import { errorExit, Exit } from './exit.ts'
-import { complain, print, table } from './output.ts'
+import { complain, print } from './output.ts'
+import { table } from './table.ts'
 import { findCommand } from './find.ts'
 
 type Entry = {

@@ -6,6 +6,9 @@ import { Exit } from './exit.ts'
 const STDOUT = 1
 const STDERR = 2
 
+/** To the first column, and nothing right of it. */
+const ERASE_LINE = '\r\u001b[K'
+
 /** How long a reader that cannot take more at once is left alone. */
 const FULL_MS = 5
 
@@ -40,9 +43,18 @@ export function printJson(value: unknown): void {
  */
 export class Notes {
   #written: Promise<void> = Promise.resolve()
+  #isLive = false
 
   complain(message: string): void {
-    this.#write(complaint(message))
+    this.#write(this.#erased() + complaint(message))
+  }
+
+  /** One line of a terminal that the next one takes the place of; `undefined`: it goes. */
+  live(line: string | undefined): void {
+    const erased = this.#erased()
+    this.#isLive = line !== undefined
+    const text = line === undefined ? erased : ERASE_LINE + printable(line)
+    if (text !== '') this.#write(text)
   }
 
   json(value: unknown): void {
@@ -55,6 +67,12 @@ export class Notes {
     const late = new Promise<void>(resolve => (timer = setTimeout(resolve, waitMs)))
     await Promise.race([this.#written, late])
     clearTimeout(timer)
+  }
+
+  #erased(): string {
+    const wasLive = this.#isLive
+    this.#isLive = false
+    return wasLive ? ERASE_LINE : ''
   }
 
   #write(line: string): void {
@@ -97,27 +115,6 @@ function writeAll(
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
-}
-
-/** Columns as wide as their widest cell, two spaces between, none at the end of a line. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = []
-  for (const row of rows) {
-    row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, width(cell))))
-  }
-  return rows
-    .map(row => row.map((cell, column) => pad(cell, widths[column] ?? 0)).join('  '))
-    .map(line => line.trimEnd())
-    .join('\n')
-}
-
-function pad(cell: string, columns: number): string {
-  return printable(cell) + ' '.repeat(columns - width(cell))
-}
-
-/** Characters as people count them; wide ones count as one. */
-function width(cell: string): number {
-  return Array.from(cell).length
 }
 
 /** `0.25 s`, `12 s`, `3 min`, `5 h`, `2 d`: what one glance takes in. */

@@ -7,7 +7,8 @@ import {
   splitAtCharacter,
   type Edit,
 } from '../../src/ctl/variables/edits.ts'
-import { tail, width } from '../../src/ctl/variables/screen.ts'
+import { tail } from '../../src/ctl/variables/screen.ts'
+import { width } from '../../src/ctl/width.ts'
 import { FakeVariables } from '../helpers/fake-variables.ts'
 
 function typed(...chunks: string[]): string {

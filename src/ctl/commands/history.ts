@@ -1,6 +1,7 @@
 import { command, usageError, type Command } from '../command.ts'
 import { Exit } from '../exit.ts'
-import { complain, print, printJson, table } from '../output.ts'
+import { complain, print, printJson } from '../output.ts'
+import { hasColours, heading, table, type Cell } from '../table.ts'
 import type { Past } from '../variables/access.ts'
 import { oneName, withVariables } from '../variables/line.ts'
 import { shortValue, valueJson } from '../variables/show.ts'
@@ -40,7 +41,7 @@ function historyJson({ name, bytes, version, writer, size }: Past): object {
 }
 
 function historyText(list: readonly Past[]): string {
-  const rows = [['VERSION', 'HOST', 'TIME', 'SIZE', 'VALUE']]
+  const rows: Cell[][] = [heading('VERSION', 'HOST', 'TIME', 'SIZE', 'VALUE')]
   for (const { version, writer, size, bytes } of list) {
     const value = bytes === undefined ? '-' : shortValue(bytes)
     rows.push([
@@ -51,5 +52,5 @@ function historyText(list: readonly Past[]): string {
       size === undefined ? 'unset' : value,
     ])
   }
-  return table(rows)
+  return table(rows, hasColours(1))
 }

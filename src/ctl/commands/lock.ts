@@ -10,6 +10,7 @@ import { inheritedDescriptors, type Inherited } from '../lock/descriptors.ts'
 import { holdUntilStdinEnds } from '../lock/hold.ts'
 import { commandLabel, planLock, type LockPlan } from '../lock/plan.ts'
 import { Interrupted, Signals } from '../lock/signals.ts'
+import { WaitingLine } from '../lock/waiting-line.ts'
 import { humanDuration, Notes } from '../output.ts'
 
 /** How long the daemon may take to confirm a release, and stderr to take what is said. */
@@ -151,11 +152,12 @@ class Session {
     }
   }
 
-  #acquire(client: Client): Promise<Lock> {
+  async #acquire(client: Client): Promise<Lock> {
     const plan = this.#plan
     const user = userName()
     this.#say(`waiting for ${plan.names.join(' ')}`)
-    return client.lock(plan.names, {
+    const line = plan.isJson ? undefined : new WaitingLine(client, plan.names, this.#notes)
+    const asked = client.lock(plan.names, {
       mode: plan.mode,
       count: plan.count,
       waitMs: plan.waitMs,
@@ -165,6 +167,7 @@ class Session {
       signal: this.#signals.interrupted,
       onQueued: position => this.#queued(position),
     })
+    return asked.finally(() => line?.end())
   }
 
   async #hold(client: Client, lock: Lock, grantedAt: number): Promise<number> {

@@ -2,7 +2,8 @@ import type { HolderEntry, LocksResult } from '../../control/protocol.ts'
 import { checkName } from '../../control/names.ts'
 import { asking, command, usageError, type Command } from '../command.ts'
 import { Exit } from '../exit.ts'
-import { humanDuration, print, printJson, table } from '../output.ts'
+import { humanDuration, print, printJson } from '../output.ts'
+import { hasColours, heading, table, type Cell } from '../table.ts'
 
 /** Every lock in use. */
 export const locks: Command = command(
@@ -32,17 +33,23 @@ export const locks: Command = command(
 /** The table that people read. */
 export function locksText(result: LocksResult, name: string | undefined): string {
   if (result.length === 0) return name === undefined ? 'no lock is in use' : `${name} is free`
-  const rows = [['NAME', 'STATE', 'HOST', 'MODE', 'TOKEN', 'FOR', 'USER', 'PID', 'WHAT']]
+  const rows = [heading('NAME', 'STATE', 'HOST', 'MODE', 'TOKEN', 'FOR', 'USER', 'PID', 'WHAT')]
   for (const lock of result) {
     for (const holder of lock.holders) {
-      const state = holder.unattended === true ? 'unattended' : 'held'
-      rows.push([lock.name, state, ...entryCells(holder)])
+      rows.push([lock.name, holderState(holder), ...entryCells(holder)])
     }
     for (const waiter of lock.waiters) {
       rows.push([lock.name, `waits (${waiter.position})`, ...entryCells(waiter)])
     }
   }
-  return table(rows)
+  return table(rows, hasColours(1))
+}
+
+function holderState({ unattended, ghostMs }: HolderEntry): Cell {
+  if (unattended === true) return { text: 'unattended', colour: 'yellow' }
+  return ghostMs === undefined
+    ? { text: 'held', colour: 'green' }
+    : { text: 'ghost', colour: 'red' }
 }
 
 function entryCells(entry: HolderEntry): string[] {

@@ -1,8 +1,16 @@
 import { connect } from '../../client/client.ts'
-import type { StatusResult } from '../../control/protocol.ts'
+import type { HostState, StatusResult } from '../../control/protocol.ts'
 import { asking, command, usageError, type Command } from '../command.ts'
 import { Exit } from '../exit.ts'
-import { complain, humanDuration, print, printJson, table } from '../output.ts'
+import { complain, humanDuration, print, printJson } from '../output.ts'
+import { hasColours, heading, table, type Cell, type Colour } from '../table.ts'
+
+const COLOURS: Readonly<Record<HostState, Colour>> = {
+  member: 'green',
+  heard: 'yellow',
+  connected: 'yellow',
+  silent: 'red',
+}
 
 /** How often a waiting `status` looks again. */
 const LOOK_MS = 100
@@ -63,14 +71,14 @@ async function majority(socket: string | undefined, deadline: number): Promise<S
 /** The two tables that people read. */
 export function statusText(result: StatusResult): string {
   const { datagrams, view, blank } = result
-  const about = [
+  const about: Cell[][] = [
     ['host', `${result.host.name} (${result.host.id})`],
     ['cluster', result.cluster],
     ['version', result.version],
     ['packets', sealText(result)],
     ['up for', `${humanDuration(result.uptimeMs)}, incarnation ${result.incarnation}`],
     ['view', view === null ? 'none' : `${view.number}: ${view.members.join(' ')}`],
-    ['majority', majorityText(result)],
+    ['majority', { text: majorityText(result), colour: result.majority ? 'green' : 'red' }],
     ...(blank === null ? [] : [['blank', `it waits for ${blank}`]]),
     ['clock', String(result.clock)],
     ['grants', String(result.grants)],
@@ -85,14 +93,15 @@ export function statusText(result: StatusResult): string {
         `${datagrams.retransmitted} retransmitted, ${total(datagrams.dropped)} dropped`,
     ],
   ]
-  const hosts = [['ID', 'NAME', 'ADDRESS', 'VOTES', 'STATE', 'RTT', 'LOSS', 'SILENT', 'KEY']]
+  const titles = ['ID', 'NAME', 'ADDRESS', 'VOTES', 'STATE', 'RTT', 'LOSS', 'SILENT', 'KEY']
+  const hosts: Cell[][] = [heading(...titles)]
   for (const host of result.hosts) {
     hosts.push([
       String(host.id),
       host.name,
       host.address,
       String(host.votes),
-      host.self ? `${host.state} (this host)` : host.state,
+      { text: host.self ? `${host.state} (this host)` : host.state, colour: COLOURS[host.state] },
       host.rttMs === null ? '-' : `${host.rttMs.toFixed(2)} ms`,
       host.self ? '-' : `${(host.loss * 100).toFixed(1)} %`,
       host.silentMs === null ? '-' : humanDuration(host.silentMs),
@@ -100,7 +109,13 @@ export function statusText(result: StatusResult): string {
     ])
   }
   const notices = result.hosts.flatMap(({ notice }) => (notice === null ? [] : [notice]))
-  return [table(about), '', table(hosts), ...notices.map(text => `\n${text}`)].join('\n')
+  const isColoured = hasColours(1)
+  return [
+    table(about, isColoured),
+    '',
+    table(hosts, isColoured),
+    ...notices.map(text => `\n${text}`),
+  ].join('\n')
 }
 
 function sealText({ keys: [first, ...others] }: StatusResult): string {

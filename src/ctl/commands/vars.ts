@@ -1,7 +1,8 @@
 import { isatty } from 'node:tty'
 import { command, usageError, type Command } from '../command.ts'
 import { Exit } from '../exit.ts'
-import { print, printJson, table } from '../output.ts'
+import { print, printJson } from '../output.ts'
+import { hasColours, heading, table, type Cell } from '../table.ts'
 import type { Entry } from '../variables/access.ts'
 import { withVariables } from '../variables/line.ts'
 import { entryJson, shortValue } from '../variables/show.ts'
@@ -39,11 +40,12 @@ function varsText(list: readonly Listed[], prefix: string, hasValues: boolean): 
   if (list.length === 0) {
     return prefix === '' ? 'no variable is set' : `no variable is set that begins with ${prefix}`
   }
-  const rows = [['NAME', 'VERSION', 'SIZE', 'HOST', ...(hasValues ? ['VALUE'] : [])]]
+  const titles = ['NAME', 'VERSION', 'SIZE', 'HOST', ...(hasValues ? ['VALUE'] : [])]
+  const rows: Cell[][] = [heading(...titles)]
   for (const { name, version, size, writer, bytes } of list) {
     const value = bytes === undefined ? '-' : shortValue(bytes)
     const about = [name, String(version), String(size), writer?.host ?? '-']
     rows.push([...about, ...(hasValues ? [value] : [])])
   }
-  return table(rows)
+  return table(rows, hasColours(1))
 }

@@ -1,4 +1,5 @@
 import { printable, stream } from '../output.ts'
+import { cutEnd, width } from '../width.ts'
 import type { Entry } from './access.ts'
 import { escaped } from './show.ts'
 
@@ -59,24 +60,4 @@ export function tail(bytes: Buffer, columns: number): string {
   if (at === 0 && start === 0) return characters.join('')
   while (at < characters.length && room < 1) room += width(characters[at++] ?? '')
   return `…${characters.slice(at).join('')}`
-}
-
-function cutEnd(text: string, columns: number): string {
-  if (width(text) <= columns) return text
-  const characters = Array.from(text)
-  while (width(characters.join('')) >= columns) characters.pop()
-  return `${characters.join('')}…`
-}
-
-/** East Asian wide characters and emoji; accents and joiners have no width. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u
-const NARROW = /[\p{Mn}\p{Me}\u200b-\u200f\ufe0e\ufe0f]/u
-
-export function width(text: string): number {
-  let columns = 0
-  for (const character of text) {
-    if (!NARROW.test(character)) columns += WIDE.test(character) ? 2 : 1
-  }
-  return columns
 }

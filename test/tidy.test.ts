@@ -33,9 +33,8 @@ const entries = [
 /** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */
 const packages: Record<string, RegExp> = {
   'cbor-x/encode': /^src\/lib\/cbor\.ts$/,
-  yargs: /^src\/(ctl|daemon)\//,
-  'yargs/yargs': /^src\/(ctl|daemon)\//,
-  'yargs/helpers': /^src\/(ctl|daemon)\//,
+  yargs: /^src\/daemon\/options\.ts$/,
+  'yargs-parser': /^src\/ctl\/arguments\.ts$/,
   debug: /^src\/daemon\//,
   lmdb: /^(src\/daemon\/store|test\/daemon\/store\.test)\.ts$/,
   mustache: /^src\/ctl\/variables\/template\.ts$/,

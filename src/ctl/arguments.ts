@@ -1,3 +1,7 @@
+import parser from 'yargs-parser'
+import { nearest } from '../lib/nearest.ts'
+import { dashed, HELP_COLUMNS, helpText, type ExitMeaning } from './help.ts'
+
 /** An option of a command. A `list` may be given several times; of the others the last counts. */
 export type OptionSpec = {
   readonly type: 'flag' | 'text' | 'list'
@@ -5,6 +9,8 @@ export type OptionSpec = {
   readonly describe: string
   /** What stands for the value in the help. */
   readonly value?: string
+  /** What it may be, where that can be listed: for completion, and the advice after a typo. */
+  readonly choices?: readonly string[]
 }
 
 /** What a command takes, and what its `--help` says. */
@@ -16,6 +22,12 @@ export type CommandSpec = {
   readonly options: Readonly<Record<string, OptionSpec>>
   readonly examples: readonly (readonly [command: string, meaning: string])[]
   readonly notes?: string
+  /** Exit codes beside those of every command, or in their place. */
+  readonly exits?: readonly ExitMeaning[]
+  /** It asks no daemon. */
+  readonly isOffline?: true
+  /** Options of other programs that people try here, and what to do instead. */
+  readonly instead?: Readonly<Record<string, string>>
   /**
    * Where options may stand. `first` (the default): before the first operand, as in flock(1).
    * `anywhere`: also behind operands. `before-command`: likewise, up to a `--` and a command.
@@ -37,7 +49,7 @@ export type Parsed =
     }
 
 /** The options of every command. */
-const GLOBAL: Readonly<Record<string, OptionSpec>> = {
+export const GLOBAL: Readonly<Record<string, OptionSpec>> = {
   socket: {
     type: 'text',
     value: 'PATH',
@@ -79,43 +91,34 @@ export class Options {
  * Reads what follows the name of a command, options first: what follows the first operand is
  * operands too, as in flock(1), for it may be a command with options of its own.
  */
-export async function parseArguments(spec: CommandSpec, given: readonly string[]): Promise<Parsed> {
+export function parseArguments(spec: CommandSpec, given: readonly string[]): Parsed {
   const changed = changedArgument(given)
   if (changed !== undefined) return { type: 'usage', problem: changed }
   const [args, command] =
     spec.order === 'before-command' ? splitAtDashes(given) : [given, undefined]
-  // Not before: it opens stdout as it loads, and `lock` must look at what is open first.
-  const { default: yargs } = await import('yargs')
-  let problem: string | undefined
-  const parser = yargs(undotted(spec, args))
-    .parserConfiguration({
+  const specs = { ...spec.options, ...GLOBAL }
+  const { argv, error } = parser.detailed(undotted(spec, args), {
+    ...parserOptions(specs),
+    configuration: {
       'halt-at-non-option': (spec.order ?? 'first') === 'first',
       'parse-positional-numbers': false,
       'boolean-negation': false,
       'camel-case-expansion': false,
       'dot-notation': false,
       'greedy-arrays': false,
-    })
-    .locale('en')
-    .scriptName('lamportctl')
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .usage(usageText(spec))
-    .options(yargsOptions({ ...spec.options, ...GLOBAL }))
-    .example(spec.examples.map(([command, meaning]) => [command, meaning] as [string, string]))
-    .epilogue(spec.notes ?? '')
-    .strictOptions()
-    .fail((message, error) => (problem ??= message || error.message))
-  const values: Readonly<Record<string, unknown>> = await parser.parseAsync()
+    },
+  })
+  const values: Readonly<Record<string, unknown>> = argv
   const options = new Options(values)
-  if (problem === undefined && options.flag('help')) {
-    const columns = Math.min(process.stdout.columns || 90, 100)
-    return { type: 'help', text: await parser.wrap(columns).getHelp() }
+  const problem =
+    valuedFlag(spec, specs, args) ?? unknownOption(spec, specs, values) ?? lackingValue(error)
+  if (problem !== undefined) return { type: 'usage', problem }
+  if (options.flag('help')) {
+    const columns = Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS)
+    return { type: 'help', text: helpText(spec, specs, columns) }
   }
-  if (problem === undefined && options.flag('version')) return { type: 'version' }
-  if (problem !== undefined) return { type: 'usage', problem: rephrased(problem) }
-  return { type: 'given', options, operands: new Options(values).list('_'), command }
+  if (options.flag('version')) return { type: 'version' }
+  return { type: 'given', options, operands: options.list('_'), command }
 }
 
 function splitAtDashes(
@@ -133,7 +136,7 @@ function changedArgument(args: readonly string[]): string | undefined {
 }
 
 /**
- * yargs takes `-w.5` for a path into an object. Only options are looked at: what follows the first
+ * The parser takes `-w.5` for a path into an object. Only options are looked at: what follows the first
  * operand is not ours.
  */
 function undotted(spec: CommandSpec, args: readonly string[]): string[] {
@@ -151,39 +154,59 @@ function undotted(spec: CommandSpec, args: readonly string[]): string[] {
   return changed
 }
 
-function usageText(spec: CommandSpec): string {
-  const lines = spec.usage.map((line, at) => `${at === 0 ? 'Usage:' : '   or:'} lamportctl ${line}`)
-  return `${lines.join('\n')}\n\n${spec.summary}`
-}
+type Specs = Readonly<Record<string, OptionSpec>>
 
-type YargsOption = {
-  type: 'boolean' | 'string'
-  alias: readonly string[]
-  describe: string
-  requiresArg?: true
-}
-
-function yargsOptions(specs: Readonly<Record<string, OptionSpec>>): Record<string, YargsOption> {
-  const options: Record<string, YargsOption> = {}
-  for (const [name, { type, alias = [], describe, value }] of Object.entries(specs)) {
-    const text = value === undefined ? describe : `${value}: ${describe}`
-    options[name] =
-      type === 'flag'
-        ? { type: 'boolean', alias, describe: text }
-        : { type: 'string', alias, describe: text, requiresArg: true }
+function parserOptions(specs: Specs): parser.Options {
+  const alias: Record<string, string[]> = {}
+  const [boolean, string]: [string[], string[]] = [[], []]
+  const narg: Record<string, number> = {}
+  for (const [name, { type, alias: letters = [] }] of Object.entries(specs)) {
+    alias[name] = [...letters]
+    if (type === 'flag') boolean.push(name)
+    else {
+      string.push(name)
+      narg[name] = 1
+    }
   }
-  return options
+  return { alias, boolean, string, narg }
 }
 
-/** What yargs says, in this program's words. */
-function rephrased(problem: string): string {
-  const unknown = /^Unknown arguments?: (.*)$/.exec(problem)?.[1]
-  if (unknown !== undefined) return `unknown option ${unknown.split(', ').map(dashed).join(', ')}`
-  const lacking = /^Not enough arguments following: (.*)$/.exec(problem)?.[1]
-  if (lacking !== undefined) return `the option ${dashed(lacking)} needs a value`
-  return problem
+/** The parser would take `--local=maybe` for its contrary. */
+function valuedFlag(
+  { order = 'first' }: CommandSpec,
+  specs: Specs,
+  args: readonly string[],
+): string | undefined {
+  for (const arg of args) {
+    if (arg === '--') return undefined
+    const name = /^--([^=]+)=/.exec(arg)?.[1]
+    if (name !== undefined && specs[name]?.type === 'flag') return `--${name} takes no value`
+    if (order === 'first' && !arg.startsWith('-')) return undefined
+  }
+  return undefined
 }
 
-function dashed(option: string): string {
-  return option.length === 1 ? `-${option}` : `--${option}`
+function unknownOption(
+  spec: CommandSpec,
+  specs: Specs,
+  values: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const known = Object.entries(specs).flatMap(([name, { alias = [] }]) => [name, ...alias])
+  const unknown = Object.keys(values).find(key => key !== '_' && !known.includes(key))
+  if (unknown === undefined) return undefined
+  const what = `unknown option ${dashed(unknown)}`
+  const instead = spec.instead?.[unknown]
+  if (instead !== undefined) return `${what} (${instead})`
+  const long = known.filter(name => name.length > 1)
+  const near = unknown.length > 1 ? nearest(unknown, long) : undefined
+  if (near !== undefined) return `${what} (did you mean ${dashed(near)}?)`
+  if ((spec.order ?? 'first') === 'first') return what
+  const hint = 'what begins with - and is none goes behind --'
+  return `${what} (${hint}; see lamportctl ${spec.name} --help)`
+}
+
+function lackingValue(error: Error | null): string | undefined {
+  if (error === null) return undefined
+  const lacking = /^Not enough arguments following: (.*)$/.exec(error.message)?.[1]
+  return lacking === undefined ? error.message : `the option ${dashed(lacking)} needs a value`
 }

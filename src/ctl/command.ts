@@ -6,7 +6,11 @@ import { Exit } from './exit.ts'
 import { complain, print } from './output.ts'
 
 /** A subcommand: `run` gets what followed its name and gives the exit code. */
-export type Command = { run(args: readonly string[]): Promise<number> }
+export type Command = {
+  /** What it takes, for its help, completion and manual page. */
+  readonly spec: CommandSpec
+  run(args: readonly string[]): Promise<number>
+}
 
 /** What a command does once its line has been read; `child` is what follows `--`. */
 export type Work = (
@@ -18,8 +22,9 @@ export type Work = (
 /** A command whose line is read as its specification says. */
 export function command(spec: CommandSpec, work: Work): Command {
   return {
+    spec,
     run: async args => {
-      const parsed = await parseArguments(spec, args)
+      const parsed = parseArguments(spec, args)
       switch (parsed.type) {
         case 'help':
           print(parsed.text)
@@ -41,7 +46,8 @@ export function command(spec: CommandSpec, work: Work): Command {
 /** Says what is wrong with a line that cannot be meant. */
 export function usageError(name: string, problem: string): number {
   const advice = problem.endsWith(')') ? '' : ` (see lamportctl ${name} --help)`
-  complain(`${name}: ${problem}${advice}`)
+  const where = problem.startsWith(`${name} takes `) ? '' : `${name}: `
+  complain(`${where}${problem}${advice}`)
   return Exit.usage
 }
 

@@ -1,3 +1,5 @@
+import { nearest } from '../lib/nearest.ts'
+
 /** What the line is about, before any option of a command is read. */
 export type Found =
   | { readonly type: 'command'; readonly name: string; readonly args: readonly string[] }
@@ -15,10 +17,14 @@ export function findCommand(args: readonly string[]): Found {
       globals.push(arg)
     } else if (arg === '--socket') {
       const path = args[++at]
-      if (path === undefined) return { type: 'usage', problem: '--socket needs a path' }
+      if (path === undefined)
+        return {
+          type: 'usage',
+          problem: '--socket needs a path (write --socket /run/lamportd/control.sock)',
+        }
       globals.push(`--socket=${path}`)
     } else if (arg.startsWith('-')) {
-      return { type: 'usage', problem: `unknown option ${arg} (see lamportctl --help)` }
+      return { type: 'usage', problem: `unknown option ${arg} (${adviceFor(arg)})` }
     } else if (arg === 'help') {
       const topic = args[at + 1]
       return topic === undefined
@@ -29,4 +35,10 @@ export function findCommand(args: readonly string[]): Found {
     }
   }
   return { type: 'nothing' }
+}
+
+function adviceFor(option: string): string {
+  const near = nearest(option.replace(/^-+|=.*$/g, ''), ['socket', 'json', 'help', 'version'])
+  if (near !== undefined && option.startsWith('--')) return `did you mean --${near}?`
+  return 'options of a command stand behind its name; see lamportctl --help'
 }

@@ -24,13 +24,18 @@ const SPEC: CommandSpec = {
     'The PREFIX is taken off the names; what is no letter, digit or underscore becomes _, and before ' +
     'a digit at the beginning comes one. Two variables that would get the same name are refused. ' +
     'Values that have a NUL or are not UTF-8 are left out, and told on stderr. They are those that ' +
-    "this host knows, as in vars. Exit codes: the command's own (128+n if signal n ended it); 126, " +
-    '127 it is not executable, not found.',
+    'this host knows, as in vars.',
+  exits: [
+    ['0..255', 'with a command: its own (128+n if signal n ended it)'],
+    ['126', 'the command is not executable'],
+    ['127', 'the command is not found'],
+  ],
   order: 'before-command',
 }
 
 /** Variables as an environment. */
 export const env: Command = {
+  spec: SPEC,
   run: args => {
     // Looked at before anything is opened: they are the command's.
     const inherited = inheritedDescriptors()

@@ -19,6 +19,7 @@ export const exportVariables: Command = command(
     notes:
       'They are those that this host knows; on stderr it is said where that may not be all. FILE is ' +
       'complete or as it was before. Versions are noted, for people: import does not restore them.',
+    exits: [['74', 'the file cannot be written']],
     order: 'anywhere',
   },
   async (options, operands) => {

@@ -20,9 +20,12 @@ export const get: Command = command(
       ['lamportctl --json get fan/speed', 'with its version, and who wrote it'],
     ],
     notes:
-      'Exit codes: 1 it is not set; 69 no lamportd, or no majority (--local does without); 77 ' +
-      'permission. With --json what is not set is printed as well, with "deleted" for the value: its ' +
+      'With --json what is not set is printed as well, with "deleted" for the value: its ' +
       'version is what set --if wants.',
+    exits: [
+      ['1', 'it is not set'],
+      ['69', 'lamportd cannot be reached, or no majority (--local does without)'],
+    ],
     order: 'anywhere',
   },
   async (options, operands) => {

@@ -19,7 +19,8 @@ export const history: Command = command(
     ],
     notes:
       'TIME is the Lamport time of the write. VALUE is - where this host no longer has it, and ' +
-      'unset where it was taken away. Exit code 1: it was never set.',
+      'unset where it was taken away.',
+    exits: [['1', 'it was never set']],
     order: 'anywhere',
   },
   async (options, operands) => {

@@ -25,10 +25,16 @@ export const importVariables: Command = command(
       ['lamportctl import defaults.jsonl --create', 'only what is missing'],
     ],
     notes:
-      'The file is read whole first: a bad line is told as FILE:LINE, exit code 65, and nothing is ' +
-      'written. What has the same value already is kept as it is, so that it can be run again after ' +
-      'exit code 69 (no majority) or 76 (one write is uncertain). Variables that are not in the file ' +
-      'stay. A line is {"name":"…","value":"…"}, or {"base64":"…"} for a value that is not UTF-8.',
+      'The file is read whole first: a bad line is told as FILE:LINE, and nothing is written. What ' +
+      'has the same value already is kept as it is, so that it can be run again. Variables that are ' +
+      'not in the file stay. A line is {"name":"…","value":"…"}, or {"base64":"…"} for a value that ' +
+      'is not UTF-8.',
+    exits: [
+      ['65', 'the file is not what export writes; nothing was written'],
+      ['69', 'lamportd cannot be reached, or no majority; run it again'],
+      ['74', 'the file cannot be read'],
+      ['76', 'one write may still take effect; run it again'],
+    ],
     order: 'anywhere',
   },
   async (options, operands) => {

@@ -13,6 +13,7 @@ export const keygen: Command = command(
     usage: ['keygen'],
     summary: 'Prints a new cluster key: 32 random bytes in base64.',
     options: {},
+    isOffline: true,
     examples: [
       ['(umask 077; lamportctl keygen > cluster.key)', 'a key that only its owner can read'],
     ],

@@ -62,6 +62,7 @@ const SPEC: CommandSpec = {
     'on-lost': {
       type: 'text',
       value: 'stop|warn',
+      choices: ['stop', 'warn'],
       describe: 'warn: let the command run on without the lock',
     },
     'lost-code': {
@@ -84,18 +85,33 @@ const SPEC: CommandSpec = {
     ['lamportctl lock --count 2 uplink ./upload', 'at most two at a time'],
   ],
   notes:
-    "Exit codes: the command's own (128+n if signal n ended it); 1 not acquired; 64 usage; 69 no " +
-    'lamportd, or no majority; 75 the lock was lost and the command was stopped; 77 permission; ' +
-    '126, 127 command not executable, not found. Like flock, -n and -w say nothing without -v.\n\n' +
+    'Like flock, -n and -w say nothing without -v.\n\n' +
     'If the lock is lost the command is gone before anyone else can have it. A --grace longer than ' +
     'a quarter of the lease gives that promise up, and so does --on-lost warn: the command then ' +
     'runs on with a stale token, and lamportctl exits 75 at its end.\n\n' +
     'The command finds LAMPORT_LOCK_NAME, LAMPORT_LOCK_TOKEN, LAMPORT_LOCK_MODE, LAMPORT_HOST and ' +
     'LAMPORT_SOCKET in its environment. The token grows with every grant.',
+  exits: [
+    ['0..255', "the command's own (128+n if signal n ended it); without a command 0"],
+    ['1', 'not acquired (-n, -w)'],
+    ['75', 'the lock was lost and the command was stopped'],
+    ['126', 'the command is not executable'],
+    ['127', 'the command is not found'],
+  ],
+  instead: {
+    u: 'a lock ends with its command: there is nothing to unlock',
+    unlock: 'a lock ends with its command: there is nothing to unlock',
+    F: 'leave it out: somebody has to watch the lease while the command runs',
+    'no-fork': 'leave it out: somebody has to watch the lease while the command runs',
+    c: "-c stands behind NAME: lamportctl lock NAME -c 'LINE'",
+    command: "-c stands behind NAME: lamportctl lock NAME -c 'LINE'",
+    V: 'write --version',
+  },
 }
 
 /** Hold a lock, mostly while a command runs. */
 export const lock: Command = {
+  spec: SPEC,
   run: args => {
     // Looked at before anything is opened, even to read the line.
     const inherited = inheritedDescriptors()

@@ -19,7 +19,7 @@ const AGAIN_MS = 1000
 
 const SPEC: CommandSpec = {
   name: 'render',
-  usage: ['render TEMPLATE DEST [--once] [--prefix P] [--check CMD] [--reload CMD] [--lock NAME]'],
+  usage: ['render TEMPLATE DEST [OPTION...]'],
   summary:
     'Writes DEST from a mustache template filled with variables, now and whenever they change. ' +
     'Where the result is the same as before nothing is written, and nothing run.',
@@ -52,9 +52,13 @@ const SPEC: CommandSpec = {
     'sections that is not set is an error, and DEST stays as it was. No partials.\n\n' +
     'DEST is replaced from one moment to the next; it keeps owner and mode, and where it is a ' +
     'symbolic link, what it leads to is replaced. The template is read anew each time.\n\n' +
-    'Exit codes: 1 a variable is not set, or --check or --reload failed; 65 the template is wrong; 69 ' +
-    'no lamportd; 74 a file cannot be read or written. Without --once only a template that is wrong ' +
+    'Without --once only a template that is wrong ' +
     'at the beginning ends it; everything else is told on stderr, and the next change tries again.',
+  exits: [
+    ['1', 'a variable is not set, or --check or --reload failed'],
+    ['65', 'the template is wrong'],
+    ['74', 'a file cannot be read or written'],
+  ],
   order: 'anywhere',
 }
 

@@ -12,7 +12,7 @@ import {
   WAIT,
   waitOf,
   withVariables,
-  WRITE_NOTES,
+  WRITE_EXITS,
 } from '../variables/line.ts'
 import { failedWrite } from '../variables/outcome.ts'
 import { entryJson } from '../variables/show.ts'
@@ -32,7 +32,7 @@ const SPEC: CommandSpec = {
     ['lamportctl set fan/speed 13 --if 7', 'only if nobody wrote after version 7'],
     ['lamportctl set -- offset -5', 'a value that begins with -'],
   ],
-  notes: WRITE_NOTES,
+  exits: WRITE_EXITS,
   order: 'anywhere',
 }
 

@@ -32,8 +32,8 @@ export const share: Command = command(
       'Enter is a newline; keys without a meaning here, such as arrows, do nothing. Control ' +
       'characters are shown as \\n and the like, a backslash as two, and of a long value its end. What is typed without a ' +
       'majority of hosts is written when there is one again. Where stdin is no terminal, each new ' +
-      'value is printed on a line, and the end of stdin ends it once all is written; exit code 1: it ' +
-      'was not all written, for the value would have had more than 64 KiB.',
+      'value is printed on a line, and the end of stdin ends it once all is written.',
+    exits: [['1', 'not all was written: the value would have had more than 64 KiB']],
     order: 'anywhere',
   },
   async (options, operands) => {

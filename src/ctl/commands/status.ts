@@ -33,6 +33,7 @@ export const status: Command = command(
       ['lamportctl status --wait 30', 'in a script, before it needs a lock'],
       ['lamportctl --json status', 'for programs'],
     ],
+    exits: [['69', 'lamportd cannot be reached, or no majority within --wait']],
   },
   async (options, operands) => {
     if (operands.length > 0) return usageError('status', 'status takes no operand')

@@ -8,7 +8,7 @@ import {
   WAIT,
   waitOf,
   withVariables,
-  WRITE_NOTES,
+  WRITE_EXITS,
 } from '../variables/line.ts'
 import { failedWrite } from '../variables/outcome.ts'
 import { entryJson } from '../variables/show.ts'
@@ -24,7 +24,7 @@ export const unset: Command = command(
       ['lamportctl unset fan/speed', ''],
       ['lamportctl unset fan/speed --if 7', 'only if nobody wrote after version 7'],
     ],
-    notes: WRITE_NOTES,
+    exits: WRITE_EXITS,
     order: 'anywhere',
   },
   async (options, operands) => {

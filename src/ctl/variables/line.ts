@@ -1,6 +1,7 @@
 import { checkName } from '../../control/names.ts'
 import { VALUE_BYTES_MAX } from '../../control/protocol.ts'
 import type { Options, OptionSpec } from '../arguments.ts'
+import type { ExitMeaning } from '../help.ts'
 import { asking } from '../command.ts'
 import { Variables } from './access.ts'
 
@@ -19,11 +20,13 @@ export const IF: OptionSpec = {
   describe: 'only while it has this version (0: only if it was never set); else exit 1',
 }
 
-/** Exit codes of what is written, for the help. */
-export const WRITE_NOTES: string =
-  'Exit codes: 0 written; 1 not, for it has another version (--if), or is set (--create); 64 usage; ' +
-  '69 no lamportd, or no majority: nothing was written; 76 no answer: the write may still take ' +
-  'effect, and what was seen last is said; 77 permission.'
+/** Exit codes of what is written. */
+export const WRITE_EXITS: readonly ExitMeaning[] = [
+  ['0', 'written'],
+  ['1', 'not written: it has another version (--if), or is set (--create)'],
+  ['69', 'lamportd cannot be reached, or no majority: nothing was written'],
+  ['76', 'no answer: it may still take effect, and what was seen last is said'],
+]
 
 /** One name and nothing else, or what is wrong. */
 export function oneName(command: string, operands: readonly string[]): { name: string } | Problem {

@@ -18,6 +18,7 @@ const layers: Record<string, readonly string[]> = {
   daemon: ['lib', 'transport', 'core', 'node', 'control'],
   ctl: ['lib', 'control', 'client', 'sim'],
   examples: ['lib', 'control', 'client'],
+  man: ['lib', 'control', 'ctl', 'daemon'],
 }
 
 /** Who runs without being imported. */
@@ -28,6 +29,7 @@ const entries = [
   'src/sim/explore-main.ts',
   'src/client/client.ts',
   'src/examples/demo.ts',
+  'src/man/main.ts',
 ]
 
 /** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */

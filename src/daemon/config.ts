@@ -8,6 +8,7 @@ import type { Place } from './address.ts'
 import { formatAddress, parseLiteral, parsePlace, unreachableReason } from './address.ts'
 import type { Field, Mistake } from './config-fields.ts'
 import { Fields } from './config-fields.ts'
+import { FILE_FIELDS, HOST_FIELDS, keysOf, TIMING_FIELDS } from './hosts-fields.ts'
 
 /** One line of `hosts:`. */
 export type HostLine = {
@@ -35,9 +36,9 @@ const FILE_BYTES_MAX = 256 * 1024
 const HOSTS_MAX = HOST_ID_LIMIT - 1
 const PORT = { low: 1, high: 65_535 }
 
-const FILE_KEYS = ['cluster', 'port', 'key', 'timing', 'hosts']
-const HOST_KEYS = ['id', 'name', 'address', 'port', 'votes', 'bind']
-const TIMING_KEYS = ['heartbeat', 'suspect', 'lease', 'drift']
+const FILE_KEYS = keysOf(FILE_FIELDS)
+const HOST_KEYS = keysOf(HOST_FIELDS)
+const TIMING_KEYS = keysOf(TIMING_FIELDS)
 const HOST_EXAMPLE = '- { id: 1, name: kitchen, address: 192.168.1.21 }'
 
 const DEFAULT_PORT = 7411

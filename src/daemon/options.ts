@@ -15,25 +15,59 @@ export type Options = {
   readonly insecure: boolean
 }
 
+/** Options and what they stand for; all but the last take a value. */
+export const DAEMON_OPTIONS: readonly (readonly [name: string, value: string, describe: string])[] =
+  [
+    ['hosts', 'FILE', `the hosts file [${defaultHostsPath}]`],
+    ['id', 'ID|NAME', 'which host this is: its id or its name [by hostname]'],
+    ['state', 'DIR', 'folder of what must survive a restart'],
+    ['socket', 'PATH', 'path of the control socket'],
+    ['key', 'FILE', 'the cluster key file [key: of the hosts file]'],
+    ['check', '', 'only look for mistakes in the hosts file'],
+  ]
+
+export const DAEMON_EXITS: readonly (readonly [code: string, meaning: string])[] = [
+  ['0', 'stopped by a signal, or no mistake'],
+  ['64', 'usage'],
+  ['70', 'an error of lamportd itself'],
+  ['73', 'a socket, folder or address is in use or cannot be made'],
+  ['74', 'the disk failed'],
+  ['78', 'configuration'],
+]
+
+export const DAEMON_ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
+  ['LAMPORT_HOSTS, LAMPORT_ID, LAMPORT_STATE, LAMPORT_SOCKET, LAMPORT_KEY', 'as the options'],
+  [
+    'LAMPORT_INSECURE=1',
+    'packets leave this machine without a key: whoever is on the network can take part then',
+  ],
+  ['DEBUG=lamport:*', 'shows everything that happens'],
+]
+
+const EPILOGUE = [
+  ...DAEMON_ENVIRONMENT.map(([name, meaning]) => `${name}: ${meaning}.`),
+  `Exit: ${DAEMON_EXITS.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.`,
+].join('\n')
+
+type Typed = { hosts: Text; id: Text; state: Text; socket: Text; key: Text; check: Flag }
+type Text = { string: true; requiresArg: true; describe: string }
+type Flag = { boolean: true; describe: string }
+
+function yargsOptions(): Typed {
+  const options = DAEMON_OPTIONS.map(([name, value, describe]) => [
+    name,
+    value === '' ? { boolean: true, describe } : { string: true, requiresArg: true, describe },
+  ])
+  return Object.fromEntries(options) as Typed
+}
+
 /** Reads them; prints and ends at `--help` and `--version`; throws a Refusal. */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): Options {
-  const text = { string: true, requiresArg: true } as const
   const parsed = yargs([...args])
     .scriptName('lamportd')
     .usage('$0 [options]\n\nLeaderless locks for the hosts of one hosts.yml; stays in front.')
-    .option('hosts', { ...text, describe: `the hosts file [${defaultHostsPath}]` })
-    .option('id', { ...text, describe: 'which host this is: its id or its name [by hostname]' })
-    .option('state', { ...text, describe: 'folder of what must survive a restart' })
-    .option('socket', { ...text, describe: 'path of the control socket' })
-    .option('key', { ...text, describe: 'the cluster key file [key: of the hosts file]' })
-    .option('check', { boolean: true, describe: 'only look for mistakes in the hosts file' })
-    .epilogue(
-      'Environment: LAMPORT_HOSTS, LAMPORT_ID, LAMPORT_STATE, LAMPORT_SOCKET, LAMPORT_KEY stand ' +
-        'for the options. LAMPORT_INSECURE=1 lets packets leave this machine without a key: ' +
-        'whoever is on the network can take part then. DEBUG=lamport:* shows everything that happens.\n' +
-        'Exit: 0 stopped by a signal, or no mistake; 64 usage; 70 an error of lamportd itself; ' +
-        '73 a socket, folder or address is in use or cannot be made; 78 configuration.',
-    )
+    .options(yargsOptions())
+    .epilogue(EPILOGUE)
     .version(packageVersion)
     .help()
     .wrap(90)

@@ -229,8 +229,7 @@ export class Server {
         return
       }
       case 'metrics': {
-        const result: MetricsResult = { contentType: METRICS_TYPE, text: this.#metrics() }
-        connection.result(id, result)
+        connection.result(id, this.#metrics())
         return
       }
       case 'locks': {
@@ -238,9 +237,7 @@ export class Server {
         return
       }
       case 'why': {
-        const why = this.#node.why(request.name)
-        const isUnattended = (token: Token): boolean => this.#sessions.isUnattended(token)
-        connection.result(id, whyResult(why, this.#options, isUnattended))
+        connection.result(id, this.#why(request.name))
         return
       }
       case 'found': {
@@ -300,8 +297,13 @@ export class Server {
     return statusResult(this.#node.status(), this.#options, { uptimeMs, connections })
   }
 
-  #metrics(): string {
-    return metricsText({
+  #why(name: string): unknown {
+    const isUnattended = (token: Token): boolean => this.#sessions.isUnattended(token)
+    return whyResult(this.#node.why(name), this.#options, isUnattended)
+  }
+
+  #metrics(): MetricsResult {
+    const text = metricsText({
       ...this.#options,
       status: this.#node.status(),
       lockNames: this.#node.locks().length,
@@ -310,6 +312,7 @@ export class Server {
       uptimeMs: performance.now() - this.#startedAt,
       meter: this.#meter,
     })
+    return { contentType: METRICS_TYPE, text }
   }
 
   #locks(name: string | undefined): unknown {

@@ -6,7 +6,7 @@ import { exitsOf, HELP_COLUMNS, helpText } from '../../src/ctl/help.ts'
 import { lamportctl, LAMPORTCTL } from '../helpers/lamportctl.ts'
 
 const commands = await Promise.all(
-  COMMANDS.map(async ({ name, summary, load }) => ({ name, summary, spec: (await load()).spec })),
+  COMMANDS.map(async each => ({ ...each, spec: (await each.load()).spec })),
 )
 
 test('every command says what it does, gives an example, and its exit codes', t => {
@@ -15,7 +15,7 @@ test('every command says what it does, gives an example, and its exit codes', t 
     t.regex(summary, /^[a-z].*[^.]$/, name)
     t.regex(spec.summary, /^[A-Z][^]*\.$/, name)
     t.true(spec.examples.length > 0, name)
-    for (const [example] of spec.examples) t.true(example.includes(`lamportctl `), example)
+    for (const [example] of spec.examples) t.true(example.includes('lamportctl '), example)
     t.true(
       spec.examples.some(([example]) =>
         new RegExp(`lamportctl (--json )?${name}\\b`).test(example),

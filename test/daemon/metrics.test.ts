@@ -57,7 +57,7 @@ test('the strict parser finds what is wrong', t => {
     `${head}x_total{a="b\n"} 1\n`,
     `${head}x_total{a="b",a="c"} 1\n`,
     `${head}y_total 1\n`,
-    `${head}`,
+    head,
     `${head}x_total 1\n${head}x_total{a="b"} 1\n`,
     '# TYPE x_total counter\nx_total 1\n',
     '# HELP x h\n# TYPE x counter\nx 1\n',

@@ -21,6 +21,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/lock.ts')).lock,
   },
   {
+    name: 'once',
+    summary: 'run a command on one host, once per period or key',
+    load: async () => (await import('./commands/once.ts')).once,
+  },
+  {
     name: 'locks',
     summary: 'list the locks in use: holders, and waiters in order',
     load: async () => (await import('./commands/locks.ts')).locks,

@@ -21,7 +21,7 @@ import { Commands } from './commands.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionOutput } from './connection.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
-import type { ReportContext } from './report.ts'
+import type { Holding, ReportContext } from './report.ts'
 import { locksResult, nameOf, statusResult, whyResult } from './report.ts'
 import { parseLine } from './requests.ts'
 import type { Request } from './requests.ts'
@@ -220,8 +220,8 @@ export class Server {
       }
       case 'why': {
         const why = this.#node.why(request.name)
-        const isUnattended = (token: Token): boolean => this.#sessions.isUnattended(token)
-        connection.result(id, whyResult(why, this.#options, isUnattended))
+        const holding = (token: Token): Holding => this.#sessions.holding(token)
+        connection.result(id, whyResult(why, this.#options, holding))
         return
       }
       case 'found': {
@@ -234,7 +234,8 @@ export class Server {
         return
       }
       case 'release': {
-        this.#sessions.release(session, id, request.token)
+        if (request.force && !session.isAdministrator) connection.error(id, NOT_HERE)
+        else this.#sessions.release(session, id, request)
         return
       }
       case 'cancel': {
@@ -283,7 +284,7 @@ export class Server {
 
   #locks(name: string | undefined): unknown {
     const locks = this.#node.locks().filter(lock => name === undefined || lock.name === name)
-    return locksResult(locks, this.#options, token => this.#sessions.isUnattended(token))
+    return locksResult(locks, this.#options, token => this.#sessions.holding(token))
   }
 }
 

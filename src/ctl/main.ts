@@ -26,6 +26,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/once.ts')).once,
   },
   {
+    name: 'acquire',
+    summary: 'take a lock for a while, in a script that does not run under one command',
+    load: async () => (await import('./commands/acquire.ts')).acquire,
+  },
+  {
+    name: 'release',
+    summary: 'give back what acquire took',
+    load: async () => (await import('./commands/release.ts')).release,
+  },
+  {
     name: 'locks',
     summary: 'list the locks in use: holders, and waiters in order',
     load: async () => (await import('./commands/locks.ts')).locks,

@@ -35,14 +35,18 @@ export function locksText(result: LocksResult, name: string | undefined): string
   const rows = [['NAME', 'STATE', 'HOST', 'MODE', 'TOKEN', 'FOR', 'USER', 'PID', 'WHAT']]
   for (const lock of result) {
     for (const holder of lock.holders) {
-      const state = holder.unattended === true ? 'unattended' : 'held'
-      rows.push([lock.name, state, ...entryCells(holder)])
+      rows.push([lock.name, holderState(holder), ...entryCells(holder)])
     }
     for (const waiter of lock.waiters) {
       rows.push([lock.name, `waits (${waiter.position})`, ...entryCells(waiter)])
     }
   }
   return table(rows)
+}
+
+function holderState({ unattended, ttlMs }: HolderEntry): string {
+  if (ttlMs !== undefined) return `held (ttl ${humanDuration(ttlMs)})`
+  return unattended === true ? 'unattended' : 'held'
 }
 
 function entryCells(entry: HolderEntry): string[] {

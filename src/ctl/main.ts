@@ -26,6 +26,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/once.ts')).once,
   },
   {
+    name: 'hold',
+    summary: 'keep a lock for good: one host active, the others standing by',
+    load: async () => (await import('./commands/hold.ts')).hold,
+  },
+  {
     name: 'acquire',
     summary: 'take a lock for a while, in a script that does not run under one command',
     load: async () => (await import('./commands/acquire.ts')).acquire,

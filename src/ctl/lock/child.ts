@@ -81,7 +81,7 @@ function start(
   }
   let child: ChildProcess
   try {
-    const env = environment(plan, client, lock, notes)
+    const env = lockEnvironment(plan, client, lock, notes)
     child = spawn(file, args, { stdio: stdioOf(inherited, anchor), env, detached })
   } catch (error) {
     return failed(error)
@@ -97,7 +97,7 @@ function start(
 }
 
 /** After what is inherited, so that a lock within a lock tells of its own. */
-function environment(
+export function lockEnvironment(
   plan: LockPlan,
   client: Client,
   lock: Lock,

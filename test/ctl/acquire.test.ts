@@ -83,14 +83,35 @@ test('acquire waits, or with -n and -w not for ever: 1, or what -E says, and no 
   }
 })
 
-test('acquire that is interrupted while it waits closes its connection', async t => {
+test('acquire that is interrupted while it waits is withdrawn', async t => {
   const daemon = await fake(t)
   const running = run(t, daemon, 'acquire', 'door', '--ttl', '1h')
   const { connection } = await daemon.next('acquire')
   await pause(50)
   running.kill('SIGINT')
+  const cancel = await daemon.next('cancel')
+  daemon.answer(cancel, { wasGranted: false })
+  const acquire = daemon.heard.find(({ method }) => method === 'acquire')!
+  t.is(cancel.params.id, acquire.id)
+  daemon.refuse(acquire, 'notAcquired', 'cancelled')
   t.is(await running.ended, 130)
   await connection.closed
+})
+
+test('a grant that crosses the interruption is given back', async t => {
+  const daemon = await fake(t)
+  const running = run(t, daemon, 'acquire', 'door', '--ttl', '1h')
+  const acquire = await daemon.next('acquire')
+  await pause(50)
+  running.kill('SIGTERM')
+  const cancel = await daemon.next('cancel')
+  daemon.grant(acquire, { token: 77 })
+  daemon.answer(cancel, { wasGranted: false })
+  const release = await daemon.next('release')
+  t.deepEqual(release.params, { token: 77 })
+  daemon.answer(release, {})
+  t.is(await running.ended, 143)
+  t.is(running.stdout, '')
 })
 
 test('what the daemon refuses acquire is told: no majority, no such process', async t => {

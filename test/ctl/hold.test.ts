@@ -163,6 +163,17 @@ test.serial('an on-acquire that fails is undone, and tried again after longer pa
   t.is(await running.ended, 0)
 })
 
+test.serial('what on-acquire has left behind is for on-lost to end', async t => {
+  const daemon = await fake(t)
+  const running = hold(t, daemon, 'sleep 60 >&- 2>&- & echo $!', 'echo down')
+  const { heard, grant } = await granted(daemon)
+  const pid = Number((await running.says(/^(\d+)\n/))[1])
+  await pause(200)
+  heard.connection.notify('lost', { token: grant.token, reason: 'expelled' })
+  await running.says(/down/)
+  t.notThrows(() => process.kill(pid, 'SIGKILL'))
+})
+
 test.serial('SIGTERM while on-acquire runs asks it to end, and on-lost follows', async t => {
   const daemon = await fake(t)
   const running = hold(t, daemon, 'echo up; exec sleep 60', 'echo down')

@@ -8,7 +8,8 @@ const SHELL = '/bin/sh'
 export class Line {
   /** What is wrong with how it ended; `undefined`: nothing. */
   readonly ended: Promise<string | undefined>
-  readonly #pid: number | undefined
+  /** While it runs: afterwards the number may be another's. */
+  #pid: number | undefined
 
   constructor(text: string, env: NodeJS.ProcessEnv) {
     const stdio = ['ignore', 1, 2] as ['ignore', number, number]
@@ -16,7 +17,10 @@ export class Line {
     this.#pid = child.pid
     this.ended = new Promise(resolve => {
       child.once('error', error => resolve(`cannot be run: ${error.message}`))
-      child.once('exit', (code, signal) => resolve(failureOf(code, signal)))
+      child.once('exit', (code, signal) => {
+        this.#pid = undefined
+        resolve(failureOf(code, signal))
+      })
     })
   }
 
@@ -25,7 +29,7 @@ export class Line {
     if (this.#pid !== undefined) send(-this.#pid, signal)
   }
 
-  /** It and all that it started. */
+  /** It and all that it started; what it left behind when it ended is for others to end. */
   kill(): void {
     if (this.#pid !== undefined) new Family(this.#pid, true).kill()
   }

@@ -1,3 +1,4 @@
+import { orAborted } from '../../client/abort.ts'
 import { isAcquireResult, isLocksResult } from '../../client/answers.ts'
 import { Connection } from '../../client/connection.ts'
 import { LamportError } from '../../client/client.ts'
@@ -8,7 +9,9 @@ import type {
   LocksResult,
   ReleaseParams,
   ReleaseResult,
+  RequestId,
 } from '../../control/protocol.ts'
+import { FAREWELL_MS } from './parts.ts'
 
 /** How long the daemon may take for an answer that waits for nobody. */
 const ANSWER_MS = 10_000
@@ -32,15 +35,30 @@ export async function acquireDetached(
   return connected(path, signal, async connection => {
     const take = (result: unknown): AcquireResult | undefined =>
       isAcquireResult(result) ? result : undefined
-    const { answer } = connection.request('acquire', params, { take })
-    // Closing the connection withdraws what waits.
-    const interrupted = new Promise<never>((_, reject) => {
-      const abort = (): void => reject(signal.reason as Error)
-      if (signal.aborted) abort()
-      else signal.addEventListener('abort', abort, { once: true })
-    })
-    return Promise.race([answer, interrupted])
+    const { id, answer } = connection.request('acquire', params, { take })
+    try {
+      return await orAborted(answer, signal)
+    } catch (error) {
+      if (signal.aborted) await withdraw(connection, id, answer)
+      throw error
+    }
   })
+}
+
+/** A grant that has crossed the withdrawal would stay: nobody else knows of it. */
+async function withdraw(
+  connection: Connection,
+  id: RequestId,
+  answer: Promise<AcquireResult>,
+): Promise<void> {
+  const options = { take: (result: unknown) => result, timeoutMs: FAREWELL_MS }
+  try {
+    await connection.request('cancel', { id }, options).answer
+    const { token } = await answer
+    await connection.request('release', { token }, options).answer
+  } catch {
+    // It was withdrawn; or nobody answers, and the end of the connection withdraws it.
+  }
 }
 
 /** Gives back a lock that is not a connection's. */

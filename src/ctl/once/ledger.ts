@@ -94,6 +94,7 @@ export class Ledger {
     }
     if (doubt !== undefined) return { type: 'unknown', reason: doubt }
     lock.lost.throwIfAborted()
+    if (!lock.isHeld) throw new LamportError('expired', 'the lock ran out before anything was run')
     throw new LamportError(
       'busy',
       `${this.#variable} is written by others all the time (try again)`,

@@ -83,14 +83,17 @@ export class Learning {
   }
 
   /**
-   * What has to be written along with another record of our acceptor: the one before may be the only
-   * place of the newest value that is known to have been chosen, or of an older one that was noted.
+   * What has to be written in one batch with a record that our acceptor has changed. A version that
+   * is noted as chosen without its value rests on the value that stood in the record until now.
    */
-  beside(name: string): readonly StoreEntry[] {
+  noteBeside(name: string): readonly StoreEntry[] {
     const known = this.known.value(name)
+    const accepted = this.#output.accepted(name)
     if (known === undefined) return []
-    const isNoted = this.#isAccepted(name, known) && !this.#unsaved.has(name)
-    return isNoted ? [] : [this.#entry(name, known)]
+    const isRight = accepted !== undefined && isSameVersion(accepted, known)
+    if (isRight && !this.#unsaved.has(name)) return []
+    this.#unsaved.delete(name)
+    return [this.#note(name, known)]
   }
 
   /** Writes down what is known to have been chosen. */
@@ -99,19 +102,17 @@ export class Learning {
     const entries: StoreEntry[] = []
     for (const name of this.#unsaved) {
       const known = this.known.value(name)
-      if (known === undefined) continue
-      entries.push(this.#entry(name, known))
+      if (known !== undefined) entries.push(this.#note(name, known))
     }
     this.#unsaved.clear()
     if (entries.length > 0) this.#output.append(entries)
   }
-  #entry(name: string, known: VariableValue): StoreEntry {
-    const { version, writer } = known
-    return chosenEntry(name, this.#isAccepted(name, known) ? { version, writer } : known)
-  }
 
-  #isAccepted(name: string, known: VariableValue): boolean {
+  /** Without the value where that stands in the record of our acceptor. */
+  #note(name: string, known: VariableValue): StoreEntry {
     const accepted = this.#output.accepted(name)
-    return accepted !== undefined && isSameVersion(accepted, known)
+    const isAccepted = accepted !== undefined && isSameVersion(accepted, known)
+    const { version, writer } = known
+    return chosenEntry(name, isAccepted ? { version, writer } : known)
   }
 }

@@ -97,7 +97,7 @@ export class Variables {
     this.#registers = new Registers(durable.registers, durable.floor, {
       promised: (name, ballot) => output.append([promisedEntry(name, ballot)]),
       accepted: (name, record) =>
-        output.append([acceptedEntry(name, record), ...this.#learning.beside(name)]),
+        output.append([acceptedEntry(name, record), ...this.#learning.noteBeside(name)]),
       floor: counter => output.append([floorEntry(counter)]),
     })
     const reachable = (): readonly HostId[] => output.reachable()

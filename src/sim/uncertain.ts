@@ -1,3 +1,4 @@
+import type { Condition } from '../core/variable.ts'
 import { assert } from '../lib/assert.ts'
 import type { Facts } from './facts.ts'
 import { holds, type Entry, type Operation } from './history.ts'
@@ -45,25 +46,24 @@ export class Uncertain {
    * What the next version may be, and what is used then. Of one kind only the change whose condition
    * holds most rarely: any other of its kind can take its place later.
    */
-  next(
-    state: State,
-    used: Used,
-  ): readonly { readonly value: string | undefined; readonly used: Used }[] {
-    const next = new Map<Kind, { value: string | undefined; used: Used }>()
+  next(state: State, used: Used): readonly Candidate[] {
+    const { version } = state
+    const next = new Map<Kind, Candidate>()
     const offer = (entry: Entry, kind: Kind, after: () => Used): void => {
       const { condition, value } = changeOf(entry)
       if (next.has(kind) || !holds(condition, state)) return
-      if (!this.#facts.allows(state.version + 1, value, entry.host)) return
-      next.set(kind, { value, used: after() })
+      if (!this.#facts.allows(version + 1, value, entry.host)) return
+      const isNeeded = this.#facts.isNeeded(value, entry.host)
+      next.set(kind, { value, used: after(), isNeeded, rank: RANKS.indexOf(condition.type) })
     }
     // A version does not come again, and whoever waits for it need not be remembered.
-    for (const entry of this.#once.get(state.version) ?? [])
-      offer(entry, this.#kindOf(entry), () => used)
+    for (const entry of this.#once.get(version) ?? []) offer(entry, this.#kindOf(entry), () => used)
     for (const [number, { kind, entries }] of this.#classes.entries()) {
       const entry = entries[used[number] ?? 0]
       if (entry !== undefined) offer(entry, kind, () => withOne(used, number))
     }
-    return [...next.values()]
+    const all = [...next.values()]
+    return this.#facts.isTold(version + 1) ? all : best(all, this.#facts.mayCreate(version + 2))
   }
 
   /** Whether with the one used there is left what can stand in for all that is left with the other. */
@@ -86,6 +86,38 @@ export class Uncertain {
     this.#kinds.set(name, kind)
     return kind
   }
+}
+
+/** From the condition that holds most rarely to the one that always does. */
+const RANKS: readonly Condition['type'][] = ['version', 'absent', 'always']
+
+type Candidate = {
+  readonly value: string | undefined
+  readonly used: Used
+  /** Some version that was told of must have been made by this, or by one like it. */
+  readonly isNeeded: boolean
+  readonly rank: number
+}
+
+/** Of the candidates for a version that nobody was told of, those that no other can stand in for. */
+function best(candidates: readonly Candidate[], doesValueMatter: boolean): readonly Candidate[] {
+  let kept: Candidate[] = []
+  for (const candidate of candidates) {
+    if (kept.some(other => standsIn(other, candidate, doesValueMatter))) continue
+    kept = kept.filter(other => !standsIn(candidate, other, doesValueMatter))
+    kept.push(candidate)
+  }
+  return kept
+}
+
+/**
+ * Whether wherever `b` takes effect here, `a` can, and `b` there where `a` would have: a register
+ * without a value lets more happen, if anything.
+ */
+function standsIn(a: Candidate, b: Candidate, doesValueMatter: boolean): boolean {
+  if (a.isNeeded || a.rank > b.rank) return false
+  if ((a.value === undefined) === (b.value === undefined)) return true
+  return a.value === undefined ? a.rank === 0 : !doesValueMatter
 }
 
 function changeOf({ operation }: Entry): Change {

@@ -36,7 +36,10 @@ export function plans(options: {
     fc.constant({ type: 'get' } as const),
     fc.record({
       type: fc.constant('change' as const),
-      value: fc.option(fc.nat(Math.max(0, options.values - 1)).map(String), { nil: undefined }),
+      value: fc.option(fc.nat(Math.max(0, options.values - 1)).map(String), {
+        nil: undefined,
+        freq: 2,
+      }),
       condition,
     }),
   )

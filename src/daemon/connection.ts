@@ -109,12 +109,16 @@ export class Connection {
 
   #proceed(): void {
     let next = 0
+    // The answers to lines that came together leave together: a write costs more than an answer.
+    const isBatch = this.#lines.length > 1
+    if (isBatch) this.#socket.cork()
     while (this.#state === 'open' && next < this.#lines.length && !this.isSlow) {
       const line = this.#lines[next]
       assert(line !== undefined, 'a list holds something below its length')
       next += 1
       this.#output.line(line)
     }
+    if (isBatch) this.#socket.uncork()
     this.#lines = this.#state === 'open' ? this.#lines.slice(next) : []
     if (this.#lines.length > 0) this.#socket.pause()
     else this.#socket.resume()

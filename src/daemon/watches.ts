@@ -40,7 +40,7 @@ type Subscriber = {
   readonly beginning: Set<Watch>
   lastId: number
   /** It goes on when others have had a turn. */
-  turn: NodeJS.Immediate | undefined
+  isNext: boolean
 }
 
 /** Who watches which variables, and what they have still to be told. */
@@ -101,7 +101,6 @@ export class Watches {
   close(session: Session): void {
     const subscriber = this.#subscribers.get(session)
     if (subscriber === undefined) return
-    clearImmediate(subscriber.turn)
     for (const watch of subscriber.watches.values()) this.#end(subscriber, watch)
     this.#subscribers.delete(session)
   }
@@ -139,7 +138,7 @@ export class Watches {
       pending: new Map<string, Pending>(),
       beginning: new Set<Watch>(),
       lastId: 0,
-      turn: undefined,
+      isNext: false,
     }
     this.#subscribers.set(session, subscriber)
     return subscriber
@@ -172,8 +171,10 @@ export class Watches {
       session.connection.write(line)
       room -= line.length
       if (room > 0) continue
-      subscriber.turn ??= setImmediate(() => {
-        subscriber.turn = undefined
+      if (subscriber.isNext) return
+      subscriber.isNext = true
+      setImmediate(() => {
+        subscriber.isNext = false
         this.#proceed(subscriber)
       })
       return

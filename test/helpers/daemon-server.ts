@@ -24,8 +24,8 @@ export type Started = { path: string; node: StandInNode; server: Server }
 export async function startServer(
   t: ExecutionContext,
   options: Partial<ServerOptions> = {},
+  path: string = join(folderOf(t), 'control.sock'),
 ): Promise<Started> {
-  const path = join(folderOf(t), 'control.sock')
   const node = new StandInNode()
   const hosts = 'hosts' in file ? file.hosts : []
   const server = new Server(

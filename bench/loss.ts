@@ -42,9 +42,9 @@ const FULL: Plan = {
   turns: 2,
   turnMs: 10_000,
   roundsMs: 2000,
-  bulkTurnMs: 2000,
+  bulkTurnMs: 5000,
 }
-const QUICK: Plan = { losses: [0, 5, 20], turns: 1, turnMs: 4000, roundsMs: 500, bulkTurnMs: 500 }
+const QUICK: Plan = { losses: [0, 5, 20], turns: 1, turnMs: 4000, roundsMs: 500, bulkTurnMs: 2000 }
 
 /** Each pair has 20 messages a second: few enough that most are alone. */
 const PAIRS = 50

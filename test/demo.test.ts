@@ -98,6 +98,9 @@ test.serial(
     t.regex(run.stdout, /three +its command was stopped; lamportctl exits 75/)
     t.regex(run.stdout, /one +got "door": the others have gone on without the dead host/)
     t.regex(run.stdout, /three +has started again, and locks like the others/)
+    for (const name of ['one', 'two', 'three']) {
+      t.regex(run.stdout, new RegExp(`${name} +has fan/speed 2`))
+    }
     t.false(run.hasLeft())
   },
 )
@@ -110,7 +113,7 @@ test.serial(
     const commands = [...run.stdout.matchAll(/^ {3}(node \S+ --socket .+)$/gm)].map(
       ([, c]) => c ?? '',
     )
-    t.is(commands.length, 4, run.stderr)
+    t.is(commands.length, 6, run.stderr)
     for (const command of commands) {
       const shell = spawn('/bin/sh', ['-c', command.replace('sleep 10', 'true')], {
         stdio: 'ignore',

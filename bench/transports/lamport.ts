@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { createCrypto } from '../../src/daemon/crypto.ts'
 import { Driver } from '../../src/daemon/driver.ts'
+import { keepCollectionsShort } from '../../src/daemon/heap.ts'
 import { createLog } from '../../src/daemon/log.ts'
 import { Network } from '../../src/daemon/network.ts'
 import { createBootClock, SleepDetector } from '../../src/daemon/sleep.ts'
@@ -25,6 +26,7 @@ const BULK = 3
 
 /** lamportd's transport, sealed, driven by its driver on its socket; only the node in between is not there. */
 export function openLamport(ends: Ends, deliver: Deliver): Promise<readonly Line[]> {
+  keepCollectionsShort()
   return Promise.all(
     Array.from({ length: ends.pairs }, (_, pair) => {
       return new Promise<Line>(resolve => {

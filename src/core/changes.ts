@@ -13,24 +13,10 @@ import {
 import type { HostId, LamportClock } from './clock.ts'
 import type { CommandId, Response } from './command.ts'
 import type { VariableMessage } from './message.ts'
+import { applied, type Operation } from './operation.ts'
 import { compareBallots, NO_BALLOT, type Ballot } from './register.ts'
 import type { Rules } from './rules.ts'
-import { isMet, nextValue, variableOf, type Condition, type VariableValue } from './variable.ts'
-
-/** What is to be done with one register, by a round of CASPaxos. */
-export type Operation = {
-  readonly name: string
-  /** `undefined`: for this host's own sake. */
-  readonly id: CommandId | undefined
-  readonly deadline: Instant
-  readonly work:
-    | { readonly type: 'read' }
-    | {
-        readonly type: 'change'
-        readonly bytes: Uint8Array | undefined
-        readonly condition: Condition
-      }
-}
+import type { VariableValue } from './variable.ts'
 
 export type ChangesOutput = {
   send(to: readonly HostId[], message: VariableMessage): void
@@ -294,7 +280,9 @@ export class Changes {
   ): void {
     const [pending] = line.queue
     assert(pending !== undefined, 'an attempt is made for an operation')
-    const { value, response } = this.#decide(pending, current)
+    const operation = { host: this.#self, time: pending.time }
+    const { registerApplied } = this.#rules
+    const { value, response } = applied(pending, operation, current, registerApplied)
     if (value === current && (isChosen || current === undefined)) {
       if (!isChosen) {
         // Nothing was ever accepted, as far as an old promise told: ask anew.
@@ -312,32 +300,6 @@ export class Changes {
     const next = { counter: this.#clock.tick(), host: this.#self }
     attempt.proposal = { value, next, response }
     this.#send(name, attempt, this.#output.reachable())
-  }
-
-  /** What this operation makes of the value, and what its client is told once that is chosen. */
-  #decide(
-    { name, work, time }: Pending,
-    current: VariableValue | undefined,
-  ): { readonly value: VariableValue | undefined; readonly response: Response } {
-    if (work.type === 'read') {
-      return { value: current, response: { type: 'value', variable: variableOf(name, current) } }
-    }
-    const writer = { host: this.#self, time }
-    const own = this.#rules.registerApplied
-      ? current?.applied.find(({ host, operation }) => host === this.#self && operation === time)
-      : undefined
-    if (own !== undefined) {
-      const variable = { name, bytes: work.bytes, version: own.version, writer }
-      return { value: current, response: { type: 'changed', variable } }
-    }
-    if (!isMet(work.condition, current)) {
-      return {
-        value: current,
-        response: { type: 'differs', current: variableOf(name, current) },
-      }
-    }
-    const value = nextValue(current, work.bytes, writer)
-    return { value, response: { type: 'changed', variable: variableOf(name, value) } }
   }
 
   #chosen(

@@ -1,12 +1,10 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
 import {
-  before,
   earliest,
   elapsed,
   milliseconds,
   NEVER,
-  scaled,
   toInstant,
   type Duration,
   type Instant,
@@ -27,6 +25,7 @@ import type {
   WhyStatus,
 } from './command.ts'
 import { Departure } from './departure.ts'
+import { EarlyMessages } from './early.ts'
 import { canonical } from './fingerprint.ts'
 import { Founding, type ReadyRecord } from './founding.ts'
 import type { Recovered } from './recovery.ts'
@@ -52,6 +51,7 @@ import {
   type Picture,
 } from './picture.ts'
 import { Post } from './post.ts'
+import { Renewal } from './renewal.ts'
 import type { Rules } from './rules.ts'
 import {
   acceptorEntry,
@@ -98,19 +98,8 @@ export type HostOutput = {
   isCongested(to: HostId): boolean
 }
 
-/** `until` is the lease's end less this share of the lease, because stopping takes time. */
-const UNTIL_MARGIN = 1 / 20
-
-/** A renewal is told when it is worth this share of the lease. */
-const RENEWAL_SHARE = 1 / 8
-
 /** The first batch that a host makes durable holds its incarnation. */
 const FIRST_BATCH = 1
-
-/** Messages of later views that wait for their install. */
-const EARLY_MAX = 100_000
-
-type Early = { readonly from: HostId; readonly incarnation: number; readonly message: MutexMessage }
 
 /**
  * The protocol of one host, whole, above channels that are reliable and FIFO: clock, mutex, views,
@@ -123,6 +112,7 @@ export class Host {
   readonly #clock: LamportClock
   readonly #ceiling: Ceiling
   readonly #lease: Lease
+  readonly #renewal: Renewal
   readonly #mutex: Mutex
   readonly #membership: Membership
   readonly #founding: Founding
@@ -131,14 +121,12 @@ export class Host {
   readonly #journal: Journal
   readonly #post: Post
   readonly #tally = new Tally()
-  #early: Early[] = []
+  readonly #early = new EarlyMessages()
   #incarnation: number
   /** The Lamport time at which it began. */
   #bornAt: number
   /** Set while a new incarnation is on its way to the disk. */
   #isReborn = false
-  /** The `until` that holders were told last. */
-  #toldUntil: Instant = toInstant(-Infinity)
   #departure: Departure | undefined
   #wasComplete = false
   #now: Instant = toInstant(-Infinity)
@@ -170,6 +158,7 @@ export class Host {
     })
     const me = { id: self, incarnation: this.#incarnation }
     this.#lease = new Lease(self, this.#votes, timing.lease)
+    this.#renewal = new Renewal(this.#lease)
     this.#mutex = new Mutex(me, this.#clock, this.#lease, graceOf(config), rules, {
       send: (to, message) => this.#send(to, message),
       requested: request => this.#traceRequest('request', request),
@@ -178,29 +167,14 @@ export class Host {
       lost: (token, reason) => this.#lost(token, reason),
       unstamped: token => this.#claims.unstamped(token),
     })
-    this.#membership = new Membership(
-      me,
-      ids,
-      timing,
-      this.#votes,
-      this.#clock,
-      this.#lease,
-      rules,
-      random,
-      durable.acceptor,
-      {
-        send: (to, message) => this.#send(to, message),
-        sendHeartbeat: (to, heartbeat) => this.#sendHeartbeat(to, heartbeat),
-        decided: view => this.#decided(view),
-        save: record => this.#journal.append([acceptorEntry(record)]),
-      },
-    )
+    this.#membership = this.#makeMembership(me, durable, random, rules)
     const life = durable.life === 0 ? 1 + random.below(2 ** 31) : durable.life
     this.#variables = this.#makeVariables(durable, new Random(life), rules)
     this.#founding = this.#makeFounding(durable, life, rules)
     const answerWait = milliseconds(timing.suspect + timing.lease)
     this.#claims = new Claims(this.#mutex, answerWait, {
-      granted: (id, token) => this.#respond(id, { type: 'granted', token, until: this.#until() }),
+      granted: (id, token) =>
+        this.#respond(id, { type: 'granted', token, until: this.#renewal.until(this.#now) }),
       refused: (id, reason, detail) => this.#respond(id, { type: 'refused', reason, detail }),
       cancelled: (id, wasGranted) => this.#respond(id, { type: 'cancelled', wasGranted }),
       queued: (id, position) => this.#output.event({ type: 'queued', id, position }),
@@ -415,12 +389,38 @@ export class Host {
   fingerprint(now: Instant): string {
     return canonical([
       { clock: this.#clock.time, incarnation: this.#incarnation, isReborn: this.#isReborn },
-      [this.#journal.fingerprint(), this.#early, this.#wasComplete],
-      [this.#toldUntil - now, this.isBlank, this.#departure?.fingerprint()],
+      [this.#journal.fingerprint(), this.#early.fingerprint(), this.#wasComplete],
+      [this.#renewal.fingerprint(now), this.isBlank, this.#departure?.fingerprint()],
       [this.#post.fingerprint(this.#journal), this.#ceiling.fingerprint()],
       [this.#mutex.fingerprint(now), this.#membership.fingerprint(now)],
       this.#claims.fingerprint(now),
     ])
+  }
+
+  #makeMembership(
+    me: { readonly id: HostId; readonly incarnation: number },
+    durable: Durable,
+    random: Random,
+    rules: Rules,
+  ): Membership {
+    const { hosts, timing } = this.#config
+    return new Membership(
+      me,
+      hosts.map(host => host.id),
+      timing,
+      this.#votes,
+      this.#clock,
+      this.#lease,
+      rules,
+      random,
+      durable.acceptor,
+      {
+        send: (to, message) => this.#send(to, message),
+        sendHeartbeat: (to, heartbeat) => this.#sendHeartbeat(to, heartbeat),
+        decided: view => this.#decided(view),
+        save: record => this.#journal.append([acceptorEntry(record)]),
+      },
+    )
   }
 
   #makeFounding(durable: Durable, life: number, rules: Rules): Founding {
@@ -555,8 +555,8 @@ export class Host {
     }
     const { view } = this.#membership
     if (view === undefined || message.view > view.number) {
-      if (this.#early.length >= EARLY_MAX) this.#beginLife(this.#incarnation + 1, 'too far behind')
-      else this.#early.push({ from, incarnation, message })
+      const isKept = this.#early.keep({ from, incarnation, message })
+      if (!isKept) this.#beginLife(this.#incarnation + 1, 'too far behind')
       return
     }
     const isCurrent = message.view === view.number && includes(view, from, incarnation)
@@ -576,9 +576,7 @@ export class Host {
       return
     }
     this.#mutex.install(this.#now, view)
-    const early = this.#early
-    this.#early = []
-    for (const { from, incarnation, message } of early) {
+    for (const { from, incarnation, message } of this.#early.take()) {
       this.#dispatchInView(from, incarnation, message)
     }
   }
@@ -591,7 +589,7 @@ export class Host {
     this.#output.trace({ type: 'reincarnate', incarnation, reason })
     this.#incarnation = incarnation
     this.#bornAt = this.#clock.time
-    this.#early = []
+    this.#early.take()
     this.#mutex.expel(incarnation, reason)
     this.#membership.reincarnate(incarnation)
     this.#variables.reincarnate(this.#now)
@@ -632,7 +630,7 @@ export class Host {
     assert(this.#ceiling.allows(request.time), 'no token is given above the durable ceiling')
     this.#tally.grants += 1
     // The grant tells its own client; others that hold something must not miss a renewal.
-    if (this.#mutex.heldCount === 1) this.#toldUntil = this.#until()
+    if (this.#mutex.heldCount === 1) this.#renewal.granted(this.#now)
     this.#traceRequest('enter', request)
     this.#claims.entered(tokenOf(request))
   }
@@ -645,19 +643,12 @@ export class Host {
   /** Holders are told when their time has grown by enough to be worth a line. */
   #renew(now: Instant): void {
     if (this.#mutex.heldCount === 0 || this.#departure !== undefined) return
-    const until = this.#until()
-    if (until <= now) return
-    if (elapsed(this.#toldUntil, until) < this.#lease.duration * RENEWAL_SHARE) return
-    this.#toldUntil = until
-    this.#output.event({ type: 'lease', until })
-  }
-
-  #until(): Instant {
-    return before(this.#lease.end(this.#now), scaled(this.#lease.duration, UNTIL_MARGIN))
+    const until = this.#renewal.renewed(now)
+    if (until !== undefined) this.#output.event({ type: 'lease', until })
   }
 
   #depart(now: Instant): Departure {
-    const until = this.#mutex.heldCount > 0 ? this.#until() : now
+    const until = this.#mutex.heldCount > 0 ? this.#renewal.until(this.#now) : now
     return new Departure(until > now ? until : now, {
       isHolding: () => this.#mutex.heldCount > 0,
       sayLeave: () => {

@@ -1,18 +1,20 @@
 import { unreachable } from '../lib/assert.ts'
 import type { Random } from '../lib/random.ts'
-import { after, earliest, milliseconds, NEVER, type Duration, type Instant } from '../lib/time.ts'
+import { after, earliest, milliseconds, type Duration, type Instant } from '../lib/time.ts'
 import { CatchUp } from './catch-up.ts'
-import { Changes, type Operation } from './changes.ts'
+import { Changes } from './changes.ts'
 import type { HostId, LamportClock } from './clock.ts'
 import type { Command, CommandId, Response, StoreEntry } from './command.ts'
 import { Copying, Snapshots } from './copying.ts'
-import { Known } from './known.ts'
+import type { Known } from './known.ts'
+import { Learning } from './learning.ts'
 import type { CatchUpMessage, CopiedRecord, VariableMessage } from './message.ts'
+import type { Operation } from './operation.ts'
 import { Reads, type Wish } from './reads.ts'
 import { compareBallots } from './register.ts'
 import { Registers } from './registers.ts'
 import type { Rules } from './rules.ts'
-import { acceptedEntry, chosenEntry, floorEntry, promisedEntry, type Durable } from './store.ts'
+import { acceptedEntry, floorEntry, promisedEntry, type Durable } from './store.ts'
 import {
   isSameVersion,
   variableOf,
@@ -43,15 +45,8 @@ export const VALUES_BYTES_MAX: number = 64 * 1024 * 1024
 /** Operations of clients of one host that may be under way. */
 const OPERATIONS_MAX = 10_000
 
-/** What was accepted and not learned for so long has lost its proposer, perhaps. */
-const UNLEARNED: Duration = milliseconds(1000)
-
-/** Registers that are read at a time because nobody said what became of them, and for how long. */
-const REPAIRS_MAX = 32
+/** How long it may take to find out what became of a value that somebody has accepted. */
 const REPAIR: Duration = milliseconds(5000)
-
-/** That a value was chosen can be found out again: it is written when there is time. */
-const SAVE: Duration = milliseconds(2000)
 
 /**
  * Shared variables: a register of CASPaxos each, over a majority of the votes of all hosts, whatever
@@ -64,18 +59,13 @@ export class Variables {
   readonly #rules: Rules
   readonly #output: VariablesOutput
   readonly #registers: Registers
+  readonly #learning: Learning
   readonly #known: Known
   readonly #changes: Changes
   readonly #reads: Reads
   readonly #catchUp: CatchUp
   readonly #snapshots: Snapshots
   readonly #copying: Copying
-  /** Accepted here, and not known to be chosen: since when, the oldest first. */
-  readonly #unlearned = new Map<string, Instant>()
-  readonly #repairs = new Set<string>()
-  /** Chosen, and not written down as such. */
-  readonly #unsaved = new Set<string>()
-  #saveAt: Instant = NEVER
   #isComplete = false
   #isLeaving = false
   #now: Instant
@@ -96,16 +86,18 @@ export class Variables {
     this.#rules = rules
     this.#output = output
     this.#now = start
-    this.#known = new Known(durable.chosen)
+    this.#learning = new Learning(durable.chosen, {
+      append: entries => output.append(entries),
+      accepted: name => this.#registers.record(name).value,
+      changed: variable => output.changed(variable),
+      repair: (now, name) =>
+        this.#reads.begin(now, { name, id: undefined, deadline: after(now, REPAIR) }),
+    })
+    this.#known = this.#learning.known
     this.#registers = new Registers(durable.registers, durable.floor, {
       promised: (name, ballot) => output.append([promisedEntry(name, ballot)]),
-      accepted: (name, record) => {
-        // What is overwritten may be the newest value that is known to have been chosen.
-        const known = this.#known.value(name)
-        const isKept = known !== undefined && !isSameVersion(known, record.value ?? known)
-        const chosen = isKept ? [chosenEntry(name, known)] : []
-        output.append([acceptedEntry(name, record), ...chosen])
-      },
+      accepted: (name, record) =>
+        output.append([acceptedEntry(name, record), ...this.#learning.noteBeside(name)]),
       floor: counter => output.append([floorEntry(counter)]),
     })
     const reachable = (): readonly HostId[] => output.reachable()
@@ -131,12 +123,12 @@ export class Variables {
     this.#catchUp = new CatchUp(clock, this.#known, {
       send: (to, message) => output.send([to], message, false),
       accepted: name => this.#registers.record(name).value,
-      learn: (name, value) => this.#learn(name, value),
+      learn: (name, value) => this.#learning.learn(this.#now, name, value),
     })
     const send = (to: HostId, message: CatchUpMessage): void => output.send([to], message, true)
     this.#snapshots = new Snapshots(clock, send)
     this.#copying = new Copying(clock, send)
-    for (const [name, { value }] of durable.registers) this.#noteAccepted(name, value)
+    for (const [name, { value }] of durable.registers) this.#learning.accepted(start, name, value)
   }
 
   /** What heartbeats tell of the chosen values that this host knows. */
@@ -255,8 +247,8 @@ export class Variables {
     for (const [name, { accepted, value, chosen }] of this.#copying.take()) {
       const own = this.#registers.record(name).accepted
       if (compareBallots(accepted, own) > 0) this.#registers.recover(name, accepted, value)
-      if (chosen !== undefined) this.#learn(name, chosen)
-      this.#noteAccepted(name, this.#registers.record(name).value)
+      if (chosen !== undefined) this.#learning.learn(this.#now, name, chosen)
+      this.#learning.accepted(this.#now, name, this.#registers.record(name).value)
     }
   }
 
@@ -294,16 +286,13 @@ export class Variables {
     }
     this.#changes.withdraw(refuse)
     this.#reads.withdraw(refuse)
-    this.#save()
+    this.#learning.save()
   }
 
   get deadline(): Instant {
     let deadline = earliest(this.#changes.deadline, this.#reads.deadline)
     deadline = earliest(deadline, this.#catchUp.deadline)
-    deadline = earliest(deadline, this.#saveAt)
-    if (this.#repairs.size >= REPAIRS_MAX) return deadline
-    for (const since of this.#unlearned.values()) return earliest(deadline, after(since, UNLEARNED))
-    return deadline
+    return earliest(deadline, this.#learning.deadline)
   }
 
   tick(now: Instant): void {
@@ -311,8 +300,7 @@ export class Variables {
     this.#changes.tick(now)
     this.#reads.tick(now)
     this.#catchUp.tick(now)
-    if (now >= this.#saveAt) this.#save()
-    this.#repair(now)
+    this.#learning.tick(now)
     this.#isComplete ||= this.#votes.isMajority([this.#self, ...this.#catchUp.caughtUp])
   }
 
@@ -369,7 +357,7 @@ export class Variables {
       return
     }
     if (from !== this.#self) this.#changes.yield(name)
-    this.#noteAccepted(name, value)
+    this.#learning.accepted(this.#now, name, value)
     this.#answer(from, { type: 'variable-accepted', time: this.#clock.tick(), name, ballot })
   }
 
@@ -395,16 +383,9 @@ export class Variables {
     this.#output.send([to], message, this.#rules.registerDurable)
   }
 
-  #noteAccepted(name: string, value: VariableValue | undefined): void {
-    this.#unlearned.delete(name)
-    if (value === undefined) return
-    const known = this.#known.value(name)
-    if (known === undefined || known.version < value.version) this.#unlearned.set(name, this.#now)
-  }
-
   #hasRead(now: Instant, wish: Wish, value: VariableValue | undefined): void {
     if (value !== undefined) this.#chosen(now, wish.name, value)
-    if (wish.id === undefined) this.#repairs.delete(wish.name)
+    if (wish.id === undefined) this.#learning.repaired(now, wish.name)
     else {
       const variable = variableOf(wish.name, value)
       this.#output.respond(wish.id, { type: 'value', variable })
@@ -414,28 +395,16 @@ export class Variables {
   /** Whoever finds out that a value was chosen, and did not know, tells the others. */
   #chosen(now: Instant, name: string, value: VariableValue): void {
     this.#now = now
-    this.#repairs.delete(name)
-    if (!this.#learn(name, value)) return
+    if (!this.#learning.learn(now, name, value)) return
     const version = { version: value.version, writer: value.writer }
     const time = this.#clock.tick()
     const others = this.#output.reachable().filter(host => host !== this.#self)
     this.#output.send(others, { type: 'variable-learn', time, name, version }, false)
   }
 
-  #learn(name: string, value: VariableValue): boolean {
-    if (!this.#known.learn(name, value)) return false
-    const accepted = this.#registers.record(name).value
-    if (accepted === undefined || accepted.version <= value.version) this.#unlearned.delete(name)
-    this.#unsaved.add(name)
-    this.#saveAt = earliest(this.#saveAt, after(this.#now, SAVE))
-    this.#output.changed(variableOf(name, value))
-    return true
-  }
-
   #expired({ name, id, work }: Operation, mayTakeEffect: boolean): void {
     if (id === undefined) {
-      this.#repairs.delete(name)
-      this.#noteAccepted(name, this.#registers.record(name).value)
+      this.#learning.repaired(this.#now, name)
       return
     }
     const detail = this.#output.explain(this.#now)
@@ -455,32 +424,6 @@ export class Variables {
       records.push({ name, accepted, value, isChosen })
     }
     return records
-  }
-
-  /** Reads what was accepted here and not learned: its proposer may be dead. */
-  #repair(now: Instant): void {
-    for (const [name, since] of this.#unlearned) {
-      if (this.#repairs.size >= REPAIRS_MAX || now < after(since, UNLEARNED)) return
-      this.#unlearned.delete(name)
-      this.#repairs.add(name)
-      this.#reads.begin(now, { name, id: undefined, deadline: after(now, REPAIR) })
-    }
-  }
-
-  /** Writes down what is known to have been chosen. */
-  #save(): void {
-    this.#saveAt = NEVER
-    const entries: StoreEntry[] = []
-    for (const name of this.#unsaved) {
-      const known = this.#known.value(name)
-      if (known === undefined) continue
-      const accepted = this.#registers.record(name).value
-      const isAccepted = accepted !== undefined && isSameVersion(accepted, known)
-      const { version, writer } = known
-      entries.push(chosenEntry(name, isAccepted ? { version, writer } : known))
-    }
-    this.#unsaved.clear()
-    if (entries.length > 0) this.#output.append(entries)
   }
 }
 

@@ -16,6 +16,11 @@ export type CommandSpec = {
   readonly options: Readonly<Record<string, OptionSpec>>
   readonly examples: readonly (readonly [command: string, meaning: string])[]
   readonly notes?: string
+  /**
+   * Where options may stand. `first` (the default): before the first operand, as in flock(1).
+   * `anywhere`: also behind operands. `before-command`: likewise, up to a `--` and a command.
+   */
+  readonly order?: 'first' | 'anywhere' | 'before-command'
 }
 
 /** What was found on the command line. */
@@ -23,7 +28,13 @@ export type Parsed =
   | { readonly type: 'help'; readonly text: string }
   | { readonly type: 'version' }
   | { readonly type: 'usage'; readonly problem: string }
-  | { readonly type: 'given'; readonly options: Options; readonly operands: readonly string[] }
+  | {
+      readonly type: 'given'
+      readonly options: Options
+      readonly operands: readonly string[]
+      /** What follows `--`, where the command takes one. */
+      readonly command: readonly string[] | undefined
+    }
 
 /** The options of every command. */
 const GLOBAL: Readonly<Record<string, OptionSpec>> = {
@@ -68,15 +79,17 @@ export class Options {
  * Reads what follows the name of a command, options first: what follows the first operand is
  * operands too, as in flock(1), for it may be a command with options of its own.
  */
-export async function parseArguments(spec: CommandSpec, args: readonly string[]): Promise<Parsed> {
-  const changed = changedArgument(args)
+export async function parseArguments(spec: CommandSpec, given: readonly string[]): Promise<Parsed> {
+  const changed = changedArgument(given)
   if (changed !== undefined) return { type: 'usage', problem: changed }
+  const [args, command] =
+    spec.order === 'before-command' ? splitAtDashes(given) : [given, undefined]
   // Not before: it opens stdout as it loads, and `lock` must look at what is open first.
   const { default: yargs } = await import('yargs')
   let problem: string | undefined
   const parser = yargs(undotted(spec, args))
     .parserConfiguration({
-      'halt-at-non-option': true,
+      'halt-at-non-option': (spec.order ?? 'first') === 'first',
       'parse-positional-numbers': false,
       'boolean-negation': false,
       'camel-case-expansion': false,
@@ -102,7 +115,14 @@ export async function parseArguments(spec: CommandSpec, args: readonly string[])
   }
   if (problem === undefined && options.flag('version')) return { type: 'version' }
   if (problem !== undefined) return { type: 'usage', problem: rephrased(problem) }
-  return { type: 'given', options, operands: new Options(values).list('_') }
+  return { type: 'given', options, operands: new Options(values).list('_'), command }
+}
+
+function splitAtDashes(
+  args: readonly string[],
+): [before: readonly string[], command: readonly string[] | undefined] {
+  const at = args.indexOf('--')
+  return at === -1 ? [args, undefined] : [args.slice(0, at), args.slice(at + 1)]
 }
 
 /** Node reads arguments as UTF-8 and replaces what is not: the command would get another one. */

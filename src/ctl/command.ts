@@ -8,8 +8,12 @@ import { complain, print } from './output.ts'
 /** A subcommand: `run` gets what followed its name and gives the exit code. */
 export type Command = { run(args: readonly string[]): Promise<number> }
 
-/** What a command does once its line has been read. */
-export type Work = (options: Options, operands: readonly string[]) => Promise<number>
+/** What a command does once its line has been read; `child` is what follows `--`. */
+export type Work = (
+  options: Options,
+  operands: readonly string[],
+  child: readonly string[] | undefined,
+) => Promise<number>
 
 /** A command whose line is read as its specification says. */
 export function command(spec: CommandSpec, work: Work): Command {
@@ -26,7 +30,7 @@ export function command(spec: CommandSpec, work: Work): Command {
         case 'usage':
           return usageError(spec.name, parsed.problem)
         case 'given':
-          return work(parsed.options, parsed.operands)
+          return work(parsed.options, parsed.operands, parsed.command)
         default:
           return unreachable(parsed)
       }

@@ -7,13 +7,15 @@ export const Exit = {
   done: 0,
   notAcquired: 1,
   usage: 64,
+  /** A file that was given, a template or a backup, is not what it should be. */
+  data: 65,
   unavailable: 69,
   /** A fault of lamportctl itself; never 1, which says something about a lock. */
   internal: 70,
-  /** stdout could not be written. */
+  /** stdout, or a file, could not be read or written. */
   output: 74,
   lost: 75,
-  /** A variable may have been changed, or may be yet. */
+  /** A write that may still take effect. */
   uncertain: 76,
   permission: 77,
   notExecutable: 126,

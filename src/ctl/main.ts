@@ -31,6 +31,61 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/why.ts')).why,
   },
   {
+    name: 'get',
+    summary: 'print the value of a shared variable',
+    load: async () => (await import('./commands/get.ts')).get,
+  },
+  {
+    name: 'set',
+    summary: 'write a shared variable',
+    load: async () => (await import('./commands/set.ts')).set,
+  },
+  {
+    name: 'unset',
+    summary: 'take a shared variable away',
+    load: async () => (await import('./commands/unset.ts')).unset,
+  },
+  {
+    name: 'vars',
+    summary: 'list the variables that are set',
+    load: async () => (await import('./commands/vars.ts')).vars,
+  },
+  {
+    name: 'history',
+    summary: 'show past versions of a variable, and who wrote them',
+    load: async () => (await import('./commands/history.ts')).history,
+  },
+  {
+    name: 'watch',
+    summary: 'print each change of variables, or run a command for it',
+    load: async () => (await import('./commands/watch.ts')).watch,
+  },
+  {
+    name: 'share',
+    summary: 'edit one variable in the terminals of all hosts at once',
+    load: async () => (await import('./commands/share.ts')).share,
+  },
+  {
+    name: 'export',
+    summary: 'save all variables to a file',
+    load: async () => (await import('./commands/export.ts')).exportVariables,
+  },
+  {
+    name: 'import',
+    summary: 'set the variables that are in such a file',
+    load: async () => (await import('./commands/import.ts')).importVariables,
+  },
+  {
+    name: 'env',
+    summary: 'print variables for a shell or systemd, or run a command with them',
+    load: async () => (await import('./commands/env.ts')).env,
+  },
+  {
+    name: 'render',
+    summary: 'keep a file filled with variables from a template',
+    load: async () => (await import('./commands/render.ts')).render,
+  },
+  {
     name: 'status',
     summary: 'show this host and how it sees the others',
     load: async () => (await import('./commands/status.ts')).status,
@@ -96,11 +151,13 @@ function help(): string {
     [' ', 'lamportctl lock backup rsync -a /home nas:', 'one backup at a time, over all hosts'],
     [' ', 'lamportctl lock -n backup true || echo busy', 'try, do not wait'],
     [' ', 'lamportctl locks', 'who holds what'],
+    [' ', 'lamportctl set fan/speed 12', 'on one host'],
+    [' ', 'lamportctl get fan/speed', 'on another'],
   ])
   return [
     'Usage: lamportctl [--socket PATH] [--json] COMMAND [ARGUMENT...]',
     '',
-    'Locks that all your hosts agree on, without a server.',
+    'Locks and variables that all your hosts agree on, without a server.',
     '',
     'Commands:',
     commands,

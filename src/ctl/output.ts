@@ -19,6 +19,16 @@ export function print(text: string): void {
   writeAll(STDOUT, text + '\n')
 }
 
+/** A value as it is. */
+export function printBytes(bytes: Uint8Array): void {
+  writeAll(STDOUT, bytes)
+}
+
+/** What a command that follows something has to say: a reader that has gone is its proper end. */
+export function stream(what: string | Uint8Array): void {
+  writeAll(STDOUT, what, Exit.done)
+}
+
 /** For programs: one document a line. */
 export function printJson(value: unknown): void {
   print(JSON.stringify(value))
@@ -57,8 +67,12 @@ function complaint(message: string): string {
   return `lamportctl: ${printable(message)}\n`
 }
 
-function writeAll(descriptor: number, text: string): void {
-  let rest = Buffer.from(text)
+function writeAll(
+  descriptor: number,
+  what: string | Uint8Array,
+  goneCode: number = Exit.pipe,
+): void {
+  let rest = Buffer.from(what)
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(descriptor, rest))
@@ -68,7 +82,7 @@ function writeAll(descriptor: number, text: string): void {
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_MS)
       else if (descriptor === STDERR) return
       // The reader has gone (`lamportctl locks | head -1`): as if SIGPIPE had ended us.
-      else if (code === 'EPIPE') process.exit(Exit.pipe)
+      else if (code === 'EPIPE') process.exit(goneCode)
       else {
         complain(`the output cannot be written: ${String(code)} (is the disk full?)`)
         process.exit(Exit.output)
@@ -114,4 +128,9 @@ export function humanDuration(ms: number): string {
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`
   if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`
   return `${Math.round(seconds / 86_400)} d`
+}
+
+/** `1 variable`, `3 variables`. */
+export function counted(variables: number): string {
+  return `${variables} variable${variables === 1 ? '' : 's'}`
 }

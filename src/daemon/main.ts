@@ -4,6 +4,7 @@ import { adminSocketPath, defaultSocketPath, defaultStatePath } from '../control
 import type { HostLine, HostsFile } from './config.ts'
 import { formatMistake, parseHosts } from './config.ts'
 import { Daemon } from './daemon.ts'
+import { keepCollectionsShort } from './heap.ts'
 import { chooseHost, hostsBeyondLoopback, thisMachine } from './identity.ts'
 import { readKeys } from './key.ts'
 import { lockSocketPath, lockState } from './locks.ts'
@@ -31,6 +32,8 @@ process.on('unhandledRejection', error => {
   if (isCommitError(error)) return
   throw error
 })
+
+keepCollectionsShort()
 
 try {
   await main()

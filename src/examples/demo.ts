@@ -157,15 +157,29 @@ async function killHost(site: Site, [first, , third]: readonly DemoHost[]): Prom
   tell(third, 'has started again, and locks like the others')
 }
 
+async function shareVariable(site: Site): Promise<void> {
+  say('\n5. A variable is set on one host, and every host has it; it is on the disks of a majority')
+  say('   before it is acknowledged.\n')
+  for (const [speed, writer] of site.hosts.entries()) {
+    await site.ask(writer, 'set', 'fan/speed', String(speed))
+    tell(writer, `sets fan/speed to ${speed}`)
+  }
+  for (const host of site.hosts) {
+    tell(host, `has fan/speed ${await site.ask(host, 'get', 'fan/speed')}`)
+  }
+}
+
 function handOver(site: Site): void {
   const [first, second = first] = site.hosts
   if (first === undefined || second === undefined) return
   const ctl = (host: DemoHost, rest: string): string =>
     `   ${lamportctlHere} --socket ${site.socket(host)} ${rest}`
-  say('\n5. Your turn: the hosts run on. In another terminal, in this folder:\n')
+  say('\n6. Your turn: the hosts run on. In another terminal, in this folder:\n')
   say(ctl(first, 'lock door -- sleep 10'))
   say(ctl(second, 'lock -v door -- echo in'))
   say(ctl(second, 'locks'))
+  say(ctl(first, 'set fan/speed 12'))
+  say(ctl(second, 'get fan/speed'))
   say(ctl(first, 'status'))
   say('\n   Ctrl-C here stops the hosts and removes what they wrote.')
 }
@@ -199,6 +213,7 @@ async function play(site: Site, isOnce: boolean): Promise<void> {
   await contend(site)
   await killClient(site, site.hosts)
   await killHost(site, site.hosts)
+  await shareVariable(site)
   if (!isOnce) handOver(site)
 }
 

@@ -1,6 +1,7 @@
 import type { HostId } from '../core/clock.ts'
 import type { HostConfig } from '../core/host.ts'
 import type { Rules } from '../core/rules.ts'
+import { AssertionError } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
 import { milliseconds } from '../lib/time.ts'
 import { BreadthClients } from './breadth-clients.ts'
@@ -8,18 +9,25 @@ import { BreadthFaults, type FaultCounts } from './breadth-faults.ts'
 import { BreadthTables } from './breadth-tables.ts'
 import type { Violation } from './findings.ts'
 import { IdealWorld } from './ideal.ts'
+import {
+  drawVariableHabits,
+  NO_VARIABLES,
+  VariableClients,
+  type VariableCounts,
+} from './variable-clients.ts'
 
 /** What one seed of the breadth simulation did and found. */
-export type BreadthResult = FaultCounts & {
-  readonly grants: number
-  readonly lost: number
-  /** The number of the last view. */
-  readonly views: number
-  readonly violations: readonly Violation[]
-  /** All faults were over, and somebody waited for ever: `stuck` says who. */
-  readonly isStuck: boolean
-  readonly stuck: string | undefined
-}
+export type BreadthResult = FaultCounts &
+  VariableCounts & {
+    readonly grants: number
+    readonly lost: number
+    /** The number of the last view. */
+    readonly views: number
+    readonly violations: readonly Violation[]
+    /** All faults were over, and somebody waited for ever: `stuck` says who. */
+    readonly isStuck: boolean
+    readonly stuck: string | undefined
+  }
 
 /** Faster than the defaults by four, so that a run of seconds holds many views. */
 export const BREADTH_TIMING: HostConfig['timing'] = {
@@ -30,6 +38,9 @@ export const BREADTH_TIMING: HostConfig['timing'] = {
 }
 
 const FAULTS_MS = 16_000
+
+/** Clients of variables have a chance of their own. */
+const VARIABLES_SALT = 0x7a12
 
 /** How often hosts.yml changes during a run. */
 const TABLES_CHANCE = 0.15
@@ -46,6 +57,7 @@ export function breadthRun(seed: number, hostCount: number, rules: Rules): Bread
   const swarm = random.fork()
   const world = breadthWorld(swarm, random, hostCount, rules)
   const clients = new BreadthClients(world, random.fork())
+  const variables = variablesOf(world, new Random(seed ^ VARIABLES_SALT))
   const late = swarm.chance(0.15) && hostCount > 2 ? swarm.pick(world.ids) : undefined
   const faults = new BreadthFaults(world, random.fork(), FAULTS_MS)
   // Where hosts.yml changes while they run, other faults are enough without lost disks.
@@ -58,11 +70,42 @@ export function breadthRun(seed: number, hostCount: number, rules: Rules): Bread
     else faults.startLate(id, swarm.between(500, 6000))
   }
   clients.start()
+  variables?.start()
   faults.start()
-  world.run(WHOLE_MS)
-  const stuck = world.violations.length > 0 ? undefined : settle(world, clients)
-  const { violations, counts } = world
-  return { ...counts, ...faults.counts, violations, isStuck: stuck !== undefined, stuck }
+  let stuck: string | undefined
+  const crash: Violation[] = []
+  try {
+    world.run(WHOLE_MS)
+    if (world.violations.length === 0) stuck = settle(world, clients)
+    if (stuck === undefined) variables?.finish(ms => world.run(world.now + ms))
+  } catch (error) {
+    // A broken invariant of ours is a violation like any other; all else is a fault of this code.
+    if (!(error instanceof AssertionError)) throw error
+    crash.push({ at: world.now, text: `broken invariant: ${error.message}` })
+  }
+  const violations = [...crash, ...world.violations, ...(variables?.violations ?? [])]
+  return {
+    ...world.counts,
+    ...faults.counts,
+    ...(variables?.counts ?? NO_VARIABLES),
+    violations,
+    isStuck: stuck !== undefined,
+    stuck,
+  }
+}
+
+/** Half of the runs have clients of shared variables, too; the rest are what they were without. */
+function variablesOf(world: IdealWorld, random: Random): VariableClients | undefined {
+  const habits = drawVariableHabits(random)
+  if (habits === undefined) return undefined
+  const variables = new VariableClients(world, habits, random)
+  const { onResponse } = world
+  world.onResponse = (host, id, response) => {
+    onResponse(host, id, response)
+    variables.response(host, id, response)
+  }
+  world.onEvent = (host, event) => variables.event(host, event)
+  return variables
 }
 
 function breadthWorld(swarm: Random, random: Random, hostCount: number, rules: Rules): IdealWorld {

@@ -8,41 +8,18 @@ import type {
   StoreEntry,
   TraceEvent,
 } from '../core/command.ts'
-import { Host, type HostConfig, type HostOutput } from '../core/host.ts'
-import type { Rules } from '../core/rules.ts'
+import { Host, type HostOutput } from '../core/host.ts'
 import { recover } from '../core/store.ts'
 import { isSameTable } from '../core/table.ts'
+import type { Variable } from '../core/variable.ts'
 import { Votes } from '../core/view.ts'
 import { assert } from '../lib/assert.ts'
-import type { Random } from '../lib/random.ts'
-import { toInstant, type Duration, type Instant } from '../lib/time.ts'
+import { toInstant, type Instant } from '../lib/time.ts'
 import { Agenda } from './agenda.ts'
 import { Beliefs, type Belief } from './beliefs.ts'
 import { Findings, type Violation } from './findings.ts'
-import type { Machine, WorldTable } from './ideal-machine.ts'
+import type { Asked, IdealOptions, Machine, WorldTable } from './ideal-machine.ts'
 import { Wires } from './wires.ts'
-
-/** How long things take in a world of ideal channels, in milliseconds of true time. */
-export type IdealOptions = {
-  readonly hosts: HostConfig['hosts']
-  readonly timing: HostConfig['timing']
-  readonly rules: Rules
-  readonly random: Random
-  /** Of a message, drawn for each. */
-  readonly delayMs: () => number
-  /** From one try to open a session to the next. */
-  readonly handshakeMs: () => number
-  /** Of a write to the disk of this host until it is synced; Infinity: not before `sync`. */
-  readonly syncMs: (host: HostId) => number
-  readonly heartbeatLoss: number
-}
-
-/** What a client asks for in this world. */
-export type Asked = {
-  readonly names: readonly string[]
-  readonly limit: number
-  readonly wait?: Duration | undefined
-}
 
 /** After so many findings a run is over: the rest follow from the first. */
 const FINDINGS_ENOUGH = 3
@@ -64,6 +41,8 @@ export class IdealWorld {
   /** What clients were answered; set by whoever plays the clients. */
   onResponse: (host: HostId, id: CommandId, response: Response) => void = () => undefined
   onLost: (host: HostId, token: Token) => void = () => undefined
+  /** Everything that hosts tell unasked. */
+  onEvent: (host: HostId, event: NodeEvent) => void = () => undefined
   onTrace: (host: HostId, event: TraceEvent) => void = () => undefined
   readonly #options: IdealOptions
   readonly #agenda = new Agenda()
@@ -106,6 +85,15 @@ export class IdealWorld {
   isRunning(id: HostId): boolean {
     const { isUp, isPaused } = this.machine(id)
     return isUp && !isPaused
+  }
+
+  lifeOf(id: HostId): number {
+    return this.machine(id).life
+  }
+
+  /** What this host knows of a variable, without asking anybody. */
+  variable(id: HostId, name: string): Variable {
+    return this.machine(id).host.variable(name)
   }
 
   /** Whether this host's disk holds what it has voted for or may vote with; it may be down. */
@@ -210,13 +198,13 @@ export class IdealWorld {
 
   acquire(host: HostId, { names, limit, wait }: Asked): CommandId {
     this.#asked.set(this.#commands + 1, { names, limit })
-    return this.#execute(host, { type: 'acquire', names, limit, wait, info: '' })
+    return this.execute(host, { type: 'acquire', names, limit, wait, info: '' })
   }
 
   /** The client has stopped, and says so. */
   release(host: HostId, token: Token): void {
     this.#beliefs.stopped(host, belief => belief.token === token)
-    this.#execute(host, { type: 'release', token })
+    this.execute(host, { type: 'release', token })
   }
 
   /** The client gives up what it asked for, whatever has become of it. */
@@ -226,8 +214,16 @@ export class IdealWorld {
     this.#input(host, (to, at) => to.cancel(at, id))
   }
 
+  /** Hands a command to a host; of locks, whoever asks believes nothing that it is granted. */
+  execute(host: HostId, command: Command): CommandId {
+    this.#commands += 1
+    const id = this.#commands
+    this.#input(host, (to, at) => to.execute(at, id, command))
+    return id
+  }
+
   found(host: HostId): CommandId {
-    return this.#execute(host, { type: 'found' })
+    return this.execute(host, { type: 'found' })
   }
 
   leave(host: HostId): void {
@@ -271,13 +267,6 @@ export class IdealWorld {
       sessions: new Map(),
       wakeAt: Infinity,
     }
-  }
-
-  #execute(host: HostId, command: Command): CommandId {
-    this.#commands += 1
-    const id = this.#commands
-    this.#input(host, (to, at) => to.execute(at, id, command))
-    return id
   }
 
   /** In a step of its own, so that a host is never entered from within itself. */
@@ -375,6 +364,7 @@ export class IdealWorld {
   }
 
   #event(machine: Machine, event: NodeEvent): void {
+    this.onEvent(machine.id, event)
     if (event.type === 'lost') {
       this.counts.lost += 1
       this.#beliefs.lost(machine.id, event.token)

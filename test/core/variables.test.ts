@@ -1,5 +1,7 @@
 import test from 'ava'
 import type { Response } from '../../src/core/command.ts'
+import type { VariableMessage } from '../../src/core/message.ts'
+import { toInstant } from '../../src/lib/time.ts'
 import { VariablesSite } from '../helpers/variables.ts'
 
 function versionOf(response: Response | undefined): number | string | undefined {
@@ -181,6 +183,25 @@ test('a host that starts again knows what it knew', t => {
   site.pass(3000)
   site.stop(1).start(1)
   t.is(site.text(1), 'b')
+})
+
+test('a host that accepts what it had learned already starts again with it', t => {
+  const site = new VariablesSite(3).settle()
+  site.set(1, 'a')
+  // By then its disk says that version 1 was chosen, whose value stands beside that.
+  site.settle().pass(2500)
+  const late: VariableMessage[] = []
+  site.isLost = ({ to, message }) => {
+    if (to !== 3 || message.type !== 'variable-accept') return false
+    late.push(message)
+    return true
+  }
+  site.set(1, 'b')
+  site.settle()
+  t.is(site.text(3), 'b')
+  for (const message of late) site.host(3).receive(toInstant(site.now), 1, message)
+  site.stop(3).start(3)
+  t.is(site.text(3), 'b')
 })
 
 test('history tells who wrote what, also where the values are gone', t => {

@@ -113,6 +113,11 @@ export class Host {
     await this.daemon.exited
   }
 
+  /** Done when the test has ended. */
+  teardown(what: () => Promise<void>): void {
+    this.#cluster.t.teardown(what)
+  }
+
   /** A connection of the client library. */
   async client(): Promise<Client> {
     const client = await connect({ socket: this.socket })

@@ -46,6 +46,8 @@ export type FakeOptions = {
   readonly hello?: unknown
   /** Answers releases, cancels and anchors by itself; the default. */
   readonly isPolite?: boolean
+  /** Answers by itself what it knows; `false`: it does not know this one. */
+  readonly serve?: (heard: Heard) => boolean
 }
 
 const HELLO = { protocol: 1, version: '1.2.3', host: { id: 2, name: 'garage' } }
@@ -109,8 +111,9 @@ export class FakeDaemon {
     return result
   }
 
-  refuse({ connection, id }: Heard, code: keyof typeof ErrorCode, message: string): void {
-    connection.send({ jsonrpc: '2.0', id, error: { code: ErrorCode[code], message } })
+  refuse(heard: Heard, code: keyof typeof ErrorCode, message: string, data?: unknown): void {
+    const error = { code: ErrorCode[code], message, ...(data === undefined ? {} : { data }) }
+    heard.connection.send({ jsonrpc: '2.0', id: heard.id, error })
   }
 
   /** As a daemon that was killed: `listen` starts it again. */
@@ -146,9 +149,11 @@ export class FakeDaemon {
     const isPolite = this.#options.isPolite ?? true
     if (isPolite && (method === 'release' || method === 'anchor')) this.answer(heard, {})
     if (isPolite && method === 'cancel') this.answer(heard, { wasGranted: false })
+    const isServed = this.#options.serve?.(heard) ?? false
     const at = this.#waiting.findIndex(waiting => waiting.method === method)
     const [waiting] = at === -1 ? [] : this.#waiting.splice(at, 1)
-    if (waiting === undefined) this.#unclaimed.push(heard)
+    if (waiting === undefined && !isServed) this.#unclaimed.push(heard)
+    else if (waiting === undefined) return
     else waiting.resolve(heard)
   }
 }

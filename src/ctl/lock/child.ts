@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Client, Lock } from '../../client/client.ts'
 import { monotonicNow } from '../../control/monotonic.ts'
 import { Exit, signalExit } from '../exit.ts'
 import type { Notes } from '../output.ts'
+import { hasTerminal } from '../terminal.ts'
 import { stdioOf, type Inherited } from './descriptors.ts'
 import { Family, send } from './family.ts'
 import { Guard } from './guard.ts'
@@ -112,16 +112,6 @@ function environment(
   env.LAMPORT_HOST = client.host.name
   env.LAMPORT_SOCKET = client.socket
   return env
-}
-
-/** Whether a terminal controls us: it then sends its own signals to all in the foreground. */
-function hasTerminal(): boolean {
-  try {
-    closeSync(openSync('/dev/tty', 'r+'))
-    return true
-  } catch {
-    return false
-  }
 }
 
 /**

@@ -5,7 +5,7 @@ export type Entrant = {
   readonly name: string
   /** How often in a turn. */
   readonly count: number
-  once(): Promise<void>
+  readonly once: () => unknown
 }
 
 /** How long each took, in milliseconds, by turn. */

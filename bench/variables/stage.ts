@@ -98,22 +98,22 @@ function writes([a, b]: readonly [Client, Client, Client], etcd: EtcdSite): Entr
     {
       name: ROW.set,
       count: WRITES,
-      once: async () => void (await a.set('bench/one', value())),
+      once: () => a.set('bench/one', value()),
     },
     {
       name: ROW.put,
       count: WRITES,
-      once: async () => void (await leader.put('bench/one').value(value())),
+      once: () => leader.put('bench/one').value(value()),
     },
     {
       name: ROW.setAlternating,
       count: WRITES,
-      once: async () => void (await (turn++ % 2 === 0 ? a : b).set('bench/two', value())),
+      once: () => (turn++ % 2 === 0 ? a : b).set('bench/two', value()),
     },
     {
       name: ROW.putFollower,
       count: WRITES,
-      once: async () => void (await follower.put('bench/two').value(value())),
+      once: () => follower.put('bench/two').value(value()),
     },
   ]
 }
@@ -124,11 +124,11 @@ function reads([a]: readonly [Client, Client, Client], etcd: EtcdSite, floor: Fl
     {
       name: ROW.getLocal,
       count: READS,
-      once: async () => void (await a.get(NAME, { local: true })),
+      once: () => a.get(NAME, { local: true }),
     },
     { name: ROW.echo, count: READS, once: () => floor.unixEcho() },
-    { name: ROW.getMajority, count: READS, once: async () => void (await a.get(NAME)) },
-    { name: ROW.getEtcd, count: READS, once: async () => void (await leader.get(NAME).string()) },
+    { name: ROW.getMajority, count: READS, once: () => a.get(NAME) },
+    { name: ROW.getEtcd, count: READS, once: () => leader.get(NAME).string() },
   ]
 }
 
@@ -159,7 +159,7 @@ function spread(
       },
     },
     { name: ROW.datagram, count: WRITES, once: () => floor.datagramEcho() },
-    { name: ROW.sync, count: WRITES, once: () => Promise.resolve(floor.syncedWrite()) },
+    { name: ROW.sync, count: WRITES, once: () => floor.syncedWrite() },
   ]
 }
 

@@ -93,6 +93,7 @@ async function opened(place: Place, site: LamportSite): Promise<number> {
   let text = ''
   child.stdout?.on('data', part => (text += String(part)))
   await ended(child)
+  if (child.exitCode !== 0) throw new Error('the state could not be read')
   return Number(text)
 }
 

@@ -1,13 +1,9 @@
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { getSystemErrorName } from 'node:util'
-import { crc32 } from 'node:zlib'
-import { open, type RootDatabase } from 'lmdb'
-import { assert } from '../lib/assert.ts'
 import { recover, type Durable, type Lsn, type StoreEntry } from '../node.ts'
-import { DamagedPages, KEY_BYTES_MAX, readPages } from './pages.ts'
-import { ExitCode, reasonOf, Refusal } from './refusal.ts'
+import { DamagedPages, readPages } from './pages.ts'
+import { ExitCode, Refusal } from './refusal.ts'
+import { Database, isCommitError, MAP_BYTES, reasonOfCommit, unseal } from './store-database.ts'
 
 /** Whose state this is: another host's, or another cluster's, is refused. */
 export type StoreOwner = { readonly cluster: string; readonly host: number; readonly name: string }
@@ -16,43 +12,12 @@ export type StoreOwner = { readonly cluster: string; readonly host: number; read
 const FORMAT = 1
 
 const OWNER_KEY = 'owner'
-const CRC_BYTES = 4
-
-/**
- * How large the file may be, pages that are free for now included. It is the size of a map, which
- * takes addresses and no memory: of those a 32-bit process has 3 GiB, for everything. LMDB would
- * have an end here; lmdb maps more, and does not look whether it got it.
- */
-const MAP_BYTES = (['arm', 'ia32'].includes(process.arch) ? 0.25 : 4) * 1024 ** 3
-
-/** A record that changes takes new pages along with it, up to the root: so many, of 4 KiB. */
-const PATH_BYTES = 6 * 4096
 
 /** lmdb holds its caller up once it has some 300,000 entries to write. */
 const GROUP_ENTRIES_MAX = 16_384
 
 /** What must be free at the start: LMDB maps its files, and no page for one of them is a SIGBUS. */
 const FREE_BYTES_MIN = 128 * 1024
-
-const LMDB_OPTIONS = {
-  encoding: 'binary',
-  keyEncoding: 'binary',
-  mapSize: MAP_BYTES,
-  maxReaders: 8,
-  // A commit is done when it is on the disk, not before: its pages are synced, then the page that
-  // points to them is (mdb_txn_commit). Any other choice leaves out one of the two, or promises
-  // less: with overlappingSync what is there after a power cut depends on the kernel's boot id.
-  overlappingSync: false,
-  noMetaSync: false,
-  // The entries of a group are a batch already: no turn is waited for.
-  eventTurnBatching: false,
-  compression: false,
-} as const
-
-/** How long LMDB has to say why a commit failed. */
-const CAUSE_MS = 200
-
-type Database = RootDatabase<Uint8Array, Uint8Array>
 
 /** What a caller waits for. */
 type Batch = {
@@ -66,7 +31,6 @@ type Batch = {
  * order given. LMDB has no checksums, so each record carries a CRC-32 of its key and its value.
  */
 export class Store {
-  readonly #path: string
   readonly #database: Database
   readonly #failed: (reason: string) => void
   readonly durable: Durable
@@ -76,13 +40,7 @@ export class Store {
   #commit: Promise<void> | undefined
   #isBroken = false
 
-  private constructor(
-    path: string,
-    database: Database,
-    durable: Durable,
-    failed: (reason: string) => void,
-  ) {
-    this.#path = path
+  private constructor(database: Database, durable: Durable, failed: (reason: string) => void) {
     this.#database = database
     this.durable = durable
     this.#failed = failed
@@ -106,14 +64,13 @@ export class Store {
       if (!isNew) checkOwner(folder, records.get(OWNER_KEY), owner)
       const durable = recover(records)
       if ('damaged' in durable) throw damagedRecord(folder, durable.damaged)
-      const database: Database = open({ path: folder, ...LMDB_OPTIONS })
+      const database = new Database(folder)
       // What cannot be written now could not be promised later: found out before anything starts.
       const started = { key: 'started', value: new Uint8Array() }
-      await write(
-        database,
+      await database.write(
         isNew ? [{ key: OWNER_KEY, value: ownerBytes(owner) }, started] : [started],
       )
-      return new Store(join(folder, 'data.mdb'), database, durable, failed)
+      return new Store(database, durable, failed)
     } catch (error) {
       if (error instanceof Refusal) throw error
       const reason = `the state in ${folder} cannot be used: ${await reasonOfCommit(error)}`
@@ -144,7 +101,7 @@ export class Store {
     if (this.#commit !== undefined || this.#isBroken || this.#waiting.length === 0) return
     const group = this.#take()
     const entries = group.flatMap(batch => batch.entries)
-    this.#commit = this.#write(entries).then(
+    this.#commit = this.#database.write(entries).then(
       () => {
         this.#commit = undefined
         // The disk works while those who waited are told.
@@ -156,11 +113,6 @@ export class Store {
         this.#break(error)
       },
     )
-  }
-
-  async #write(entries: readonly StoreEntry[]): Promise<void> {
-    if (bytesAfter(this.#path, entries) > MAP_BYTES) throw new Error(FULL)
-    await write(this.#database, entries)
   }
 
   /** A batch is never divided. */
@@ -179,14 +131,6 @@ export class Store {
     isCommitError(error)
     if (isFirst) void reasonOfCommit(error).then(reason => this.#failed(reason))
   }
-}
-
-/** What LMDB rejects with where a commit failed. */
-export function isCommitError(error: unknown): error is Error & { readonly commitError: unknown } {
-  if (!(error instanceof Error) || !('commitError' in error)) return false
-  // The promise of the cause is rejected too.
-  Promise.resolve(error.commitError).catch(() => undefined)
-  return true
 }
 
 /** Throws what the system says where there is no room. */
@@ -223,47 +167,6 @@ function readAll(folder: string): ReadonlyMap<string, Uint8Array> {
   return records
 }
 
-const FULL = `more than the ${MAP_BYTES / 1024 ** 2} MiB that a host can store`
-
-/** How large the file is at most when these are in it, whatever is free in it now. */
-function bytesAfter(path: string, entries: readonly StoreEntry[]): number {
-  const { size } = statSync(path)
-  // A page may be half full, and no page is written anew more than once.
-  const values = entries.reduce((sum, { value }) => sum + 2 * value.length + 4096, 0)
-  return size + values + Math.min(size, entries.length * PATH_BYTES)
-}
-
-/**
- * One commit, whole or not at all. A batch, and not `transaction`: the callback of that one is run
- * in the middle of the commit, and the thread that writes waits for this one to be free for it.
- */
-async function write(database: Database, entries: readonly StoreEntry[]): Promise<void> {
-  const records = entries.map(({ key, value }) => {
-    const name = Buffer.from(key)
-    // Thrown inside of the batch, lmdb would write what came before it.
-    assert(name.length > 0 && name.length <= KEY_BYTES_MAX, 'a key is not too long for LMDB')
-    return { name, record: seal(key, value) }
-  })
-  await database.batch(() => {
-    for (const { name, record } of records) {
-      // Each is rejected along with the batch, which says so for all of them.
-      database.put(name, record).catch(() => undefined)
-    }
-  })
-}
-
-/** LMDB says only later why a commit failed, and gives the number of the system's error. */
-async function reasonOfCommit(error: unknown): Promise<string> {
-  if (!isCommitError(error)) return reasonOf(error)
-  const cause: unknown = await Promise.race([
-    Promise.resolve(error.commitError).catch((reason: unknown) => reason),
-    delay(CAUSE_MS),
-  ])
-  if (!(cause instanceof Error)) return error.message
-  if (!('code' in cause) || typeof cause.code !== 'number' || cause.code <= 0) return cause.message
-  return reasonOf(Object.assign(cause, { code: getSystemErrorName(-cause.code) }))
-}
-
 function ownerBytes({ cluster, host }: StoreOwner): Uint8Array {
   return Buffer.from(JSON.stringify({ format: FORMAT, cluster, host }))
 }
@@ -292,23 +195,4 @@ function damaged(folder: string, what: string): Refusal {
   const advice =
     'stop lamportd, remove the folder and start again: it recovers from the other hosts'
   return new Refusal(ExitCode.configuration, `${reason} (${advice})`)
-}
-
-/** The record as it is stored: a CRC-32 of key and value, then the value. */
-function seal(key: string, value: Uint8Array): Buffer {
-  const record = Buffer.alloc(CRC_BYTES + value.length)
-  record.set(value, CRC_BYTES)
-  record.writeUInt32LE(checksum(key, value))
-  return record
-}
-
-/** A copy: what is read is overwritten. */
-function unseal(key: string, record: Buffer): Uint8Array | undefined {
-  if (record.length < CRC_BYTES) return undefined
-  const value = record.subarray(CRC_BYTES)
-  return record.readUInt32LE() === checksum(key, value) ? new Uint8Array(value) : undefined
-}
-
-function checksum(key: string, value: Uint8Array): number {
-  return crc32(value, crc32(key))
 }

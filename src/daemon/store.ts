@@ -1,23 +1,34 @@
+import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { recover, type Durable, type Lsn, type StoreEntry } from '../node.ts'
 import { DamagedPages, readPages } from './pages.ts'
-import { ExitCode, Refusal } from './refusal.ts'
+import { codeOf, ExitCode, Refusal } from './refusal.ts'
 import { Database, isCommitError, MAP_BYTES, reasonOfCommit, unseal } from './store-database.ts'
+import { DamagedLog, SALT_BYTES, WriteAheadLog, type LogContents } from './wal.ts'
 
 /** Whose state this is: another host's, or another cluster's, is refused. */
 export type StoreOwner = { readonly cluster: string; readonly host: number; readonly name: string }
 
-/** The form of the records; another one is refused. */
-const FORMAT = 1
+/** The form of the state; another one is refused. */
+const FORMAT = 2
+
+/** Without a log: it becomes the present form when it is opened. */
+const FORMAT_WITHOUT_LOG = 1
 
 const OWNER_KEY = 'owner'
+
+/** Which log belongs to the database, and the last group of it that the database has. */
+const LOG_KEY = 'log'
 
 /** lmdb holds its caller up once it has some 300,000 entries to write. */
 const GROUP_ENTRIES_MAX = 16_384
 
 /** What must be free at the start: LMDB maps its files, and no page for one of them is a SIGBUS. */
 const FREE_BYTES_MIN = 128 * 1024
+
+/** When nothing has been written for so long, the last group gets one after it. */
+const SEAL_MS = 1000
 
 /** What a caller waits for. */
 type Batch = {
@@ -27,23 +38,41 @@ type Batch = {
 }
 
 /**
- * The durable state of one host, in LMDB: a write is on the disk as a whole or not at all, in the
- * order given. LMDB has no checksums, so each record carries a CRC-32 of its key and its value.
+ * The durable state of one host: a batch is on the disk as a whole or not at all, in the order given.
+ * It goes into a log first, which takes one sync; what the log holds is carried over into LMDB when
+ * a segment of it is full, and at the start and the end.
  */
 export class Store {
   readonly #database: Database
+  readonly #log: WriteAheadLog
+  readonly #salt: Uint8Array
   readonly #failed: (reason: string) => void
   readonly durable: Durable
-  /** In the order given, and none of them begun: all go with the next commit. */
+  /** In the order given, and none of them begun: all go with the next group. */
   #waiting: Batch[] = []
-  /** The commit that is on its way: never more than one, so that they end in order. */
+  /** The group that is on its way: never more than one, so that they end in order. */
   #commit: Promise<void> | undefined
+  /** In the log, and not on the way into the database: the newest of each record. */
+  #fresh = new Map<string, Uint8Array>()
+  /** The segment before is on the way into the database. */
+  #checkpoint: Promise<void> = Promise.resolve()
+  readonly #seal: NodeJS.Timeout
+  #isSealed = true
   #isBroken = false
 
-  private constructor(database: Database, durable: Durable, failed: (reason: string) => void) {
+  private constructor(
+    database: Database,
+    log: WriteAheadLog,
+    salt: Uint8Array,
+    durable: Durable,
+    failed: (reason: string) => void,
+  ) {
     this.#database = database
+    this.#log = log
+    this.#salt = salt
     this.durable = durable
     this.#failed = failed
+    this.#seal = setTimeout(() => this.#sealLast(), SEAL_MS).unref()
   }
 
   /**
@@ -60,17 +89,21 @@ export class Store {
       checkSpace(folder)
       const records = readAll(folder)
       // Also where a first start was cut off: whoever has no record has promised nothing.
-      const isNew = records.size === 0
-      if (!isNew) checkOwner(folder, records.get(OWNER_KEY), owner)
+      if (records.size > 0) checkOwner(folder, records.get(OWNER_KEY), owner)
+      const logPath = join(folder, 'log')
+      const { salt, sequence, entries } = openLog(folder, logPath, records.get(LOG_KEY))
+      for (const { key, value } of entries) records.set(key, value)
       const durable = recover(records)
       if ('damaged' in durable) throw damagedRecord(folder, durable.damaged)
       const database = new Database(folder)
       // What cannot be written now could not be promised later: found out before anything starts.
-      const started = { key: 'started', value: new Uint8Array() }
-      await database.write(
-        isNew ? [{ key: OWNER_KEY, value: ownerBytes(owner) }, started] : [started],
-      )
-      return new Store(database, durable, failed)
+      await database.write([
+        { key: OWNER_KEY, value: ownerBytes(owner) },
+        { key: 'started', value: new Uint8Array() },
+        ...entries,
+        logEntry(salt, sequence),
+      ])
+      return new Store(database, new WriteAheadLog(logPath, salt, sequence), salt, durable, failed)
     } catch (error) {
       if (error instanceof Refusal) throw error
       const reason = `the state in ${folder} cannot be used: ${await reasonOfCommit(error)}`
@@ -82,7 +115,7 @@ export class Store {
 
   /**
    * Makes a batch durable; `synced` is called when it and all before it are. What is asked for in
-   * one turn, or during a commit, shares the next one.
+   * one turn, or while a group is written, shares the next one.
    */
   append(lsn: Lsn, entries: readonly StoreEntry[], synced: (lsn: Lsn) => void): void {
     if (this.#isBroken) return
@@ -94,6 +127,11 @@ export class Store {
   async close(): Promise<void> {
     this.#begin()
     while (this.#commit !== undefined) await this.#commit
+    clearTimeout(this.#seal)
+    await this.#checkpoint
+    if (!this.#isBroken && this.#fresh.size > 0) this.#carryOver()
+    await this.#checkpoint
+    this.#log.close()
     if (!this.#isBroken) await this.#database.close()
   }
 
@@ -101,9 +139,10 @@ export class Store {
     if (this.#commit !== undefined || this.#isBroken || this.#waiting.length === 0) return
     const group = this.#take()
     const entries = group.flatMap(batch => batch.entries)
-    this.#commit = this.#database.write(entries).then(
+    this.#commit = this.#write(entries).then(
       () => {
         this.#commit = undefined
+        if (this.#isBroken) return
         // The disk works while those who waited are told.
         this.#begin()
         for (const { lsn, synced } of group) synced(lsn)
@@ -113,6 +152,41 @@ export class Store {
         this.#break(error)
       },
     )
+  }
+
+  async #write(entries: readonly StoreEntry[]): Promise<void> {
+    const isForLog = this.#log.takes(entries)
+    if (!isForLog || !this.#log.hasRoom(entries)) {
+      await this.#checkpoint
+      // What is in the log stays there.
+      if (this.#isBroken) return
+      this.#carryOver(isForLog ? [] : entries)
+    }
+    if (!isForLog) {
+      await this.#checkpoint
+      return
+    }
+    await this.#log.write(entries)
+    for (const { key, value } of entries) this.#fresh.set(key, value)
+    this.#isSealed = entries.length === 0
+    this.#seal.refresh()
+  }
+
+  /**
+   * Into the database with all that is in the log, and with what is too much for the log: then its
+   * present segment can be written anew, after the other one.
+   */
+  #carryOver(more: readonly StoreEntry[] = []): void {
+    const entries = [...this.#fresh].map(([key, value]) => ({ key, value }))
+    this.#fresh = new Map()
+    const all = [...entries, ...more, logEntry(this.#salt, this.#log.sequence)]
+    this.#log.turn()
+    this.#checkpoint = this.#database.write(all).catch((error: unknown) => this.#break(error))
+  }
+
+  /** A group with another one after it is known to have been written: what harms it is found. */
+  #sealLast(): void {
+    if (!this.#isSealed) this.append(0, [], () => undefined)
   }
 
   /** A batch is never divided. */
@@ -148,7 +222,7 @@ function checkSpace(folder: string): void {
 }
 
 /** Every record, and each is as it was written; before LMDB sees the file, and without its map. */
-function readAll(folder: string): ReadonlyMap<string, Uint8Array> {
+function readAll(folder: string): Map<string, Uint8Array> {
   const records = new Map<string, Uint8Array>()
   const path = join(folder, 'data.mdb')
   if (!existsSync(path)) return records
@@ -167,6 +241,35 @@ function readAll(folder: string): ReadonlyMap<string, Uint8Array> {
   return records
 }
 
+/** What the log has and the database does not. A new log where the state is new, or was without. */
+function openLog(
+  folder: string,
+  path: string,
+  record: Uint8Array | undefined,
+): LogContents & { readonly salt: Uint8Array } {
+  if (record === undefined) {
+    const salt = randomBytes(SALT_BYTES)
+    WriteAheadLog.create(path, salt)
+    return { salt, sequence: 0, entries: [] }
+  }
+  const salt = record.slice(0, SALT_BYTES)
+  const after = Number(Buffer.from(record).readBigUInt64LE(SALT_BYTES))
+  try {
+    return { salt, ...WriteAheadLog.read(path, salt, after) }
+  } catch (error) {
+    if (error instanceof DamagedLog) throw damaged(folder, `of its log, ${error.message}`)
+    if (codeOf(error) !== 'ENOENT') throw error
+    throw damaged(folder, 'its log is missing')
+  }
+}
+
+function logEntry(salt: Uint8Array, sequence: number): StoreEntry {
+  const value = Buffer.alloc(SALT_BYTES + 8)
+  value.set(salt)
+  value.writeBigUInt64LE(BigInt(sequence), SALT_BYTES)
+  return { key: LOG_KEY, value }
+}
+
 function ownerBytes({ cluster, host }: StoreOwner): Uint8Array {
   return Buffer.from(JSON.stringify({ format: FORMAT, cluster, host }))
 }
@@ -175,7 +278,7 @@ function checkOwner(folder: string, bytes: Uint8Array | undefined, owner: StoreO
   const advice = 'give each host a state folder of its own with --state, or remove this one'
   if (bytes === undefined) throw damagedRecord(folder, OWNER_KEY)
   const found = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>
-  if (found.format !== FORMAT) {
+  if (found.format !== FORMAT && found.format !== FORMAT_WITHOUT_LOG) {
     const reason = `the state in ${folder} is of another version (format ${String(found.format)})`
     throw new Refusal(ExitCode.configuration, `${reason} (run the lamportd that wrote it)`)
   }

@@ -200,6 +200,9 @@ function checksum(bytes: Uint8Array, salt: Uint8Array): number {
 
 function decodeGroup(bytes: Buffer, salt: Uint8Array): Group | undefined {
   const length = GROUP_HEADER_BYTES + bytes.readUInt32LE(4)
+  const sequence = Number(bytes.readBigUInt64LE(8))
+  // Where nothing was ever written.
+  if (sequence === 0) return undefined
   if (length > bytes.length || length > GROUP_BYTES_MAX) return undefined
   if (bytes.readUInt32LE() !== checksum(bytes.subarray(4, length), salt)) return undefined
   const entries: StoreEntry[] = []
@@ -212,5 +215,5 @@ function decodeGroup(bytes: Buffer, salt: Uint8Array): Group | undefined {
     entries.push({ key: bytes.toString('utf8', start, middle), value })
     at = end
   }
-  return { sequence: Number(bytes.readBigUInt64LE(8)), entries }
+  return { sequence, entries }
 }

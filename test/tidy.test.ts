@@ -38,7 +38,7 @@ const packages: Record<string, RegExp> = {
   'yargs/helpers': /^src\/(ctl|daemon)\//,
   debug: /^src\/daemon\//,
   mustache: /^src\/ctl\/variables\/template\.ts$/,
-  lmdb: /^(src\/daemon\/store-database|test\/daemon\/store\.test)\.ts$/,
+  lmdb: /^src\/daemon\/store-database\.ts$/,
   yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 

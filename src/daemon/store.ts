@@ -115,12 +115,14 @@ export class Store {
 
   /**
    * Makes a batch durable; `synced` is called when it and all before it are. What is asked for in
-   * one turn, or while a group is written, shares the next one.
+   * one step, or while a group is written, shares the next one.
    */
   append(lsn: Lsn, entries: readonly StoreEntry[], synced: (lsn: Lsn) => void): void {
     if (this.#isBroken) return
     this.#waiting.push({ lsn, entries, synced })
-    if (this.#waiting.length === 1 && this.#commit === undefined) setImmediate(() => this.#begin())
+    // All that this step asks for, and no more: what the poll still brings waits for the next group.
+    if (this.#waiting.length === 1 && this.#commit === undefined)
+      queueMicrotask(() => this.#begin())
   }
 
   /** Nothing is promised after a write that failed, so nothing more needs to be written. */

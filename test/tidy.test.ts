@@ -37,8 +37,8 @@ const packages: Record<string, RegExp> = {
   'yargs/yargs': /^src\/(ctl|daemon)\//,
   'yargs/helpers': /^src\/(ctl|daemon)\//,
   debug: /^src\/daemon\//,
-  lmdb: /^(src\/daemon\/store|test\/daemon\/store\.test)\.ts$/,
   mustache: /^src\/ctl\/variables\/template\.ts$/,
+  lmdb: /^src\/daemon\/store-database\.ts$/,
   yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 

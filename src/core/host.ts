@@ -34,6 +34,7 @@ import { Lease } from './lease.ts'
 import { Journal } from './journal.ts'
 import { Membership } from './membership.ts'
 import {
+  isCopyMessage,
   isVariableMessage,
   type CatchUpMessage,
   type LockRequest,
@@ -455,17 +456,27 @@ export class Host {
   #makeVariables(durable: Durable, random: Random, rules: Rules): Variables {
     const { self } = this.#config
     const start = this.#now
-    return new Variables(self, this.#votes, this.#clock, random, rules, durable, start, {
-      send: (to, message, isResting) => {
-        const rests = isResting ? this.#journal.appended : 0
-        this.#post.send(to, message, rests, this.#incarnation)
+    const others = this.#config.hosts.map(({ id }) => id).filter(id => id !== self)
+    return new Variables(
+      { self, others },
+      this.#votes,
+      this.#clock,
+      random,
+      rules,
+      durable,
+      start,
+      {
+        send: (to, message, isResting) => {
+          const rests = isResting ? this.#journal.appended : 0
+          this.#post.send(to, message, rests, this.#incarnation)
+        },
+        append: entries => this.#journal.append(entries),
+        respond: (id, response) => this.#respond(id, response),
+        changed: variable => this.#output.event({ type: 'change', variable }),
+        reachable: () => this.#voters(),
+        explain: now => explainNoMajority(this.#picture(now)),
       },
-      append: entries => this.#journal.append(entries),
-      respond: (id, response) => this.#respond(id, response),
-      changed: variable => this.#output.event({ type: 'change', variable }),
-      reachable: () => this.#voters(),
-      explain: now => explainNoMajority(this.#picture(now)),
-    })
+    )
   }
 
   /**
@@ -540,7 +551,7 @@ export class Host {
   }
 
   #dispatchVariable(from: HostId, message: VariableMessage | CatchUpMessage): void {
-    if (message.type === 'fetch' || message.type === 'records') {
+    if (isCopyMessage(message)) {
       // Also to and from a host that is about to recover.
       this.#variables.copy(from, message)
       this.#founding.copied()

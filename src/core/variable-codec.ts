@@ -159,6 +159,12 @@ export function catchUpFields(message: CatchUpMessage): readonly unknown[] {
       const { floor, index, records } = message
       return [floor, index, records.map(recordFields)]
     }
+    case 'copy':
+      return [message.floor, message.names]
+    case 'copies': {
+      const { floor, entries, last } = message
+      return [floor, entries.map(({ name, value }) => [name, valueFields(value)]), last]
+    }
     default:
       return unreachable(message)
   }
@@ -195,6 +201,15 @@ export function parseCatchUpFields(
       const records = parseList(third, parseCopied)
       if (!isTime(first) || !isTime(second) || records === undefined) return undefined
       return { type, time, floor: first, index: second, records }
+    }
+    case 'copy': {
+      const names = parseList(second, item => (isName(item) ? item : undefined))
+      return isTime(first) && names !== undefined ? { type, time, floor: first, names } : undefined
+    }
+    case 'copies': {
+      const entries = parseList(second, parseEntry)
+      if (!isTime(first) || entries === undefined || typeof third !== 'boolean') return undefined
+      return { type, time, floor: first, entries, last: third }
     }
     default:
       return unreachable(type)
@@ -275,17 +290,14 @@ function parseEntry(value: unknown): { name: string; value: VariableValue } | un
   return isName(name) && parsed !== undefined ? { name, value: parsed } : undefined
 }
 
-function recordFields({ name, accepted, value, isChosen }: CopiedRecord): readonly unknown[] {
-  return [name, ballotFields(accepted), valueFields(value), isChosen]
+function recordFields({ name, accepted, isChosen }: CopiedRecord): readonly unknown[] {
+  return [name, ballotFields(accepted), isChosen]
 }
 
 function parseCopied(fields: unknown): CopiedRecord | undefined {
   if (!Array.isArray(fields)) return undefined
-  const [name, ballot, value, isChosen] = fields as unknown[]
+  const [name, ballot, isChosen] = fields as unknown[]
   const accepted = parseBallot(ballot)
-  const parsed = parseOptionalValue(value)
-  if (!isName(name) || accepted === undefined || parsed === undefined) return undefined
-  return typeof isChosen === 'boolean'
-    ? { name, accepted, value: parsed.value, isChosen }
-    : undefined
+  if (!isName(name) || accepted === undefined) return undefined
+  return typeof isChosen === 'boolean' ? { name, accepted, isChosen } : undefined
 }

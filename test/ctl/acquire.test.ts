@@ -49,7 +49,7 @@ test('acquire takes several names, shared or counted, and says so as JSON', asyn
     const heard = await daemon.next('acquire')
     daemon.grant(heard, { token: 77 })
     t.is(await running.ended, 0)
-    return [heard.params.names, heard.params.limit, JSON.parse(running.stdout)]
+    return [heard.params.names, heard.params.limit, JSON.parse(running.stdout) as unknown]
   }
   const about = { token: 77, ttlMs: 3_600_000 }
   t.deepEqual(await asked('--and', 'window'), [

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import test from 'ava'
 import { adminSocketPath } from '../../src/control/paths.ts'
 import { ErrorCode, TTL_MS_MAX } from '../../src/control/protocol.ts'
-import { DETACHED_MAX, nameOfProcess } from '../../src/daemon/detached.ts'
+import { Detached, DETACHED_MAX, nameOfProcess } from '../../src/daemon/detached.ts'
+import { milliseconds } from '../../src/lib/time.ts'
 import { RawClient } from '../helpers/daemon-client.ts'
 import { until } from '../helpers/daemon-folder.ts'
 import { startServer as start } from '../helpers/daemon-server.ts'
@@ -66,6 +67,20 @@ test('a process has a name that another one with its number has not', t => {
   t.regex(name?.started ?? '', /^\d+$/)
   t.not(name?.started, nameOfProcess(process.ppid)?.started)
   t.is(nameOfProcess(2 ** 31 - 1), undefined)
+})
+
+test('another process with the number of the one that has gone does not count', async t => {
+  const ended: number[] = []
+  const books = new Detached(token => void ended.push(token))
+  const ttl = milliseconds(HOUR)
+  books.add(1, { ttl, process: { pid: process.pid, started: '1' } })
+  books.add(2, { ttl, process: nameOfProcess(process.pid) })
+  t.true(books.has(1))
+  await until(() => ended.length > 0)
+  t.deepEqual(ended, [1])
+  t.false(books.has(1))
+  t.true(books.has(2))
+  books.remove(2)
 })
 
 test('it is released by name or by token, from any connection', async t => {

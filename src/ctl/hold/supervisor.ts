@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process'
 export class Supervisor {
   readonly #isThere: boolean
   readonly #complain: (message: string) => void
-  /** One after the other: the last one must be what is true. */
+  /** By what stands before the `=`: where systemd is slow, only the newest matters. */
+  readonly #untold = new Map<string, string>()
   #told: Promise<void> = Promise.resolve()
 
   /** @param complain told once where systemd-notify is missing */
@@ -15,7 +16,9 @@ export class Supervisor {
 
   /** Assignments such as `READY=1`. */
   tell(...assignments: readonly string[]): void {
-    if (this.#isThere) this.#told = this.#told.then(() => this.#send(assignments))
+    if (!this.#isThere) return
+    for (const text of assignments) this.#untold.set(text.slice(0, text.indexOf('=')), text)
+    this.#told = this.#told.then(() => this.#send())
   }
 
   /** Resolves when all is said, or after so long. */
@@ -26,9 +29,12 @@ export class Supervisor {
     clearTimeout(timer)
   }
 
-  #send(assignments: readonly string[]): Promise<void> {
+  async #send(): Promise<void> {
+    const assignments = [...this.#untold.values()]
+    this.#untold.clear()
+    if (assignments.length === 0) return
     const child = spawn('systemd-notify', assignments, { stdio: 'ignore' })
-    return new Promise(resolve => {
+    await new Promise<void>(resolve => {
       child.once('error', error => {
         this.#complain(`systemd is not told: ${error.message} (install systemd-notify)`)
         resolve()

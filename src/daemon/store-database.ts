@@ -120,10 +120,11 @@ function seal(key: string, value: Uint8Array): Buffer {
 }
 
 /** A copy: what is read is overwritten. */
+/** A copy, of the pool that Node keeps for short ones: one allocation a record would cost half as much again. */
 export function unseal(key: string, record: Buffer): Uint8Array | undefined {
   if (record.length < CRC_BYTES) return undefined
   const value = record.subarray(CRC_BYTES)
-  return record.readUInt32LE() === checksum(key, value) ? new Uint8Array(value) : undefined
+  return record.readUInt32LE() === checksum(key, value) ? Buffer.from(value) : undefined
 }
 
 function checksum(key: string, value: Uint8Array): number {

@@ -119,8 +119,10 @@ function seal(key: string, value: Uint8Array): Buffer {
   return record
 }
 
-/** A copy: what is read is overwritten. */
-/** A copy, of the pool that Node keeps for short ones: one allocation a record would cost half as much again. */
+/**
+ * A copy, for what is read is overwritten; of the pool that Node keeps for short ones, because an
+ * allocation for each record would take half as much memory again.
+ */
 export function unseal(key: string, record: Buffer): Uint8Array | undefined {
   if (record.length < CRC_BYTES) return undefined
   const value = record.subarray(CRC_BYTES)

@@ -46,7 +46,7 @@ const packages: Record<string, RegExp> = {
 const LINES_MAX = 400
 const longFiles: Record<string, number> = {
   // All parts of the protocol, wired: what is left when each has a file of its own.
-  'src/core/host.ts': 740,
+  'src/core/host.ts': 750,
   // Lamport's rules and what a change of view does to them: one state, told in one place.
   'src/core/mutex.ts': 480,
   // Whom a host hears, what it wants, and the rounds that bring it about.

@@ -68,6 +68,7 @@ import { Tally } from './tally.ts'
 import type { PastVersion, Variable } from './variable.ts'
 import { Variables } from './variables.ts'
 import { describeView, includes, Votes, type View } from './view.ts'
+import { Waiting } from './waiting.ts'
 
 export type HostConfig = {
   readonly self: HostId
@@ -117,6 +118,7 @@ export class Host {
   readonly #mutex: Mutex
   readonly #membership: Membership
   readonly #founding: Founding
+  readonly #waiting = new Waiting()
   readonly #claims: Claims
   readonly #variables: Variables
   readonly #journal: Journal
@@ -208,6 +210,7 @@ export class Host {
     this.#begin(now)
     if (this.isAwake) {
       this.#founding.tick(now)
+      this.#tellWaiting(now)
       if (this.#isActive) this.#membership.tick(now)
     }
     this.#variables.tick(now)
@@ -489,6 +492,13 @@ export class Host {
     const heard = [...this.#membership.hearing.heard(this.#now).keys()]
     const voters = heard.filter(host => sessions.has(host) && !this.#output.isCongested(host))
     return [this.#config.self, ...voters]
+  }
+
+  #tellWaiting(now: Instant): void {
+    const text = this.#founding.waitsFor(host => this.#name(host))
+    const notice = this.#waiting.notice(now, text)
+    if (notice !== undefined)
+      this.#log('warning', `this host has no vote yet: it waits for ${notice}`)
   }
 
   /** Not blank, and not between two lives. */

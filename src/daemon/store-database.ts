@@ -119,11 +119,14 @@ function seal(key: string, value: Uint8Array): Buffer {
   return record
 }
 
-/** A copy: what is read is overwritten. */
+/**
+ * A copy, for what is read is overwritten; of the pool that Node keeps for short ones, because an
+ * allocation for each record would take half as much memory again.
+ */
 export function unseal(key: string, record: Buffer): Uint8Array | undefined {
   if (record.length < CRC_BYTES) return undefined
   const value = record.subarray(CRC_BYTES)
-  return record.readUInt32LE() === checksum(key, value) ? new Uint8Array(value) : undefined
+  return record.readUInt32LE() === checksum(key, value) ? Buffer.from(value) : undefined
 }
 
 function checksum(key: string, value: Uint8Array): number {

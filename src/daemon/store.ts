@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { assert } from '../lib/assert.ts'
 import { recover, type Durable, type Lsn, type StoreEntry } from '../node.ts'
 import { DamagedPages, readPages } from './pages.ts'
 import { codeOf, ExitCode, Refusal } from './refusal.ts'
@@ -47,7 +48,7 @@ export class Store {
   readonly #log: WriteAheadLog
   readonly #salt: Uint8Array
   readonly #failed: (reason: string) => void
-  readonly durable: Durable
+  #durable: Durable | undefined
   /** In the order given, and none of them begun: all go with the next group. */
   #waiting: Batch[] = []
   /** The group that is on its way: never more than one, so that they end in order. */
@@ -70,7 +71,7 @@ export class Store {
     this.#database = database
     this.#log = log
     this.#salt = salt
-    this.durable = durable
+    this.#durable = durable
     this.#failed = failed
     this.#seal = setTimeout(() => this.#sealLast(), SEAL_MS).unref()
   }
@@ -111,6 +112,14 @@ export class Store {
         'free some space, make it writable, or give lamportd another folder with --state'
       throw new Refusal(ExitCode.cannotCreate, `${reason} (${advice})`)
     }
+  }
+
+  /** What was found at the start, once: it is large, and whoever gets it goes on from there. */
+  takeDurable(): Durable {
+    const durable = this.#durable
+    assert(durable !== undefined, 'what was found is taken once')
+    this.#durable = undefined
+    return durable
   }
 
   /**

@@ -260,7 +260,7 @@ test.serial('without data.mdb, or with an odd lock.mdb, a store begins or goes o
   rmSync(data)
   t.true(existsSync(lock))
   const blank = await opened(folder)
-  t.is(blank.durable.incarnation, 0)
+  t.is(blank.takeDurable().incarnation, 0)
   await blank.close()
 })
 

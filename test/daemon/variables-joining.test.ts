@@ -130,6 +130,7 @@ test.serial('a blank host waits for all others, and says for whom', async t => {
     const { blank } = await three.status()
     return blank !== null && /host-2/.test(blank)
   })
+  await eventually('its log names it too', () => /no vote yet.* host-2/.test(three.log))
   const local = await three.ask(blank => blank.get('speed', { local: true }))
   t.false(local.majority)
   const refused = await t.throwsAsync(

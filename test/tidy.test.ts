@@ -28,6 +28,7 @@ const entries = [
   'src/sim/explore-main.ts',
   'src/client/client.ts',
   'src/examples/demo.ts',
+  'src/examples/library.ts',
 ]
 
 /** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */

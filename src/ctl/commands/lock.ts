@@ -67,7 +67,7 @@ const SPEC: CommandSpec = {
     'connect-wait': {
       type: 'text',
       value: 'SECONDS',
-      describe: 'wait so long for lamportd to be there (cron @reboot)',
+      describe: 'wait so long for lamportd to be there at first (cron @reboot)',
     },
   },
   examples: [
@@ -80,6 +80,8 @@ const SPEC: CommandSpec = {
     "Exit codes: the command's own (128+n if signal n ended it); 1 not acquired; 64 usage; 69 no " +
     'lamportd, or no majority; 75 the lock was lost and the command was stopped; 77 permission; ' +
     '126, 127 command not executable, not found. Like flock, -n and -w say nothing without -v.\n\n' +
+    'If lamportd is restarted while a lock is waited for, it is asked for again, at the end of the ' +
+    'queue, until -w ends (not with -n). A lock that is held is lost with its lamportd.\n\n' +
     'If the lock is lost the command is gone before anyone else can have it. A --grace longer than ' +
     'a quarter of the lease gives that promise up, and so does --on-lost warn: the command then ' +
     'runs on with a stale token, and lamportctl exits 75 at its end.\n\n' +
@@ -110,6 +112,7 @@ class Session {
   readonly #inherited: Inherited
   readonly #notes: Notes
   readonly #signals = new Signals()
+  #wasAway = false
 
   constructor(plan: LockPlan, options: Options, inherited: Inherited, notes: Notes) {
     this.#plan = plan
@@ -146,6 +149,7 @@ class Session {
       command: commandLabel(plan, user),
       signal: this.#signals.interrupted,
       onQueued: position => this.#queued(position),
+      onAway: reason => this.#away(reason),
     })
   }
 
@@ -200,6 +204,12 @@ class Session {
     const { names, isJson } = this.#plan
     if (isJson) this.#notes.json({ event: 'queued', names, position })
     else this.#say(`${names.join(' ')}: ${position} before us`)
+  }
+
+  /** Once: if it comes again, nothing new is to be said. */
+  #away({ message }: LamportError): void {
+    if (!this.#wasAway) this.#say(`${message}; asking again for ${this.#plan.names.join(' ')}`)
+    this.#wasAway = true
   }
 
   #held(lock: Lock, waitedMs: number): void {

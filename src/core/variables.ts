@@ -243,7 +243,7 @@ export class Variables {
 
   /** The recovery has ended: all of this is to be durable before this host has a vote. */
   recover(floor: number): void {
-    this.#registers.raiseFloor(floor)
+    if (this.#rules.registerFloor) this.#registers.raiseFloor(floor)
     for (const [name, { accepted, value, chosen }] of this.#copying.take()) {
       const own = this.#registers.record(name).accepted
       if (compareBallots(accepted, own) > 0) this.#registers.recover(name, accepted, value)

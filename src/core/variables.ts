@@ -252,7 +252,7 @@ export class Variables {
 
   /** The recovery has ended: all of this is to be durable before this host has a vote. */
   recover(floor: number): void {
-    this.#registers.raiseFloor(floor)
+    if (this.#rules.registerFloor) this.#registers.raiseFloor(floor)
     this.#gathered = []
     for (const [name, { accepted, value, isChosen }] of this.#copying.take()) {
       const own = this.#registers.record(name).accepted

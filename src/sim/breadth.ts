@@ -119,8 +119,8 @@ function breadthWorld(
   // One SD card that is much slower than the others.
   const slowHost = swarm.chance(0.2) ? 1 + swarm.below(hostCount) : undefined
   const slowHandshake = swarm.chance(0.3)
-  const slow = variables?.slowDiskMs === undefined ? slowHost : hostCount
-  const slowMs = variables?.slowDiskMs ?? 400
+  const { areAll, syncMsMax } = variables?.slowDisks ?? { areAll: false, syncMsMax: 400 }
+  const slow = variables?.slowDisks === undefined ? slowHost : hostCount
   return new IdealWorld({
     hosts: votes.map((share, i) => ({ id: i + 1, name: `h${i + 1}`, votes: share })),
     timing: BREADTH_TIMING,
@@ -129,7 +129,7 @@ function breadthWorld(
     delayMs: () =>
       0.2 + random.fraction() ** 2 * 8 + (random.chance(0.02) ? random.between(0, 150) : 0),
     handshakeMs: () => random.between(5, slowHandshake ? 300 : 40),
-    syncMs: host => random.between(0.5, host === slow ? slowMs : slowest),
+    syncMs: host => random.between(0.5, areAll || host === slow ? syncMsMax : slowest),
     heartbeatLoss: swarm.chance(0.5) ? 0.1 : 0,
   })
 }

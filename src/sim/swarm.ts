@@ -82,10 +82,13 @@ export function runSeed(options: SeedOptions): SeedResult {
   const trouble = new Trouble(world, { random: random.fork(), untilMs, longMs })
   try {
     if (random.chance(0.2)) beginLate(world, random)
-    if (random.chance(0.2)) slowDown(world, random, random.pick([100, 600]))
+    if (random.chance(0.2)) slowDown(world, [random.pick(world.hosts)], random.pick([100, 600]))
     const load = { random: random.fork(), untilMs, asksMax: ASKS_MAX }
     new RandomLoad(world, clients, drawHabits(random), load)
-    if (drawn?.slowDiskMs !== undefined) slowDown(world, drawn.random, drawn.slowDiskMs)
+    if (drawn?.slowDisks !== undefined) {
+      const { areAll, syncMsMax } = drawn.slowDisks
+      slowDown(world, areAll ? world.hosts : [drawn.random.pick(world.hosts)], syncMsMax)
+    }
     if (drawn !== undefined) simulation.useVariables(drawn)
     world.run(untilMs)
     simulation.finish()
@@ -143,10 +146,9 @@ function drawDisk(random: Random): DiskOptions {
   return { syncMsMin: random.pick([0, 0.5]), syncMsMax: random.pick([0.5, 5, 30]) }
 }
 
-/** One disk that takes its time. */
-function slowDown(world: World, random: Random, syncMsMax: number): void {
-  const disk = world.disk(random.pick(world.hosts))
-  disk.options = { syncMsMin: 1, syncMsMax }
+/** Disks that take their time. */
+function slowDown(world: World, hosts: readonly HostId[], syncMsMax: number): void {
+  for (const host of hosts) world.disk(host).options = { syncMsMin: 1, syncMsMax }
 }
 
 /** One host is not there when the cluster is founded, by an operator who tries until it is. */

@@ -52,8 +52,8 @@ export type VariableHabits = {
 
 export type VariableOptions = {
   readonly habits: VariableHabits
-  /** One host's disk takes up to this to write; locks do not notice, the acceptor must. */
-  readonly slowDiskMs: number | undefined
+  /** Disks that take up to so long to write; locks do not notice, acceptors must. */
+  readonly slowDisks: { readonly syncMsMax: number; readonly areAll: boolean } | undefined
   readonly random: Random
 }
 
@@ -297,5 +297,11 @@ export function drawVariables(random: Random): VariableOptions | undefined {
     creations: random.pick([0, 0.1]),
     paddingMax: random.pick([0, 0, 8000]),
   }
-  return { habits, slowDiskMs: random.pick([undefined, undefined, 500, 500, 4000]), random }
+  const slowDisks = random.pick([
+    undefined,
+    { syncMsMax: 300, areAll: true },
+    { syncMsMax: 500, areAll: false },
+    { syncMsMax: 4000, areAll: false },
+  ])
+  return { habits, slowDisks, random }
 }

@@ -395,4 +395,5 @@ function tally(t: ExecutionContext, share: number): number {
 
 test('some hundred operations with dozens of uncertain ones take little work', t => {
   t.true(tally(t, 0.15) > 50)
+  t.true(tally(t, 0.5) > 130)
 })

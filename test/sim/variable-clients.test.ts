@@ -41,7 +41,7 @@ class FakeWorld implements VariableWorld {
 
   constructor(fault: Fault) {
     this.#fault = fault
-    const options = { habits: HABITS, slowDiskMs: undefined, random: new Random(1) }
+    const options = { habits: HABITS, slowDisks: undefined, random: new Random(1) }
     this.clients = new VariableClients(this, options)
   }
 

@@ -36,7 +36,7 @@ function timerRate(): string {
 }
 
 /** Columns as wide as their widest cell: texts to the left, numbers to the right. */
-function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
@@ -48,7 +48,8 @@ function table(rows: readonly (readonly string[])[]): string {
   return rows.map(row => row.map(pad).join('  ').trimEnd()).join('\n')
 }
 
-function ms(value: number): string {
+/** Milliseconds, in as many digits as mean something. */
+export function ms(value: number): string {
   return value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0)
 }
 

@@ -30,6 +30,7 @@ const entries = [
   'src/client/client.ts',
   'src/examples/demo.ts',
   'src/man/main.ts',
+  'src/examples/library.ts',
 ]
 
 /** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */
@@ -38,8 +39,8 @@ const packages: Record<string, RegExp> = {
   yargs: /^src\/daemon\/options\.ts$/,
   'yargs-parser': /^src\/ctl\/arguments\.ts$/,
   debug: /^src\/daemon\//,
-  lmdb: /^(src\/daemon\/store|test\/daemon\/store\.test)\.ts$/,
   mustache: /^src\/ctl\/variables\/template\.ts$/,
+  lmdb: /^src\/daemon\/store-database\.ts$/,
   yaml: /^src\/(daemon\/config|examples\/site)/,
 }
 
@@ -47,7 +48,7 @@ const packages: Record<string, RegExp> = {
 const LINES_MAX = 400
 const longFiles: Record<string, number> = {
   // All parts of the protocol, wired: what is left when each has a file of its own.
-  'src/core/host.ts': 740,
+  'src/core/host.ts': 755,
   // Lamport's rules and what a change of view does to them: one state, told in one place.
   'src/core/mutex.ts': 480,
   // Whom a host hears, what it wants, and the rounds that bring it about.
@@ -55,7 +56,9 @@ const longFiles: Record<string, number> = {
   // Transport and core, wired: a few lines for each input, effect and question.
   'src/node.ts': 440,
   // What a variable's register hears and says, wired: each part has a file of its own.
-  'src/core/variables.ts': 440,
+  'src/core/variables.ts': 460,
+  // One round after the other on each register: one state, told in one place.
+  'src/core/changes.ts': 410,
   // What can happen in the small world that is explored whole, event by event.
   'src/sim/small-world.ts': 500,
   // Which of several sessions, handshakes and endings counts: one decision in one place.

@@ -112,6 +112,7 @@ const HOLDER: { readonly [K in keyof HolderEntry]-?: Shape<HolderEntry[K]> } = {
   why: optional(isString),
   sinceMs: isNumber,
   unattended: optional(oneOf<true>(true)),
+  ttlMs: optional(isNumber),
   ghostMs: optional(isNumber),
 }
 

@@ -23,9 +23,10 @@ import {
 } from './answers.ts'
 import { Connection } from './connection.ts'
 import { LamportError } from './error.ts'
-import { notified, type Granted } from './granted.ts'
-import { HeldLock, type Lock } from './lock.ts'
+import { Link, type Line } from './link.ts'
+import { HeldLock, lostMeanwhile, type Lock } from './lock.ts'
 import { checkMode, limitOf, modeOf } from './mode.ts'
+import { Pauses } from './pauses.ts'
 import type { Shape } from './shape.ts'
 import type { ListedVariable, PastVersion, Reading, Variable } from './variable.ts'
 import {
@@ -64,7 +65,10 @@ export type LockOptions = {
   readonly mode?: LockMode | undefined
   /** At most so many holders, with mode `count`. */
   readonly count?: number | undefined
-  /** Rejects with `notAcquired` after so long. 0: waits for the answer alone. Absent: for ever. */
+  /**
+   * Rejects after so many milliseconds: with `notAcquired`, or with `unreachable` where lamportd is
+   * away at the end. 0: waits for the answer alone, and is not asked again. Absent: for ever.
+   */
   readonly waitMs?: number | undefined
   /** Withdraws the request; rejects with its reason. */
   readonly signal?: AbortSignal | undefined
@@ -74,6 +78,8 @@ export type LockOptions = {
   readonly user?: string | undefined
   /** Called with how many precede, whenever that changes. */
   readonly onQueued?: ((position: number) => void) | undefined
+  /** Called each time that lamportd stops while it waits, and it will be asked for again. */
+  readonly onAway?: ((reason: LamportError) => void) | undefined
 }
 
 /** What `withLock` gives to the work. */
@@ -84,7 +90,15 @@ export type Held = {
 }
 
 /**
- * Connects to this machine's lamportd.
+ * Connects to this machine's lamportd. Rejects with `unreachable` where it does not run; only the
+ * first connection is that impatient. After a restart of lamportd the client connects again:
+ *
+ * - a `lock` that waits is asked for again, with a new place in the queue, until its `waitMs` ends;
+ * - a lock that is held is lost with its connection: its `lost` is aborted, with `disconnected`;
+ * - a call that has begun rejects with `disconnected`, a change of a variable with `uncertain`;
+ * - a call that is made in between waits for lamportd as long as it would for its answer (10 s; of
+ *   variables `waitMs`), and then rejects with `unreachable`;
+ * - a `watch` goes on.
  *
  * ```ts
  * const client = await connect()
@@ -98,43 +112,33 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   return Client.open(found.path, options.signal)
 }
 
-/** A connection to lamportd and the locks that are held over it. */
+/** A connection to lamportd, or after its restart the next, and the locks that are held over it. */
 export class Client {
-  readonly #connection: Connection
-  readonly #granted: Granted
+  readonly #link: Link
   readonly #watches = new Set<VariableWatch>()
 
-  private constructor(connection: Connection, granted: Granted) {
-    this.#connection = connection
-    this.#granted = granted
+  private constructor(link: Link) {
+    this.#link = link
   }
 
   /** `connect` finds the path. */
   static async open(path: string, signal?: AbortSignal): Promise<Client> {
-    const granted: Granted = { locks: new Map(), queued: new Map() }
-    const output = {
-      notified: (method: string, params: unknown) => notified(granted, method, params),
-      ended: (error: LamportError) => {
-        for (const lock of granted.locks.values()) lock.lose(error)
-        granted.locks.clear()
-      },
-    }
-    return new Client(await Connection.open(path, output, signal), granted)
+    return new Client(await Link.open(path, signal))
   }
 
   /** Path of the control socket. */
   get socket(): string {
-    return this.#connection.path
+    return this.#link.path
   }
 
-  /** The host whose lamportd this is. */
+  /** The host whose lamportd this is, as it said when it was reached last. */
   get host(): { readonly id: number; readonly name: string } {
-    return this.#connection.hello.host
+    return this.#link.hello.host
   }
 
   /** Version of the daemon. */
   get version(): string {
-    return this.#connection.hello.version
+    return this.#link.hello.version
   }
 
   /** Takes a lock, or several at once: all or none, without deadlock. */
@@ -187,32 +191,29 @@ export class Client {
     }
   }
 
-  /** The request `acquire` of the control socket as it is. */
+  /** The request `acquire` of the control socket, asked again where lamportd was restarted. */
   async acquire(
     params: AcquireParams,
-    options: Pick<LockOptions, 'signal' | 'onQueued'> = {},
+    options: Pick<LockOptions, 'signal' | 'onQueued' | 'onAway'> = {},
   ): Promise<Lock> {
-    const { signal, onQueued } = options
-    signal?.throwIfAborted()
-    let lock: HeldLock | undefined
-    const call = this.#connection.request('acquire', params, {
-      take: result => {
-        if (!isAcquireResult(result)) return undefined
-        return (lock = this.#grant(params, result))
-      },
-      timeoutMs: params.waitMs === undefined ? undefined : params.waitMs + ACQUIRE_MARGIN_MS,
-    })
-    if (onQueued !== undefined) this.#granted.queued.set(call.id, onQueued)
-    try {
-      const granted = await orAborted(call.answer, signal)
-      await orAborted(granted.ready, signal)
-      return granted
-    } catch (error) {
-      if (lock !== undefined) void lock.release()
-      else if (signal?.aborted === true || isTimeout(error)) this.#withdraw(call.id)
-      throw error
-    } finally {
-      this.#granted.queued.delete(call.id)
+    const { waitMs } = params
+    const giveUpAt = waitMs === undefined ? Infinity : monotonicNow() + waitMs
+    const pauses = new Pauses()
+    let again = params
+    for (;;) {
+      const line = await this.#link.line(giveUpAt, options.signal)
+      try {
+        return await this.#acquireOnce(line, again, options)
+      } catch (error) {
+        const isOver = waitMs === 0 || monotonicNow() >= giveUpAt
+        if (isOver || !isRestart(error)) throw error
+        options.onAway?.(error)
+      }
+      // One that leaves goes on answering for as long as it has holders.
+      await pauses.next(giveUpAt, options.signal, this.#link.closing)
+      // What it has waited counts; 0 would be another question.
+      const restMs = Math.max(1, giveUpAt - monotonicNow())
+      if (waitMs !== undefined) again = { ...params, waitMs: restMs }
     }
   }
 
@@ -222,7 +223,7 @@ export class Client {
    * where none is heard in time; with `local` it never waits for others.
    */
   get(name: string, options: GetOptions = {}): Promise<Reading> {
-    return getVariable(this.#connection, name, options)
+    return getVariable(this.#link, name, options)
   }
 
   /**
@@ -232,22 +233,22 @@ export class Client {
    * `limit` where there is no room, and `uncertain` where it may still take effect (`error.seen`).
    */
   set(name: string, value: string | Uint8Array, options: SetOptions = {}): Promise<Variable> {
-    return setVariable(this.#connection, name, value, options)
+    return setVariable(this.#link, name, value, options)
   }
 
   /** Takes a variable's value away; its version rises. Rejects as `set` does. */
   unset(name: string, options: UnsetOptions = {}): Promise<Variable> {
-    return unsetVariable(this.#connection, name, options)
+    return unsetVariable(this.#link, name, options)
   }
 
   /** What is set, as this host knows it, by name; asked for in pages, as it is taken. */
   vars(prefix = '', options: VarsOptions = {}): AsyncGenerator<ListedVariable, void, undefined> {
-    return listVariables(this.#connection, prefix, options)
+    return listVariables(this.#link, prefix, options)
   }
 
   /** Past versions of a variable, the newest first, as many as this host keeps. */
   history(name: string): Promise<readonly PastVersion[]> {
-    return readHistory(this.#connection, name)
+    return readHistory(this.#link, name)
   }
 
   /**
@@ -290,47 +291,67 @@ export class Client {
     return this.#ask('metrics', {}, isMetricsResult)
   }
 
-  /** Ends the connection and all watches: whatever it held is let go. */
+  /**
+   * Ends the connection and all watches, for good: whatever it held is let go, whatever waits rejects
+   * with `closed`, and so does every call from now on. Never rejects.
+   */
   async close(): Promise<void> {
     const watches = [...this.#watches].map(watch => watch.return())
-    await Promise.all([this.#connection.close(), ...watches])
+    await Promise.all([this.#link.close(), ...watches])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  #grant(params: AcquireParams, grant: AcquireResult): HeldLock {
+  async #acquireOnce(
+    line: Line,
+    params: AcquireParams,
+    { signal, onQueued }: Pick<LockOptions, 'signal' | 'onQueued'>,
+  ): Promise<Lock> {
+    signal?.throwIfAborted()
+    const { connection, granted } = line
+    let lock: HeldLock | undefined
+    const call = connection.request('acquire', params, {
+      take: result => {
+        if (!isAcquireResult(result)) return undefined
+        return (lock = this.#grant(line, params, result))
+      },
+      timeoutMs: params.waitMs === undefined ? undefined : params.waitMs + ACQUIRE_MARGIN_MS,
+    })
+    if (onQueued !== undefined) granted.queued.set(call.id, onQueued)
+    try {
+      const answer = await orAborted(call.answer, signal)
+      await orAborted(answer.ready, signal)
+      return answer
+    } catch (error) {
+      if (lock !== undefined) void lock.release()
+      else if (signal?.aborted === true || isTimeout(error)) withdraw(connection, call.id)
+      throw error
+    } finally {
+      granted.queued.delete(call.id)
+    }
+  }
+
+  #grant({ connection, granted }: Line, params: AcquireParams, grant: AcquireResult): HeldLock {
     const owner = {
-      release: (lock: HeldLock) => this.#release(lock),
+      release: async ({ token }: HeldLock): Promise<void> => {
+        granted.locks.delete(token)
+        // Refused: it is not ours any more. Unanswered: nobody holds the end of the line.
+        await ask(connection, 'release', { token }, isAnswer).catch(() => undefined)
+      },
       anchor: (token: number) => this.#anchor(token),
     }
     const lock = new HeldLock(owner, params.names, modeOf(params.limit), grant, monotonicNow())
-    this.#granted.locks.set(grant.token, lock)
+    granted.locks.set(grant.token, lock)
     return lock
-  }
-
-  /** A grant that is under way now is released by the cancel that follows it. */
-  #withdraw(id: RequestId): void {
-    this.#connection.forget(id)
-    this.#ask('cancel', { id }, isCancelResult).catch(() => undefined)
-  }
-
-  async #release(lock: HeldLock): Promise<void> {
-    this.#granted.locks.delete(lock.token)
-    // Refused: it is not ours any more. Unanswered: nobody holds the end of the line.
-    await this.#ask('release', { token: lock.token }, isAnswer).catch(() => undefined)
   }
 
   async #anchor(token: number): Promise<Socket> {
     const output = { notified: () => undefined, ended: () => undefined }
-    const connection = await Connection.open(this.#connection.path, output)
+    const connection = await Connection.open(this.#link.path, output)
     try {
-      await connection.request(
-        'anchor',
-        { token },
-        { take: result => result, timeoutMs: ANSWER_MS },
-      ).answer
+      await ask(connection, 'anchor', { token }, isAnswer)
     } catch (error) {
       await connection.close()
       throw error
@@ -339,9 +360,34 @@ export class Client {
   }
 
   #ask<T>(method: string, params: unknown, shape: Shape<T>): Promise<T> {
-    const take = (result: unknown): T | undefined => (shape(result) ? result : undefined)
-    return this.#connection.request(method, params, { take, timeoutMs: ANSWER_MS }).answer
+    return this.#link.call(method, params, takeAs(shape), { timeoutMs: ANSWER_MS })
   }
+}
+
+/** On this connection or not at all: what it is about belongs to it. */
+function ask<T>(
+  connection: Connection,
+  method: string,
+  params: unknown,
+  shape: Shape<T>,
+): Promise<T> {
+  return connection.request(method, params, { take: takeAs(shape), timeoutMs: ANSWER_MS }).answer
+}
+
+/** A grant that is under way now is released by the cancel that follows it. */
+function withdraw(connection: Connection, id: RequestId): void {
+  connection.forget(id)
+  ask(connection, 'cancel', { id }, isCancelResult).catch(() => undefined)
+}
+
+function takeAs<T>(shape: Shape<T>): (result: unknown) => T | undefined {
+  return result => (shape(result) ? result : undefined)
+}
+
+/** It stopped, or is about to: whoever waited has nothing there any more, and may come again. */
+function isRestart(error: unknown): error is LamportError {
+  if (!(error instanceof LamportError)) return false
+  return error.code === 'disconnected' || error.code === 'leaving'
 }
 
 function isTimeout(error: unknown): boolean {
@@ -350,11 +396,4 @@ function isTimeout(error: unknown): boolean {
 
 function isAnswer(value: unknown): value is unknown {
   return value !== undefined
-}
-
-function lostMeanwhile(lock: Lock): LamportError {
-  const reason: unknown = lock.lost.reason
-  if (reason instanceof LamportError) return reason
-  const what = `the lock ${lock.names.join(' ')} ran out while its work went on`
-  return new LamportError('expired', `${what} (leave the event loop time to breathe)`)
 }

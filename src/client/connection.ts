@@ -3,7 +3,7 @@ import { encodeLine, LineReader, type Line } from '../control/framing.ts'
 import { PROTOCOL_VERSION, type HelloParams, type RequestId } from '../control/protocol.ts'
 import { assert, unreachable } from '../lib/assert.ts'
 import { isHello, parseLine } from './answers.ts'
-import { answered, closed, LamportError } from './error.ts'
+import { answered, closed, LamportError, silent } from './error.ts'
 
 /** A daemon says hello at once; one that does not is stopped, or is no lamportd. */
 const HELLO_MS = 5000
@@ -276,9 +276,4 @@ function running(code: string | undefined): string {
   const reason =
     code === undefined || code === 'ENOENT' || code === 'ECONNREFUSED' ? '' : `${code}; `
   return `${reason}is it running? systemctl status lamportd`
-}
-
-function silent(path: string): LamportError {
-  const message = `no answer from lamportd at ${path} (is it running? systemctl status lamportd)`
-  return new LamportError('unreachable', message)
 }

@@ -60,6 +60,12 @@ export function closed(): LamportError {
   return new LamportError('closed', 'the connection to lamportd was closed by this program')
 }
 
+/** Nobody says hello. */
+export function silent(path: string): LamportError {
+  const message = `no answer from lamportd at ${path} (is it running? systemctl status lamportd)`
+  return new LamportError('unreachable', message)
+}
+
 /** An error that the daemon answered. */
 export function answered(error: ErrorObject): LamportError {
   return new LamportError(answerCode(error.code), error.message, error.data)

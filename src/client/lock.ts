@@ -160,3 +160,11 @@ function expired(names: readonly string[]): LamportError {
   const what = `the lock ${names.join(' ')} was not renewed in time`
   return new LamportError('expired', `${what} (lamportd or this process was held up, or cut off)`)
 }
+
+/** Why work that was done under a lock may have met with others. */
+export function lostMeanwhile(lock: Lock): LamportError {
+  const reason: unknown = lock.lost.reason
+  if (reason instanceof LamportError) return reason
+  const what = `the lock ${lock.names.join(' ')} ran out while its work went on`
+  return new LamportError('expired', `${what} (leave the event loop time to breathe)`)
+}

@@ -8,7 +8,6 @@ import type {
   VarsParams,
 } from '../control/protocol.ts'
 import { checkValue, encodeValue } from '../control/values.ts'
-import { orAborted } from './abort.ts'
 import {
   isGetResult,
   isHistoryResult,
@@ -17,8 +16,8 @@ import {
   isVarsResult,
   isVersionDiffersData,
 } from './answers.ts'
-import type { Connection } from './connection.ts'
 import { LamportError } from './error.ts'
+import type { Limits, Link } from './link.ts'
 import type { Shape } from './shape.ts'
 import { toListed, toPast, toVariable } from './variable.ts'
 import type { ListedVariable, PastVersion, Reading, Variable } from './variable.ts'
@@ -61,21 +60,21 @@ export type VarsOptions = {
 
 /** `Client.get`. */
 export async function getVariable(
-  connection: Connection,
+  link: Link,
   name: string,
   { local, waitMs, signal }: GetOptions,
 ): Promise<Reading> {
   refuse(checkName(name) ?? checkWait(waitMs))
   const params = { name, ...given({ local, waitMs }) }
-  const timeoutMs = local === true ? ANSWER_MS : (waitMs ?? WAIT_MS) + MARGIN_MS
-  const result = await call(connection, 'get', params, isGetResult, { timeoutMs, signal })
+  const limits = local === true ? { timeoutMs: ANSWER_MS } : limitsOf(waitMs)
+  const result = await call(link, 'get', params, isGetResult, { ...limits, signal })
   const { majority } = result
   return { ...toVariable(result), ...(majority === undefined ? {} : { majority }) }
 }
 
 /** `Client.set`. */
 export async function setVariable(
-  connection: Connection,
+  link: Link,
   name: string,
   value: string | Uint8Array,
   { ifVersion, create, waitMs, signal }: SetOptions,
@@ -86,23 +85,23 @@ export async function setVariable(
   }
   const field = typeof value === 'string' ? value : encodeValue(value)
   const params: SetParams = { name, value: field, ...given({ ifVersion, create, waitMs }) }
-  return change(connection, 'set', params, signal)
+  return change(link, 'set', params, signal)
 }
 
 /** `Client.unset`. */
 export async function unsetVariable(
-  connection: Connection,
+  link: Link,
   name: string,
   { ifVersion, waitMs, signal }: UnsetOptions,
 ): Promise<Variable> {
   refuse(checkName(name) ?? checkChange({ ifVersion, waitMs }))
   const params: UnsetParams = { name, ...given({ ifVersion, waitMs }) }
-  return change(connection, 'unset', params, signal)
+  return change(link, 'unset', params, signal)
 }
 
 /** `Client.vars`. */
 export async function* listVariables(
-  connection: Connection,
+  link: Link,
   prefix: string,
   { values, signal }: VarsOptions,
 ): AsyncGenerator<ListedVariable, void, undefined> {
@@ -111,39 +110,32 @@ export async function* listVariables(
   while (after !== null) {
     const params: VarsParams = { prefix, ...given({ values }), ...(after === '' ? {} : { after }) }
     const options = { timeoutMs: ANSWER_MS, signal }
-    const page = await call(connection, 'vars', params, isVarsResult, options)
+    const page = await call(link, 'vars', params, isVarsResult, options)
     for (const entry of page.variables) yield toListed(entry)
     after = page.next
   }
 }
 
 /** `Client.history`. */
-export async function readHistory(
-  connection: Connection,
-  name: string,
-): Promise<readonly PastVersion[]> {
+export async function readHistory(link: Link, name: string): Promise<readonly PastVersion[]> {
   refuse(checkName(name))
   const params: HistoryParams = { name }
   const options = { timeoutMs: ANSWER_MS }
-  return (await call(connection, 'history', params, isHistoryResult, options)).map(toPast)
+  return (await call(link, 'history', params, isHistoryResult, options)).map(toPast)
 }
 
 async function change(
-  connection: Connection,
+  link: Link,
   method: 'set' | 'unset',
   params: SetParams | UnsetParams,
   signal: AbortSignal | undefined,
 ): Promise<Variable> {
-  const timeoutMs = (params.waitMs ?? WAIT_MS) + MARGIN_MS
-  const wasOpen = connection.isOpen
+  const limits = { ...limitsOf(params.waitMs), signal }
   try {
-    const entry = await call<VariableEntry>(connection, method, params, isVariableEntry, {
-      timeoutMs,
-      signal,
-    })
+    const entry = await call<VariableEntry>(link, method, params, isVariableEntry, limits)
     return toVariable(entry)
   } catch (error) {
-    throw error instanceof LamportError && wasOpen ? explain(error, params.name) : error
+    throw error instanceof LamportError ? explain(error, params.name) : error
   }
 }
 
@@ -164,21 +156,20 @@ function explain(error: LamportError, name: string): LamportError {
   return error
 }
 
+/** What waits for a majority waits first, and as long, for a lamportd that is away. */
+function limitsOf(waitMs: number = WAIT_MS): Limits {
+  return { timeoutMs: waitMs + MARGIN_MS, connectMs: waitMs }
+}
+
 async function call<T>(
-  connection: Connection,
+  link: Link,
   method: string,
   params: unknown,
   shape: Shape<T>,
-  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  limits: Limits,
 ): Promise<T> {
-  signal?.throwIfAborted()
   const take = (result: unknown): T | undefined => (shape(result) ? result : undefined)
-  const { id, answer } = connection.request(method, params, { take, timeoutMs })
-  try {
-    return await orAborted(answer, signal)
-  } finally {
-    if (signal?.aborted === true) connection.forget(id)
-  }
+  return link.call(method, params, take, limits)
 }
 
 function refuse(problem: string | undefined): void {

@@ -9,6 +9,9 @@ export const LINE_BYTES_MAX: number = 1024 * 1024
 export const NAMES_MAX = 64
 export const NAME_BYTES_MAX = 255
 
+/** A lock without a connection lasts at most a week. */
+export const TTL_MS_MAX: number = 7 * 86_400_000
+
 /** `pid`, `user`, `command` and `why` together, in bytes. */
 export const INFO_BYTES_MAX = 512
 
@@ -66,6 +69,13 @@ export type AcquireParams = {
   readonly command?: string
   readonly pid?: number
   readonly user?: string
+  /**
+   * The lock belongs to this host, and not to the connection: nobody is told of its lease or its
+   * loss. It ends after `ttlMs` of the monotonic clock, with `release`, when the process `pid` is
+   * gone (of this machine, as lamportd sees it; looked for once a second), or as any other lock
+   * does. Until it is granted, the request is the connection's.
+   */
+  readonly detached?: { readonly ttlMs: number; readonly pid?: number }
 }
 
 /**
@@ -78,7 +88,18 @@ export type AcquireResult = {
   readonly leaseMs: number | null
 }
 
-export type ReleaseParams = { readonly token: number }
+/**
+ * By `token`, a lock of this connection, or a detached one; by `name`, a detached one: whoever may
+ * use this socket may release those. With `force`, on the administrator's socket, any lock of a
+ * client of this host: its holder is told that it is lost, and another may enter at once.
+ */
+export type ReleaseParams =
+  | { readonly token: number; readonly force?: boolean }
+  | { readonly name: string; readonly force?: boolean }
+/** Of a lock of the connection itself there is nothing to tell. */
+export type ReleaseResult = { readonly token?: number; readonly names?: readonly string[] }
+/** `data` of the error `notHeld` where a detached lock had been lost before it was released. */
+export type LostBeforeData = { readonly lost: string }
 /** On a second connection: it holds the lock too, and nothing is written to it after the answer. */
 export type AnchorParams = { readonly token: number }
 /** `id`: that of the `acquire` on the same connection. */
@@ -117,6 +138,8 @@ export type HolderEntry = {
   readonly sinceMs: number
   /** Known only of the asked host's own clients: the client is gone, its child still runs. */
   readonly unattended?: true
+  /** Likewise: it is detached, and ends after so long. */
+  readonly ttlMs?: number
   /** Its host was excluded while it may have held the lock: it counts for so long. */
   readonly ghostMs?: number
 }

@@ -85,6 +85,9 @@ const ROUND_MAX: Duration = milliseconds(500)
 /** Rounds that fail make the pause before the next up to this power of two longer. */
 const FAILURES_MAX = 6
 
+/** However long a round takes: its client waits, and whoever outbid it has done by then. */
+const PAUSE_MAX: Duration = milliseconds(1000)
+
 /** Registers that this host can change in one round trip. */
 const LEADS_MAX = 10_000
 
@@ -346,7 +349,8 @@ export class Changes {
     }
     line.failures = Math.min(line.failures + 1, FAILURES_MAX)
     // At random, and longer each time, or two proposers outbid each other for ever.
-    this.#pause(now, line, scaled(this.#roundTime, this.#random.fraction() * 2 ** line.failures))
+    const pause = scaled(this.#roundTime, this.#random.fraction() * 2 ** line.failures)
+    this.#pause(now, line, milliseconds(Math.min(pause, PAUSE_MAX)))
   }
 
   #pause(now: Instant, line: Line, pause: Duration): void {

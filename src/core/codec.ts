@@ -179,6 +179,8 @@ function parseFields(
     case 'values':
     case 'fetch':
     case 'records':
+    case 'copy':
+    case 'copies':
       return parseCatchUpFields(type, time, fields)
     default:
       return unreachable(type)

@@ -55,3 +55,6 @@ export class Departure {
     }
   }
 }
+
+/** Why whoever holds a lock of a host that leaves has lost it. */
+export const LEAVING = { cause: 'leaving', reason: 'this host is leaving' } as const

@@ -25,7 +25,7 @@ import type {
   TraceEvent,
   WhyStatus,
 } from './command.ts'
-import { Departure } from './departure.ts'
+import { Departure, LEAVING } from './departure.ts'
 import { EarlyMessages } from './early.ts'
 import { canonical } from './fingerprint.ts'
 import { Founding, type ReadyRecord } from './founding.ts'
@@ -35,6 +35,7 @@ import { Lease } from './lease.ts'
 import { Journal } from './journal.ts'
 import { Membership } from './membership.ts'
 import {
+  isCopyMessage,
   isVariableMessage,
   type CatchUpMessage,
   type LockRequest,
@@ -68,6 +69,7 @@ import { Tally } from './tally.ts'
 import type { PastVersion, Variable } from './variable.ts'
 import { Variables } from './variables.ts'
 import { describeView, includes, Votes, type View } from './view.ts'
+import { Waiting } from './waiting.ts'
 
 export type HostConfig = {
   readonly self: HostId
@@ -117,6 +119,7 @@ export class Host {
   readonly #mutex: Mutex
   readonly #membership: Membership
   readonly #founding: Founding
+  readonly #waiting = new Waiting()
   readonly #claims: Claims
   readonly #variables: Variables
   readonly #journal: Journal
@@ -208,6 +211,7 @@ export class Host {
     this.#begin(now)
     if (this.isAwake) {
       this.#founding.tick(now)
+      this.#tellWaiting(now)
       if (this.#isActive) this.#membership.tick(now)
     }
     this.#variables.tick(now)
@@ -326,8 +330,7 @@ export class Host {
       this.#variables.leave()
       this.#departure = this.#depart(now)
       for (const token of this.#mutex.held()) {
-        const reason = 'this host is leaving'
-        this.#output.event({ type: 'lost', token, cause: 'leaving', reason })
+        this.#output.event({ type: 'lost', token, ...LEAVING })
       }
     }
     this.#finish()
@@ -457,17 +460,27 @@ export class Host {
   #makeVariables(durable: Durable, random: Random, rules: Rules): Variables {
     const { self } = this.#config
     const start = this.#now
-    return new Variables(self, this.#votes, this.#clock, random, rules, durable, start, {
-      send: (to, message, isResting) => {
-        const rests = isResting ? this.#journal.appended : 0
-        this.#post.send(to, message, rests, this.#incarnation)
+    const others = this.#config.hosts.map(({ id }) => id).filter(id => id !== self)
+    return new Variables(
+      { self, others },
+      this.#votes,
+      this.#clock,
+      random,
+      rules,
+      durable,
+      start,
+      {
+        send: (to, message, isResting) => {
+          const rests = isResting ? this.#journal.appended : 0
+          this.#post.send(to, message, rests, this.#incarnation)
+        },
+        append: entries => this.#journal.append(entries),
+        respond: (id, response) => this.#respond(id, response),
+        changed: variable => this.#output.event({ type: 'change', variable }),
+        reachable: () => this.#voters(),
+        explain: now => explainNoMajority(this.#picture(now)),
       },
-      append: entries => this.#journal.append(entries),
-      respond: (id, response) => this.#respond(id, response),
-      changed: variable => this.#output.event({ type: 'change', variable }),
-      reachable: () => this.#voters(),
-      explain: now => explainNoMajority(this.#picture(now)),
-    })
+    )
   }
 
   /**
@@ -480,6 +493,13 @@ export class Host {
     const heard = [...this.#membership.hearing.heard(this.#now).keys()]
     const voters = heard.filter(host => sessions.has(host) && !this.#output.isCongested(host))
     return [this.#config.self, ...voters]
+  }
+
+  #tellWaiting(now: Instant): void {
+    const text = this.#founding.waitsFor(host => this.#name(host))
+    const notice = this.#waiting.notice(now, text)
+    if (notice !== undefined)
+      this.#log('warning', `this host has no vote yet: it waits for ${notice}`)
   }
 
   /** Not blank, and not between two lives. */
@@ -542,7 +562,7 @@ export class Host {
   }
 
   #dispatchVariable(from: HostId, message: VariableMessage | CatchUpMessage): void {
-    if (message.type === 'fetch' || message.type === 'records') {
+    if (isCopyMessage(message)) {
       // Also to and from a host that is about to recover.
       this.#variables.copy(from, message)
       this.#founding.copied()

@@ -21,6 +21,8 @@ export class Known {
   readonly #buckets = new Array<number>(BUCKETS).fill(0)
   /** Past values while they last, of the variable that lost one first first. */
   readonly #past = new Map<string, PastValue[]>()
+  /** Of all buckets, each mixed with its number, but for what they have in common when empty. */
+  #digest = 0
   #pastBytes = 0
   #count = 0
   #bytes = 0
@@ -47,9 +49,9 @@ export class Known {
     return this.#buckets
   }
 
-  /** Differs, in all likelihood, where two hosts do not know the same. */
+  /** Differs, in all likelihood, where two hosts do not know the same. Every heartbeat asks for it. */
   get digest(): number {
-    return this.#buckets.reduce((digest, bucket, at) => (digest ^ mixed(bucket + at)) >>> 0, 0)
+    return this.#digest
   }
 
   value(name: string): VariableValue | undefined {
@@ -95,7 +97,9 @@ export class Known {
     const bucket = hash % BUCKETS
     const digest = this.#buckets[bucket] ?? 0
     const old = before === undefined ? 0 : mixed(hash ^ mixed(before.version))
-    this.#buckets[bucket] = (digest ^ old ^ mixed(hash ^ mixed(value.version))) >>> 0
+    const next = (digest ^ old ^ mixed(hash ^ mixed(value.version))) >>> 0
+    this.#buckets[bucket] = next
+    this.#digest = (this.#digest ^ mixed(digest + bucket) ^ mixed(next + bucket)) >>> 0
     if (before === undefined) (this.#names[bucket] ??= new Set()).add(name)
     if (before?.bytes !== undefined) this.#count -= 1
     if (value.bytes !== undefined) this.#count += 1

@@ -160,12 +160,11 @@ export type VariableMessage =
       readonly value: VariableValue | 'known' | undefined
     })
 
-/** What one register holds, for a host that recovers. */
+/** What one register has accepted, for a host that recovers. */
 export type CopiedRecord = {
   readonly name: string
   readonly accepted: Ballot
-  readonly value: VariableValue | undefined
-  /** The sender knows that the value was chosen. */
+  /** The sender knows that what it accepted was chosen. */
   readonly isChosen: boolean
 }
 
@@ -193,6 +192,14 @@ export type CatchUpMessage =
       readonly floor: number
       readonly index: number
       readonly records: readonly CopiedRecord[]
+    })
+  /** From a host that recovers: the values of these, as they were at that floor. */
+  | (Timed & { readonly type: 'copy'; readonly floor: number; readonly names: readonly string[] })
+  | (Timed & {
+      readonly type: 'copies'
+      readonly floor: number
+      readonly entries: readonly { readonly name: string; readonly value: VariableValue }[]
+      readonly last: boolean
     })
 
 export type Message =
@@ -229,6 +236,8 @@ export const MESSAGE_TYPES: readonly MessageType[] = [
   'values',
   'fetch',
   'records',
+  'copy',
+  'copies',
 ]
 
 export const CHANNELS = [0, 1, 2, 3] as const
@@ -258,6 +267,15 @@ export function isVariableMessage(message: Message): message is VariableMessage 
 export function isCatchUpMessage(message: Message): message is CatchUpMessage {
   return channelOf(message) === 3
 }
+
+/** Also to and from a host that has no vote yet. */
+export function isCopyMessage(
+  message: Message,
+): message is Extract<CatchUpMessage, { readonly type: (typeof COPY_TYPES)[number] }> {
+  return COPY_TYPES.some(type => type === message.type)
+}
+
+const COPY_TYPES = ['fetch', 'records', 'copy', 'copies'] as const
 
 const FIRST_REGISTER = MESSAGE_TYPES.indexOf('prepare')
 const FIRST_VARIABLE = MESSAGE_TYPES.indexOf('variable-prepare')

@@ -37,7 +37,7 @@ export type Rules = {
   readonly registerDurable: boolean
   /** A host that tries again looks first whether its operation is contained in the value. */
   readonly registerApplied: boolean
-  /** Whoever a blank host recovers from refuses all ballots that its old life may know of. */
+  /** After a recovery, no host takes a ballot that the old life may have promised to refuse. */
   readonly registerFloor: boolean
 }
 

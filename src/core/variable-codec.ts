@@ -20,14 +20,15 @@ export function encodeRecord({
   return encode([ballotFields(promised), ballotFields(accepted), valueFields(value)])
 }
 
+/** The value shares the memory of the record, which nobody may change. */
 export function decodeRecord(bytes: Uint8Array): AcceptorRecord<VariableValue> | undefined {
   const list = decode(bytes)
   if (!Array.isArray(list)) return undefined
   const [first, second, third] = list as unknown[]
   const [promised, accepted] = [parseBallot(first), parseBallot(second)]
-  const parsed = parseOptionalValue(third)
-  if (promised === undefined || accepted === undefined || parsed === undefined) return undefined
-  return { promised, accepted, value: parsed.value }
+  const value = third === null ? undefined : parseValue(third, shared)
+  if (promised === undefined || accepted === undefined) return undefined
+  return third !== null && value === undefined ? undefined : { promised, accepted, value }
 }
 
 export function encodeBallot(ballot: Ballot): Uint8Array {
@@ -43,10 +44,11 @@ export function encodeChosen(chosen: VariableValue | VersionName): Uint8Array {
   return encode('applied' in chosen ? valueFields(chosen) : versionFields(chosen))
 }
 
+/** Likewise. */
 export function decodeChosen(bytes: Uint8Array): VariableValue | VersionName | undefined {
   const list = decode(bytes)
   if (!Array.isArray(list)) return undefined
-  return list.length === VERSION_FIELDS ? parseVersion(list) : parseValue(list)
+  return list.length === VERSION_FIELDS ? parseVersion(list) : parseValue(list, shared)
 }
 
 export function variableFields(message: VariableMessage): readonly unknown[] {
@@ -159,6 +161,12 @@ export function catchUpFields(message: CatchUpMessage): readonly unknown[] {
       const { floor, index, records } = message
       return [floor, index, records.map(recordFields)]
     }
+    case 'copy':
+      return [message.floor, message.names]
+    case 'copies': {
+      const { floor, entries, last } = message
+      return [floor, entries.map(({ name, value }) => [name, valueFields(value)]), last]
+    }
     default:
       return unreachable(message)
   }
@@ -196,6 +204,15 @@ export function parseCatchUpFields(
       if (!isTime(first) || !isTime(second) || records === undefined) return undefined
       return { type, time, floor: first, index: second, records }
     }
+    case 'copy': {
+      const names = parseList(second, item => (isName(item) ? item : undefined))
+      return isTime(first) && names !== undefined ? { type, time, floor: first, names } : undefined
+    }
+    case 'copies': {
+      const entries = parseList(second, parseEntry)
+      if (!isTime(first) || entries === undefined || typeof third !== 'boolean') return undefined
+      return { type, time, floor: first, entries, last: third }
+    }
     default:
       return unreachable(type)
   }
@@ -216,8 +233,11 @@ function parseOptionalValue(
   return parsed && { value: parsed }
 }
 
-/** Bytes are copied: those of a message share the memory of a datagram. */
-function parseValue(value: unknown): VariableValue | undefined {
+/** @param keep what is to be kept of bytes; those of a message share the memory of a datagram */
+function parseValue(
+  value: unknown,
+  keep: (bytes: Uint8Array) => Uint8Array = copied,
+): VariableValue | undefined {
   if (!Array.isArray(value) || value.length !== VALUE_FIELDS) return undefined
   const [bytes, operations, past] = value.slice(VERSION_FIELDS) as unknown[]
   const name = parseVersion(value.slice(0, VERSION_FIELDS))
@@ -226,11 +246,19 @@ function parseValue(value: unknown): VariableValue | undefined {
   if (bytes !== null && !(bytes instanceof Uint8Array)) return undefined
   if (bytes !== null && bytes.length > VALUE_BYTES_MAX) return undefined
   return {
-    bytes: bytes === null ? undefined : new Uint8Array(bytes),
+    bytes: bytes === null ? undefined : keep(bytes),
     ...name,
     applied,
-    past: past.length === 0 ? NOTHING : new Uint8Array(past),
+    past: past.length === 0 ? NOTHING : keep(past),
   }
+}
+
+function copied(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes)
+}
+
+function shared(bytes: Uint8Array): Uint8Array {
+  return bytes
 }
 
 const NOTHING = new Uint8Array()
@@ -275,17 +303,14 @@ function parseEntry(value: unknown): { name: string; value: VariableValue } | un
   return isName(name) && parsed !== undefined ? { name, value: parsed } : undefined
 }
 
-function recordFields({ name, accepted, value, isChosen }: CopiedRecord): readonly unknown[] {
-  return [name, ballotFields(accepted), valueFields(value), isChosen]
+function recordFields({ name, accepted, isChosen }: CopiedRecord): readonly unknown[] {
+  return [name, ballotFields(accepted), isChosen]
 }
 
 function parseCopied(fields: unknown): CopiedRecord | undefined {
   if (!Array.isArray(fields)) return undefined
-  const [name, ballot, value, isChosen] = fields as unknown[]
+  const [name, ballot, isChosen] = fields as unknown[]
   const accepted = parseBallot(ballot)
-  const parsed = parseOptionalValue(value)
-  if (!isName(name) || accepted === undefined || parsed === undefined) return undefined
-  return typeof isChosen === 'boolean'
-    ? { name, accepted, value: parsed.value, isChosen }
-    : undefined
+  if (!isName(name) || accepted === undefined) return undefined
+  return typeof isChosen === 'boolean' ? { name, accepted, isChosen } : undefined
 }

@@ -5,10 +5,10 @@ import { CatchUp } from './catch-up.ts'
 import { Changes } from './changes.ts'
 import type { HostId, LamportClock } from './clock.ts'
 import type { Command, CommandId, Response, StoreEntry } from './command.ts'
-import { Copying, Snapshots } from './copying.ts'
+import { Copying, Snapshots, type CopyMessage, type FullRecord } from './copying.ts'
 import type { Known } from './known.ts'
 import { Learning } from './learning.ts'
-import type { CatchUpMessage, CopiedRecord, VariableMessage } from './message.ts'
+import type { CatchUpMessage, VariableMessage } from './message.ts'
 import type { Operation } from './operation.ts'
 import { Reads, type Wish } from './reads.ts'
 import { compareBallots } from './register.ts'
@@ -66,12 +66,14 @@ export class Variables {
   readonly #catchUp: CatchUp
   readonly #snapshots: Snapshots
   readonly #copying: Copying
+  /** What a recovery writes, while it is at it. */
+  #gathered: StoreEntry[] | undefined
   #isComplete = false
   #isLeaving = false
   #now: Instant
 
   constructor(
-    self: HostId,
+    { self, others }: { readonly self: HostId; readonly others: readonly HostId[] },
     votes: Votes,
     clock: LamportClock,
     random: Random,
@@ -95,10 +97,10 @@ export class Variables {
     })
     this.#known = this.#learning.known
     this.#registers = new Registers(durable.registers, durable.floor, {
-      promised: (name, ballot) => output.append([promisedEntry(name, ballot)]),
+      promised: (name, ballot) => this.#append([promisedEntry(name, ballot)]),
       accepted: (name, record) =>
-        output.append([acceptedEntry(name, record), ...this.#learning.noteBeside(name)]),
-      floor: counter => output.append([floorEntry(counter)]),
+        this.#append([acceptedEntry(name, record), ...this.#learning.noteBeside(name)]),
+      floor: counter => this.#append([floorEntry(counter)]),
     })
     const reachable = (): readonly HostId[] => output.reachable()
     const isQuorum = (hosts: Iterable<HostId>): boolean => this.#isQuorum(hosts)
@@ -125,9 +127,9 @@ export class Variables {
       accepted: name => this.#registers.record(name).value,
       learn: (name, value) => this.#learning.learn(this.#now, name, value),
     })
-    const send = (to: HostId, message: CatchUpMessage): void => output.send([to], message, true)
+    const send = (to: HostId, message: CopyMessage): void => output.send([to], message, true)
     this.#snapshots = new Snapshots(clock, send)
-    this.#copying = new Copying(clock, send)
+    this.#copying = new Copying(others, clock, send)
     for (const [name, { value }] of durable.registers) this.#learning.accepted(start, name, value)
   }
 
@@ -214,6 +216,8 @@ export class Variables {
         return
       case 'fetch':
       case 'records':
+      case 'copy':
+      case 'copies':
         this.copy(from, message)
         return
       default:
@@ -222,12 +226,17 @@ export class Variables {
   }
 
   /** What hosts that recover say, and hear: one without a vote as well. */
-  copy(
-    from: HostId,
-    message: Extract<CatchUpMessage, { readonly type: 'fetch' | 'records' }>,
-  ): void {
-    if (message.type === 'fetch') this.#snapshots.fetch(from, message.floor, message.index)
-    else this.#copying.receive(from, message)
+  copy(from: HostId, message: CopyMessage): void {
+    switch (message.type) {
+      case 'fetch':
+        this.#snapshots.list(from, message.floor, message.index)
+        return
+      case 'copy':
+        this.#snapshots.give(from, message.floor, message.names)
+        return
+      default:
+        this.#copying.receive(from, message)
+    }
   }
 
   /** Refuses every ballot below this, of every register; how many records `host` may now fetch. */
@@ -243,13 +252,16 @@ export class Variables {
 
   /** The recovery has ended: all of this is to be durable before this host has a vote. */
   recover(floor: number): void {
-    this.#registers.raiseFloor(floor)
-    for (const [name, { accepted, value, chosen }] of this.#copying.take()) {
+    if (this.#rules.registerFloor) this.#registers.raiseFloor(floor)
+    this.#gathered = []
+    for (const [name, { accepted, value, isChosen }] of this.#copying.take()) {
       const own = this.#registers.record(name).accepted
       if (compareBallots(accepted, own) > 0) this.#registers.recover(name, accepted, value)
-      if (chosen !== undefined) this.#learning.learn(this.#now, name, chosen)
+      if (isChosen) this.#learning.learn(this.#now, name, value)
       this.#learning.accepted(this.#now, name, this.#registers.record(name).value)
     }
+    this.#output.append(this.#gathered)
+    this.#gathered = undefined
   }
 
   open(now: Instant, host: HostId): void {
@@ -415,8 +427,14 @@ export class Variables {
     this.#output.respond(id, { type: 'uncertain', detail, seen: this.variable(name) })
   }
 
-  #records(): CopiedRecord[] {
-    const records: CopiedRecord[] = []
+  /** To be written: each by itself, or at the end of a recovery all together. */
+  #append(entries: readonly StoreEntry[]): void {
+    if (this.#gathered === undefined) this.#output.append(entries)
+    else this.#gathered.push(...entries)
+  }
+
+  #records(): FullRecord[] {
+    const records: FullRecord[] = []
     for (const [name, { accepted, value }] of this.#registers.records) {
       if (value === undefined) continue
       const known = this.#known.value(name)

@@ -81,6 +81,11 @@ export class Options {
     return this.#given(name).filter(value => typeof value === 'string')
   }
 
+  /** For a reader that takes one of them to mean something else. */
+  without(name: string): Options {
+    return new Options({ ...this.#values, [name]: undefined })
+  }
+
   #given(name: string): readonly unknown[] {
     const value = this.#values[name]
     return Array.isArray(value) ? value : [value]

@@ -16,6 +16,26 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/lock.ts')).lock,
   },
   {
+    name: 'once',
+    summary: 'run a command on one host, once per period or key',
+    load: async () => (await import('./commands/once.ts')).once,
+  },
+  {
+    name: 'hold',
+    summary: 'keep a lock for good: one host active, the others standing by',
+    load: async () => (await import('./commands/hold.ts')).hold,
+  },
+  {
+    name: 'acquire',
+    summary: 'take a lock for a while, in a script that does not run under one command',
+    load: async () => (await import('./commands/acquire.ts')).acquire,
+  },
+  {
+    name: 'release',
+    summary: 'give back what acquire took',
+    load: async () => (await import('./commands/release.ts')).release,
+  },
+  {
     name: 'locks',
     summary: 'list the locks in use: holders, and waiters in order',
     load: async () => (await import('./commands/locks.ts')).locks,

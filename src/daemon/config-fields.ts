@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { Document, Node, YAMLMap } from 'yaml'
+import { parseDuration } from '../lib/duration.ts'
 import type { Duration } from '../lib/time.ts'
-import { milliseconds } from '../lib/time.ts'
 import { nearest } from '../lib/nearest.ts'
 
 /** One mistake, where it stands, in the form "what is wrong (what to write instead)". */
@@ -117,8 +117,8 @@ export class Fields {
     range: { low: Duration; high: Duration },
   ): Duration | undefined {
     const value = isScalar(field.node) ? field.node.value : undefined
-    const match = /^(\d{1,9}(?:\.\d{1,6})?) ?(ms|s|m)$/.exec(String(value))
-    if (match === null) {
+    const duration = parseDuration(String(value))
+    if (duration === undefined) {
       const advice =
         typeof value === 'number'
           ? `say the unit: ${value}ms or ${value}s`
@@ -126,9 +126,6 @@ export class Fields {
       this.wrong(field.at, `${what} is ${describe(field.node)} (${advice})`)
       return undefined
     }
-    const unit = { ms: 1, s: 1000, m: 60_000 }[match[2] as 'ms' | 's' | 'm']
-    // Whole microseconds: 1.1 s is 1100 ms, whatever binary fractions say.
-    const duration = milliseconds(Math.round(Number(match[1]) * unit * 1000) / 1000)
     if (duration >= range.low && duration <= range.high) return duration
     this.wrong(
       field.at,

@@ -69,7 +69,7 @@ export class Daemon {
     const random = new Random(randomInt(2 ** 32))
     this.#seal = this.#createSeal(options.keys)
     const config = nodeConfig(file, self)
-    const node = new Node(config, store.durable, random, createTrace(), RULES, this.#seal)
+    const node = new Node(config, store.takeDurable(), random, createTrace(), RULES, this.#seal)
     this.#driver = new Driver(node, {
       transmit: (to, bytes) => this.#network.send(to, bytes),
       append: (lsn, entries) => {

@@ -13,7 +13,8 @@ import { majorityWarnings } from './majority.ts'
 import type { Options } from './options.ts'
 import { readOptions } from './options.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
-import { isCommitError, Store } from './store.ts'
+import { Store } from './store.ts'
+import { isCommitError } from './store-database.ts'
 
 /** Of a file that is wrong from top to bottom, enough to see it. */
 const MISTAKES_SHOWN_MAX = 100

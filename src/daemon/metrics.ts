@@ -3,6 +3,7 @@ import type { PeerStatus, Status } from '../node.ts'
 import { Exposition, EXPOSITION_TYPE, type Samples } from './exposition.ts'
 import type { Histogram } from './histogram.ts'
 import type { Meter } from './meter.ts'
+import type { LockCounts } from './sessions.ts'
 
 /** What the answer to `metrics` rests on. */
 export type MetricsPicture = {
@@ -15,7 +16,7 @@ export type MetricsPicture = {
   /** Names of locks that are held or waited for, on all hosts. */
   readonly lockNames: number
   /** Of this host's clients. */
-  readonly locks: { readonly held: number; readonly unattended: number; readonly waiting: number }
+  readonly locks: LockCounts
 }
 
 export const METRICS_TYPE: string = EXPOSITION_TYPE
@@ -75,6 +76,7 @@ function writeLocks(out: Exposition, picture: MetricsPicture): void {
     'Of these, locks whose client is gone while its command still runs.',
     locks.unattended,
   )
+  out.gauge('lamport_locks_detached', 'Of these, locks held without a connection.', locks.detached)
   out.gauge('lamport_locks_waiting', 'Requests of its clients that wait.', locks.waiting)
   out.gauge('lamport_lock_names', 'Names held or waited for, on all hosts.', lockNames)
 }

@@ -20,11 +20,14 @@ export type ReportContext = {
   readonly version: string
 }
 
+/** What is known of a lock of this host's own clients. */
+export type Holding = Pick<HolderEntry, 'unattended' | 'ttlMs'>
+
 /** The answer to `locks`. */
 export function locksResult(
   locks: readonly LockStatus[],
   { hosts, self }: ReportContext,
-  isUnattended: (token: Token) => boolean,
+  holding: (token: Token) => Holding,
 ): LocksResult {
   const entry = (request: RequestStatus): HolderEntry => ({
     host: nameOf(hosts, request.host),
@@ -34,7 +37,7 @@ export function locksResult(
     limit: request.limit === Infinity ? 0 : request.limit,
     ...decodeInfo(request.info),
     sinceMs: Math.round(request.since),
-    ...(request.host === self && isUnattended(request.token) ? { unattended: true as const } : {}),
+    ...(request.host === self ? holding(request.token) : {}),
     ...(request.ghostFor === undefined ? {} : { ghostMs: Math.round(request.ghostFor) }),
   })
   return locks.map(({ name, holders, waiters }) => ({
@@ -48,9 +51,9 @@ export function locksResult(
 export function whyResult(
   why: WhyStatus,
   context: ReportContext,
-  isUnattended: (token: Token) => boolean,
+  holding: (token: Token) => Holding,
 ): WhyResult {
-  const [lock] = locksResult([why.lock], context, isUnattended)
+  const [lock] = locksResult([why.lock], context, holding)
   const { holders = [], waiters = [] } = lock ?? {}
   return { name: why.lock.name, reasons: why.reasons, holders, waiters }
 }

@@ -1,5 +1,5 @@
 import { checkNames } from '../control/names.ts'
-import { ErrorCode } from '../control/protocol.ts'
+import { ErrorCode, TTL_MS_MAX } from '../control/protocol.ts'
 import type { ErrorObject, RequestId } from '../control/protocol.ts'
 import type { Token } from '../core/clock.ts'
 import { milliseconds } from '../lib/time.ts'
@@ -26,11 +26,20 @@ export type Request =
       readonly limit: number
       readonly wait: Duration | undefined
       readonly info: string
+      readonly detached: { readonly ttl: Duration; readonly pid: number | undefined } | undefined
     }
-  | { readonly type: 'release'; readonly token: Token }
+  | {
+      readonly type: 'release'
+      readonly which: { readonly token: Token } | { readonly name: string }
+      /** On the administrator's socket only. */
+      readonly force: boolean
+    }
   | { readonly type: 'anchor'; readonly token: Token }
   | { readonly type: 'cancel'; readonly target: RequestId }
   | VariableRequest
+
+/** The request of one method. */
+export type Of<Type extends Request['type']> = Extract<Request, { type: Type }>
 
 export type ParsedLine =
   | { readonly id: RequestId; readonly request: Request }
@@ -47,8 +56,8 @@ const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wr
   why: parseWhy,
   found: params => unknownParam(params, []) ?? { type: 'found' },
   acquire: parseAcquire,
-  release: params => parseToken(params, 'release'),
-  anchor: params => parseToken(params, 'anchor'),
+  release: parseRelease,
+  anchor: parseAnchor,
   cancel: parseCancel,
   ...VARIABLE_METHODS,
 }
@@ -92,8 +101,12 @@ function parseWhy(params: Params): Request | Wrong {
 }
 
 function parseAcquire(params: Params): Request | Wrong {
-  const known = ['names', 'limit', 'waitMs', 'why', 'command', 'pid', 'user']
-  const wrong = unknownParam(params, known) ?? wrongNames(params.names) ?? wrongInfo(params)
+  const known = ['names', 'limit', 'waitMs', 'why', 'command', 'pid', 'user', 'detached']
+  const wrong =
+    unknownParam(params, known) ??
+    wrongNames(params.names) ??
+    wrongInfo(params) ??
+    wrongDetached(params.detached)
   if (wrong !== undefined) return wrong
   const { limit, waitMs } = params
   if (!isInteger(limit, 0, HOLDERS_MAX)) {
@@ -110,14 +123,40 @@ function parseAcquire(params: Params): Request | Wrong {
     limit: limit === 0 ? Infinity : limit,
     wait: waitMs === undefined ? undefined : milliseconds(waitMs as number),
     info,
+    detached: readDetached(params.detached),
   }
 }
 
-function parseToken(params: Params, type: 'release' | 'anchor'): Request | Wrong {
+function parseRelease(params: Params): Request | Wrong {
+  const { token, name, force } = params
+  const wrong = unknownParam(params, ['token', 'name', 'force'])
+  if (wrong !== undefined) return wrong
+  if (force !== undefined && typeof force !== 'boolean') {
+    return { wrong: `force is ${show(force)} (write true or false, or leave it out)` }
+  }
+  if (token !== undefined && name !== undefined) {
+    return { wrong: 'token and name exclude each other (write one of them)' }
+  }
+  if (name === undefined) {
+    if (!isToken(token)) return wrongToken(token)
+    return { type: 'release', which: { token }, force: force === true }
+  }
+  const which = { name: name as string }
+  return wrongName(name) ?? { type: 'release', which, force: force === true }
+}
+
+function parseAnchor(params: Params): Request | Wrong {
   const { token } = params
   const wrong = unknownParam(params, ['token'])
   if (wrong !== undefined) return wrong
-  if (isInteger(token, 0, Number.MAX_SAFE_INTEGER)) return { type, token }
+  return isToken(token) ? { type: 'anchor', token } : wrongToken(token)
+}
+
+function isToken(token: unknown): token is Token {
+  return isInteger(token, 0, Number.MAX_SAFE_INTEGER)
+}
+
+function wrongToken(token: unknown): Wrong {
   return { wrong: `token is ${show(token)} (write the one that acquire answered)` }
 }
 
@@ -144,6 +183,28 @@ function wrongInfo(params: Params): Wrong | undefined {
   }
   if (params.pid === undefined || isInteger(params.pid, 1, PID_MAX)) return undefined
   return { wrong: `pid is ${show(params.pid)} (write a process id, or leave it out)` }
+}
+
+function wrongDetached(detached: unknown): Wrong | undefined {
+  if (detached === undefined) return undefined
+  if (!isObject(detached)) {
+    return { wrong: `detached is ${show(detached)} (write {"ttlMs": 60000}, or leave it out)` }
+  }
+  const { ttlMs, pid } = detached
+  const wrong = unknownParam(detached, ['ttlMs', 'pid'])
+  if (wrong !== undefined) return wrong
+  if (!(typeof ttlMs === 'number' && ttlMs > 0 && ttlMs <= TTL_MS_MAX)) {
+    return { wrong: `ttlMs is ${show(ttlMs)} (write milliseconds, at most ${TTL_MS_MAX})` }
+  }
+  if (pid === undefined || isInteger(pid, 1, PID_MAX)) return undefined
+  return { wrong: `pid is ${show(pid)} (write a process id, or leave it out)` }
+}
+
+/** Of checked parameters. */
+function readDetached(detached: unknown): Of<'acquire'>['detached'] {
+  if (!isObject(detached)) return undefined
+  const { ttlMs, pid } = detached
+  return { ttl: milliseconds(ttlMs as number), pid: pid as number | undefined }
 }
 
 function readInfo({ pid, user = '', command = '', why = '' }: Params): string | undefined {

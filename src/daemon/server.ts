@@ -24,7 +24,7 @@ import type { Histogram } from './histogram.ts'
 import { Meter } from './meter.ts'
 import { metricsText, METRICS_TYPE } from './metrics.ts'
 import { ExitCode, reasonOf, Refusal } from './refusal.ts'
-import type { ReportContext } from './report.ts'
+import type { Holding, ReportContext } from './report.ts'
 import { locksResult, nameOf, statusResult, whyResult } from './report.ts'
 import { parseLine } from './requests.ts'
 import type { Request } from './requests.ts'
@@ -250,7 +250,8 @@ export class Server {
         return
       }
       case 'release': {
-        this.#sessions.release(session, id, request.token)
+        if (request.force && !session.isAdministrator) connection.error(id, NOT_HERE)
+        else this.#sessions.release(session, id, request)
         return
       }
       case 'cancel': {
@@ -298,8 +299,8 @@ export class Server {
   }
 
   #why(name: string): unknown {
-    const isUnattended = (token: Token): boolean => this.#sessions.isUnattended(token)
-    return whyResult(this.#node.why(name), this.#options, isUnattended)
+    const holding = (token: Token): Holding => this.#sessions.holding(token)
+    return whyResult(this.#node.why(name), this.#options, holding)
   }
 
   #metrics(): MetricsResult {
@@ -317,7 +318,7 @@ export class Server {
 
   #locks(name: string | undefined): unknown {
     const locks = this.#node.locks().filter(lock => name === undefined || lock.name === name)
-    return locksResult(locks, this.#options, token => this.#sessions.isUnattended(token))
+    return locksResult(locks, this.#options, token => this.#sessions.holding(token))
   }
 }
 

@@ -1,5 +1,12 @@
 import { ErrorCode } from '../control/protocol.ts'
-import type { AcquireResult, CancelResult, ErrorObject, RequestId } from '../control/protocol.ts'
+import type {
+  AcquireResult,
+  CancelResult,
+  ErrorObject,
+  LostBeforeData,
+  ReleaseResult,
+  RequestId,
+} from '../control/protocol.ts'
 import type { Token } from '../core/clock.ts'
 import { assert } from '../lib/assert.ts'
 import { NEVER } from '../lib/time.ts'
@@ -7,9 +14,12 @@ import type { Duration, Instant } from '../lib/time.ts'
 import type { CommandId, LossCause, Response } from '../node.ts'
 import type { Commands } from './commands.ts'
 import type { Connection } from './connection.ts'
+import { Detached, DETACHED_MAX, detachmentOf } from './detached.ts'
+import type { Detachment } from './detached.ts'
 import { errorOf } from './errors.ts'
 import type { Meter } from './meter.ts'
-import type { Request } from './requests.ts'
+import type { Holding } from './report.ts'
+import type { Of } from './requests.ts'
 
 /** A connection, and what would be withdrawn or released if it closed. */
 export type Session = {
@@ -32,6 +42,8 @@ type Waiting = {
   readonly id: CommandId
   readonly requestId: RequestId
   readonly names: readonly string[]
+  /** What is granted will belong to this host, and not to the connection. */
+  readonly detachment: Detachment | undefined
   /** Cancels that wait for it to be withdrawn. */
   readonly cancels: RequestId[]
   readonly askedAt: number
@@ -42,12 +54,20 @@ type Grant = {
   /** The acquire that it answered. */
   readonly requestId: RequestId
   readonly names: readonly string[]
-  /** `undefined`: unattended, the anchors alone keep it. */
+  /** `undefined`: it is detached; or it is unattended, and the anchors alone keep it. */
   owner: Session | undefined
   readonly anchors: Set<Session>
-  /** Its client has been told. */
-  isLost: boolean
+  /** Why it was lost, once its client has been told. */
+  lost: string | undefined
   readonly grantedAt: number
+}
+
+/** Locks of clients of this host, for who counts them. */
+export type LockCounts = {
+  readonly held: number
+  readonly unattended: number
+  readonly detached: number
+  readonly waiting: number
 }
 
 export type SessionsOptions = {
@@ -63,6 +83,7 @@ export class Sessions {
   readonly #commands: Commands
   readonly #meter: Meter
   readonly #grants = new Map<Token, Grant>()
+  readonly #detached = new Detached(token => this.#giveBack(token))
 
   constructor(options: SessionsOptions, commands: Commands, meter: Meter) {
     this.#options = options
@@ -104,11 +125,12 @@ export class Sessions {
     const grant = anchored === undefined ? undefined : this.#grants.get(anchored)
     if (anchored === undefined || grant === undefined) return
     grant.anchors.delete(session)
-    const isLast = grant.owner === undefined && grant.anchors.size === 0
+    const isKept = grant.owner !== undefined || this.#detached.has(anchored)
+    const isLast = !isKept && grant.anchors.size === 0
     if (isLast) this.#giveBack(anchored)
   }
 
-  acquire(session: Session, requestId: RequestId, request: Request & { type: 'acquire' }): void {
+  acquire(session: Session, requestId: RequestId, request: Of<'acquire'>): void {
     const { connection, waiting } = session
     if (waiting.has(requestId)) {
       const message = 'an acquire with this id is under way (give each request an id of its own)'
@@ -117,28 +139,46 @@ export class Sessions {
     }
     if (!this.admits(session, requestId)) return
     const { names, limit, wait, info } = request
+    const detachment = detachmentOf(request)
+    if (detachment !== undefined && 'code' in detachment) {
+      connection.error(requestId, detachment)
+      return
+    }
     const cancels: RequestId[] = []
     const askedAt = performance.now()
     const id = this.#commands.expect({
       respond: response => {
         waiting.delete(requestId)
-        this.#acquired(session, { id, requestId, names, cancels, askedAt }, response)
+        const waited = { id, requestId, names, detachment, cancels, askedAt }
+        this.#acquired(session, waited, response)
       },
       queued: position => {
         if (!connection.isSlow) connection.notify('queued', { id: requestId, position })
       },
     })
-    waiting.set(requestId, { id, requestId, names, cancels, askedAt })
+    waiting.set(requestId, { id, requestId, names, detachment, cancels, askedAt })
     this.#commands.give(id, { type: 'acquire', names, limit, wait, info })
   }
 
-  release(session: Session, requestId: RequestId, token: Token): void {
-    if (!session.held.has(token)) {
-      const message = 'this connection does not hold that lock (it may have been lost or released)'
-      session.connection.error(requestId, { code: ErrorCode.notHeld, message })
+  /** The connection's own, a detached one, or, by an administrator's word, anybody's. */
+  release(session: Session, requestId: RequestId, { which, force }: Of<'release'>): void {
+    const { connection, held } = session
+    if ('token' in which && held.has(which.token) && !force) {
+      this.#giveBack(which.token, response => acknowledge(connection, requestId, response))
       return
     }
-    this.#giveBack(token, response => acknowledge(session.connection, requestId, response))
+    const found = [...this.#grants].filter(([token, { names }]) => {
+      const isMeant = 'token' in which ? token === which.token : names.includes(which.name)
+      return isMeant && (force || this.#detached.has(token))
+    })
+    const [first, second] = found
+    if (first === undefined) {
+      connection.error(requestId, { code: ErrorCode.notHeld, message: notHeld(which, force) })
+    } else if (second !== undefined) {
+      const tokens = found.map(([token]) => token).join(', ')
+      const message = `several locks are meant, with the tokens ${tokens} (release one by its token)`
+      connection.error(requestId, { code: ErrorCode.invalidParams, message })
+    } else this.#end(session, requestId, first, force)
   }
 
   cancel(session: Session, requestId: RequestId, target: RequestId): void {
@@ -180,18 +220,22 @@ export class Sessions {
     connection.mute()
   }
 
-  /** Locks of clients of this host: held, and of those the unattended; and requests that wait. */
-  counts(sessions: Iterable<Session>): { held: number; unattended: number; waiting: number } {
-    const counts = { held: this.#grants.size, unattended: 0, waiting: 0 }
-    for (const { owner } of this.#grants.values()) if (owner === undefined) counts.unattended += 1
+  /** Locks of clients of this host, held, and how many of them by nobody; and requests that wait. */
+  counts(sessions: Iterable<Session>): LockCounts {
+    const counts = { held: this.#grants.size, unattended: 0, detached: 0, waiting: 0 }
+    for (const [token, { owner }] of this.#grants) {
+      if (owner === undefined) counts[this.#detached.has(token) ? 'detached' : 'unattended'] += 1
+    }
     for (const { waiting } of sessions) counts.waiting += waiting.size
     return counts
   }
 
-  /** The client is gone, and what it started still runs. */
-  isUnattended(token: Token): boolean {
+  /** How it is held, if by a client of this host. */
+  holding(token: Token): Holding {
     const grant = this.#grants.get(token)
-    return grant !== undefined && grant.owner === undefined
+    if (grant === undefined || grant.owner !== undefined) return {}
+    const left = this.#detached.left(token)
+    return left === undefined ? { unattended: true } : { ttlMs: Math.round(left) }
   }
 
   /**
@@ -200,19 +244,19 @@ export class Sessions {
    */
   lost(token: Token, cause: LossCause, reason: string): void {
     const grant = this.#grants.get(token)
-    if (grant === undefined || grant.isLost) return
-    grant.isLost = true
+    if (grant === undefined || grant.lost !== undefined) return
+    grant.lost = reason
     this.#meter.lost[cause] += 1
     this.#meter.held(grant.grantedAt)
-    if (grant.owner === undefined) this.#warnOf(grant, reason)
+    if (grant.owner === undefined) this.#warnOf(token, grant, reason)
     else grant.owner.connection.notify('lost', { token, reason })
   }
 
   /** The lease is the host's: one line speaks for every lock of a connection. */
   renewed(until: Instant): void {
     const told = new Set<Session>()
-    for (const [token, { owner, isLost }] of this.#grants) {
-      if (owner === undefined || isLost || told.has(owner)) continue
+    for (const [token, { owner, lost }] of this.#grants) {
+      if (owner === undefined || lost !== undefined || told.has(owner)) continue
       told.add(owner)
       if (owner.connection.isSlow) continue
       owner.connection.notify('lease', { token, until, leaseMs: this.#options.lease })
@@ -244,27 +288,55 @@ export class Sessions {
 
   #granted(
     session: Session,
-    { requestId, names, cancels, askedAt }: Waiting,
+    { requestId, names, detachment, cancels, askedAt }: Waiting,
     { token, until }: { readonly token: Token; readonly until: Instant },
   ): void {
     const { connection } = session
-    const anchors = new Set<Session>()
+    const owner = detachment === undefined ? session : undefined
     const grantedAt = this.#meter.granted(askedAt)
-    const grant: Grant = { requestId, names, owner: session, anchors, isLost: false, grantedAt }
+    const grant: Grant = { requestId, names, owner, anchors: new Set(), lost: undefined, grantedAt }
     this.#grants.set(token, grant)
-    session.held.add(token)
+    owner?.held.add(token)
     // Nobody is there to use it, or wants to.
-    if (connection.isClosed || cancels.length > 0) {
-      connection.error(requestId, CANCELLED)
+    const isUnwanted = connection.isClosed || cancels.length > 0
+    if (isUnwanted || (detachment !== undefined && this.#detached.isFull)) {
+      connection.error(requestId, isUnwanted ? CANCELLED : FULL)
       for (const cancel of cancels) connection.result(cancel, { wasGranted: true })
       this.#giveBack(token)
       return
     }
+    if (detachment !== undefined) this.#detached.add(token, detachment)
     const result: AcquireResult =
       until === NEVER
         ? { token, until: null, leaseMs: null }
         : { token, until, leaseMs: this.#options.lease }
     connection.result(requestId, result)
+  }
+
+  /** Of a lock that is not the connection's own. */
+  #end(
+    { connection }: Session,
+    requestId: RequestId,
+    [token, grant]: [Token, Grant],
+    force: boolean,
+  ): void {
+    const { names, owner, lost } = grant
+    if (force) {
+      if (lost === undefined) owner?.connection.notify('lost', { token, reason: FORCED })
+      const what = `the lock ${names.join(' ')} with the token ${token} is taken from its holder`
+      this.#options.warn(`${what}: ${FORCED} (another host may enter at once)`)
+    }
+    this.#giveBack(token, response => {
+      if (lost !== undefined && !force) {
+        const data: LostBeforeData = { lost }
+        const message = `the lock ${names.join(' ')} had been lost before: ${lost}`
+        connection.error(requestId, { code: ErrorCode.notHeld, message, data })
+      } else if (response.type === 'refused') acknowledge(connection, requestId, response)
+      else {
+        const result: ReleaseResult = { token, names }
+        connection.result(requestId, result)
+      }
+    })
   }
 
   /** @param respond nobody waits for the answer of a lock whose connection is gone */
@@ -274,7 +346,12 @@ export class Sessions {
   }
 
   /** Whoever would have stopped its command was killed: there is nobody but people to tell. */
-  #warnOf({ names }: Grant, reason: string): void {
+  #warnOf(token: Token, { names }: Grant, reason: string): void {
+    if (this.#detached.has(token)) {
+      const what = `the lock ${names.join(' ')}, held without a connection, is lost (${reason})`
+      this.#options.warn(`${what} (end what rests on it: another host may enter within the lease)`)
+      return
+    }
     const what = `the lock ${names.join(' ')} is lost (${reason}) and its command runs on unattended`
     this.#options.warn(`${what} (end the command: another host may enter within the lease)`)
   }
@@ -282,10 +359,19 @@ export class Sessions {
   #forget(token: Token): void {
     const grant = this.#grants.get(token)
     if (grant === undefined) return
-    if (!grant.isLost) this.#meter.held(grant.grantedAt)
+    if (grant.lost === undefined) this.#meter.held(grant.grantedAt)
     grant.owner?.held.delete(token)
+    this.#detached.remove(token)
     this.#grants.delete(token)
   }
+}
+
+/** What the holder is told, and the log. */
+const FORCED = 'an administrator has ended it'
+
+const FULL: ErrorObject = {
+  code: ErrorCode.limit,
+  message: `this host holds ${DETACHED_MAX} locks without a connection (release some)`,
 }
 
 const CANCELLED: ErrorObject = { code: ErrorCode.notAcquired, message: 'cancelled' }
@@ -294,4 +380,16 @@ const CANCELLED: ErrorObject = { code: ErrorCode.notAcquired, message: 'cancelle
 function acknowledge(connection: Connection, requestId: RequestId, response: Response): void {
   if (response.type !== 'refused') connection.result(requestId, {})
   else connection.error(requestId, errorOf(response.reason, response.detail))
+}
+
+function notHeld(which: Of<'release'>['which'], force: boolean): string {
+  if (force) {
+    const what = 'token' in which ? 'that lock' : which.name
+    return `no client of this host holds ${what} (lamportctl locks shows who does)`
+  }
+  if ('name' in which) {
+    const what = `no lock ${which.name} was taken here with a ttl, or it has ended`
+    return `${what} (lamportctl locks ${which.name})`
+  }
+  return 'this connection does not hold that lock (it may have been lost or released)'
 }

@@ -1,33 +1,27 @@
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { getSystemErrorName } from 'node:util'
-import { crc32 } from 'node:zlib'
-import { open, type RootDatabase } from 'lmdb'
 import { assert } from '../lib/assert.ts'
 import { recover, type Durable, type Lsn, type StoreEntry } from '../node.ts'
 import { Histogram, DISK_SECONDS } from './histogram.ts'
-import { DamagedPages, KEY_BYTES_MAX, readPages } from './pages.ts'
-import { ExitCode, reasonOf, Refusal } from './refusal.ts'
+import { DamagedPages, readPages } from './pages.ts'
+import { codeOf, ExitCode, Refusal } from './refusal.ts'
+import { Database, isCommitError, MAP_BYTES, reasonOfCommit, unseal } from './store-database.ts'
+import { DamagedLog, SALT_BYTES, WriteAheadLog, type LogContents } from './wal.ts'
 
 /** Whose state this is: another host's, or another cluster's, is refused. */
 export type StoreOwner = { readonly cluster: string; readonly host: number; readonly name: string }
 
-/** The form of the records; another one is refused. */
-const FORMAT = 1
+/** The form of the state; another one is refused. */
+const FORMAT = 2
+
+/** Without a log: it becomes the present form when it is opened. */
+const FORMAT_WITHOUT_LOG = 1
 
 const OWNER_KEY = 'owner'
-const CRC_BYTES = 4
 
-/**
- * How large the file may be, pages that are free for now included. It is the size of a map, which
- * takes addresses and no memory: of those a 32-bit process has 3 GiB, for everything. LMDB would
- * have an end here; lmdb maps more, and does not look whether it got it.
- */
-const MAP_BYTES = (['arm', 'ia32'].includes(process.arch) ? 0.25 : 4) * 1024 ** 3
-
-/** A record that changes takes new pages along with it, up to the root: so many, of 4 KiB. */
-const PATH_BYTES = 6 * 4096
+/** Which log belongs to the database, and the last group of it that the database has. */
+const LOG_KEY = 'log'
 
 /** lmdb holds its caller up once it has some 300,000 entries to write. */
 const GROUP_ENTRIES_MAX = 16_384
@@ -35,25 +29,8 @@ const GROUP_ENTRIES_MAX = 16_384
 /** What must be free at the start: LMDB maps its files, and no page for one of them is a SIGBUS. */
 const FREE_BYTES_MIN = 128 * 1024
 
-const LMDB_OPTIONS = {
-  encoding: 'binary',
-  keyEncoding: 'binary',
-  mapSize: MAP_BYTES,
-  maxReaders: 8,
-  // A commit is done when it is on the disk, not before: its pages are synced, then the page that
-  // points to them is (mdb_txn_commit). Any other choice leaves out one of the two, or promises
-  // less: with overlappingSync what is there after a power cut depends on the kernel's boot id.
-  overlappingSync: false,
-  noMetaSync: false,
-  // The entries of a group are a batch already: no turn is waited for.
-  eventTurnBatching: false,
-  compression: false,
-} as const
-
-/** How long LMDB has to say why a commit failed. */
-const CAUSE_MS = 200
-
-type Database = RootDatabase<Uint8Array, Uint8Array>
+/** When nothing has been written for so long, the last group gets one after it. */
+const SEAL_MS = 1000
 
 /** What a caller waits for. */
 type Batch = {
@@ -63,32 +40,43 @@ type Batch = {
 }
 
 /**
- * The durable state of one host, in LMDB: a write is on the disk as a whole or not at all, in the
- * order given. LMDB has no checksums, so each record carries a CRC-32 of its key and its value.
+ * The durable state of one host: a batch is on the disk as a whole or not at all, in the order given.
+ * It goes into a log first, which takes one sync; what the log holds is carried over into LMDB when
+ * a segment of it is full, and at the start and the end.
  */
 export class Store {
-  readonly #path: string
   readonly #database: Database
+  readonly #log: WriteAheadLog
+  readonly #salt: Uint8Array
   readonly #failed: (reason: string) => void
-  readonly durable: Durable
-  /** How long commits took, in seconds. */
+  /** How long groups took, in seconds. */
   readonly commits: Histogram = new Histogram(DISK_SECONDS)
-  /** In the order given, and none of them begun: all go with the next commit. */
+  #durable: Durable | undefined
+  /** In the order given, and none of them begun: all go with the next group. */
   #waiting: Batch[] = []
-  /** The commit that is on its way: never more than one, so that they end in order. */
+  /** The group that is on its way: never more than one, so that they end in order. */
   #commit: Promise<void> | undefined
+  /** In the log, and not on the way into the database: the newest of each record. */
+  #fresh = new Map<string, Uint8Array>()
+  /** The segment before is on the way into the database. */
+  #checkpoint: Promise<void> = Promise.resolve()
+  readonly #seal: NodeJS.Timeout
+  #isSealed = true
   #isBroken = false
 
   private constructor(
-    path: string,
     database: Database,
+    log: WriteAheadLog,
+    salt: Uint8Array,
     durable: Durable,
     failed: (reason: string) => void,
   ) {
-    this.#path = path
     this.#database = database
-    this.durable = durable
+    this.#log = log
+    this.#salt = salt
+    this.#durable = durable
     this.#failed = failed
+    this.#seal = setTimeout(() => this.#sealLast(), SEAL_MS).unref()
   }
 
   /**
@@ -105,18 +93,21 @@ export class Store {
       checkSpace(folder)
       const records = readAll(folder)
       // Also where a first start was cut off: whoever has no record has promised nothing.
-      const isNew = records.size === 0
-      if (!isNew) checkOwner(folder, records.get(OWNER_KEY), owner)
+      if (records.size > 0) checkOwner(folder, records.get(OWNER_KEY), owner)
+      const logPath = join(folder, 'log')
+      const { salt, sequence, entries } = openLog(folder, logPath, records.get(LOG_KEY))
+      for (const { key, value } of entries) records.set(key, value)
       const durable = recover(records)
       if ('damaged' in durable) throw damagedRecord(folder, durable.damaged)
-      const database: Database = open({ path: folder, ...LMDB_OPTIONS })
+      const database = new Database(folder)
       // What cannot be written now could not be promised later: found out before anything starts.
-      const started = { key: 'started', value: new Uint8Array() }
-      await write(
-        database,
-        isNew ? [{ key: OWNER_KEY, value: ownerBytes(owner) }, started] : [started],
-      )
-      return new Store(join(folder, 'data.mdb'), database, durable, failed)
+      await database.write([
+        { key: OWNER_KEY, value: ownerBytes(owner) },
+        { key: 'started', value: new Uint8Array() },
+        ...entries,
+        logEntry(salt, sequence),
+      ])
+      return new Store(database, new WriteAheadLog(logPath, salt, sequence), salt, durable, failed)
     } catch (error) {
       if (error instanceof Refusal) throw error
       const reason = `the state in ${folder} cannot be used: ${await reasonOfCommit(error)}`
@@ -126,20 +117,35 @@ export class Store {
     }
   }
 
+  /** What was found at the start, once: it is large, and whoever gets it goes on from there. */
+  takeDurable(): Durable {
+    const durable = this.#durable
+    assert(durable !== undefined, 'what was found is taken once')
+    this.#durable = undefined
+    return durable
+  }
+
   /**
    * Makes a batch durable; `synced` is called when it and all before it are. What is asked for in
-   * one turn, or during a commit, shares the next one.
+   * one step, or while a group is written, shares the next one.
    */
   append(lsn: Lsn, entries: readonly StoreEntry[], synced: (lsn: Lsn) => void): void {
     if (this.#isBroken) return
     this.#waiting.push({ lsn, entries, synced })
-    if (this.#waiting.length === 1 && this.#commit === undefined) setImmediate(() => this.#begin())
+    // All that this step asks for, and no more: what the poll still brings waits for the next group.
+    if (this.#waiting.length === 1 && this.#commit === undefined)
+      queueMicrotask(() => this.#begin())
   }
 
   /** Nothing is promised after a write that failed, so nothing more needs to be written. */
   async close(): Promise<void> {
     this.#begin()
     while (this.#commit !== undefined) await this.#commit
+    clearTimeout(this.#seal)
+    await this.#checkpoint
+    if (!this.#isBroken && this.#fresh.size > 0) this.#carryOver()
+    await this.#checkpoint
+    this.#log.close()
     if (!this.#isBroken) await this.#database.close()
   }
 
@@ -151,6 +157,7 @@ export class Store {
     this.#commit = this.#write(entries).then(
       () => {
         this.#commit = undefined
+        if (this.#isBroken) return
         this.commits.observe((performance.now() - begunAt) / 1000)
         // The disk works while those who waited are told.
         this.#begin()
@@ -164,8 +171,38 @@ export class Store {
   }
 
   async #write(entries: readonly StoreEntry[]): Promise<void> {
-    if (bytesAfter(this.#path, entries) > MAP_BYTES) throw new Error(FULL)
-    await write(this.#database, entries)
+    const isForLog = this.#log.takes(entries)
+    if (!isForLog || !this.#log.hasRoom(entries)) {
+      await this.#checkpoint
+      // What is in the log stays there.
+      if (this.#isBroken) return
+      this.#carryOver(isForLog ? [] : entries)
+    }
+    if (!isForLog) {
+      await this.#checkpoint
+      return
+    }
+    await this.#log.write(entries)
+    for (const { key, value } of entries) this.#fresh.set(key, value)
+    this.#isSealed = entries.length === 0
+    this.#seal.refresh()
+  }
+
+  /**
+   * Into the database with all that is in the log, and with what is too much for the log: then its
+   * present segment can be written anew, after the other one.
+   */
+  #carryOver(more: readonly StoreEntry[] = []): void {
+    const entries = [...this.#fresh].map(([key, value]) => ({ key, value }))
+    this.#fresh = new Map()
+    const all = [...entries, ...more, logEntry(this.#salt, this.#log.sequence)]
+    this.#log.turn()
+    this.#checkpoint = this.#database.write(all).catch((error: unknown) => this.#break(error))
+  }
+
+  /** A group with another one after it is known to have been written: what harms it is found. */
+  #sealLast(): void {
+    if (!this.#isSealed) this.append(0, [], () => undefined)
   }
 
   /** A batch is never divided. */
@@ -186,14 +223,6 @@ export class Store {
   }
 }
 
-/** What LMDB rejects with where a commit failed. */
-export function isCommitError(error: unknown): error is Error & { readonly commitError: unknown } {
-  if (!(error instanceof Error) || !('commitError' in error)) return false
-  // The promise of the cause is rejected too.
-  Promise.resolve(error.commitError).catch(() => undefined)
-  return true
-}
-
 /** Throws what the system says where there is no room. */
 function checkSpace(folder: string): void {
   const path = join(folder, 'space')
@@ -209,7 +238,7 @@ function checkSpace(folder: string): void {
 }
 
 /** Every record, and each is as it was written; before LMDB sees the file, and without its map. */
-function readAll(folder: string): ReadonlyMap<string, Uint8Array> {
+function readAll(folder: string): Map<string, Uint8Array> {
   const records = new Map<string, Uint8Array>()
   const path = join(folder, 'data.mdb')
   if (!existsSync(path)) return records
@@ -228,45 +257,33 @@ function readAll(folder: string): ReadonlyMap<string, Uint8Array> {
   return records
 }
 
-const FULL = `more than the ${MAP_BYTES / 1024 ** 2} MiB that a host can store`
-
-/** How large the file is at most when these are in it, whatever is free in it now. */
-function bytesAfter(path: string, entries: readonly StoreEntry[]): number {
-  const { size } = statSync(path)
-  // A page may be half full, and no page is written anew more than once.
-  const values = entries.reduce((sum, { value }) => sum + 2 * value.length + 4096, 0)
-  return size + values + Math.min(size, entries.length * PATH_BYTES)
+/** What the log has and the database does not. A new log where the state is new, or was without. */
+function openLog(
+  folder: string,
+  path: string,
+  record: Uint8Array | undefined,
+): LogContents & { readonly salt: Uint8Array } {
+  if (record === undefined) {
+    const salt = randomBytes(SALT_BYTES)
+    WriteAheadLog.create(path, salt)
+    return { salt, sequence: 0, entries: [] }
+  }
+  const salt = record.slice(0, SALT_BYTES)
+  const after = Number(Buffer.from(record).readBigUInt64LE(SALT_BYTES))
+  try {
+    return { salt, ...WriteAheadLog.read(path, salt, after) }
+  } catch (error) {
+    if (error instanceof DamagedLog) throw damaged(folder, `of its log, ${error.message}`)
+    if (codeOf(error) !== 'ENOENT') throw error
+    throw damaged(folder, 'its log is missing')
+  }
 }
 
-/**
- * One commit, whole or not at all. A batch, and not `transaction`: the callback of that one is run
- * in the middle of the commit, and the thread that writes waits for this one to be free for it.
- */
-async function write(database: Database, entries: readonly StoreEntry[]): Promise<void> {
-  const records = entries.map(({ key, value }) => {
-    const name = Buffer.from(key)
-    // Thrown inside of the batch, lmdb would write what came before it.
-    assert(name.length > 0 && name.length <= KEY_BYTES_MAX, 'a key is not too long for LMDB')
-    return { name, record: seal(key, value) }
-  })
-  await database.batch(() => {
-    for (const { name, record } of records) {
-      // Each is rejected along with the batch, which says so for all of them.
-      database.put(name, record).catch(() => undefined)
-    }
-  })
-}
-
-/** LMDB says only later why a commit failed, and gives the number of the system's error. */
-async function reasonOfCommit(error: unknown): Promise<string> {
-  if (!isCommitError(error)) return reasonOf(error)
-  const cause: unknown = await Promise.race([
-    Promise.resolve(error.commitError).catch((reason: unknown) => reason),
-    delay(CAUSE_MS),
-  ])
-  if (!(cause instanceof Error)) return error.message
-  if (!('code' in cause) || typeof cause.code !== 'number' || cause.code <= 0) return cause.message
-  return reasonOf(Object.assign(cause, { code: getSystemErrorName(-cause.code) }))
+function logEntry(salt: Uint8Array, sequence: number): StoreEntry {
+  const value = Buffer.alloc(SALT_BYTES + 8)
+  value.set(salt)
+  value.writeBigUInt64LE(BigInt(sequence), SALT_BYTES)
+  return { key: LOG_KEY, value }
 }
 
 function ownerBytes({ cluster, host }: StoreOwner): Uint8Array {
@@ -277,7 +294,7 @@ function checkOwner(folder: string, bytes: Uint8Array | undefined, owner: StoreO
   const advice = 'give each host a state folder of its own with --state, or remove this one'
   if (bytes === undefined) throw damagedRecord(folder, OWNER_KEY)
   const found = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>
-  if (found.format !== FORMAT) {
+  if (found.format !== FORMAT && found.format !== FORMAT_WITHOUT_LOG) {
     const reason = `the state in ${folder} is of another version (format ${String(found.format)})`
     throw new Refusal(ExitCode.configuration, `${reason} (run the lamportd that wrote it)`)
   }
@@ -297,23 +314,4 @@ function damaged(folder: string, what: string): Refusal {
   const advice =
     'stop lamportd, remove the folder and start again: it recovers from the other hosts'
   return new Refusal(ExitCode.configuration, `${reason} (${advice})`)
-}
-
-/** The record as it is stored: a CRC-32 of key and value, then the value. */
-function seal(key: string, value: Uint8Array): Buffer {
-  const record = Buffer.alloc(CRC_BYTES + value.length)
-  record.set(value, CRC_BYTES)
-  record.writeUInt32LE(checksum(key, value))
-  return record
-}
-
-/** A copy: what is read is overwritten. */
-function unseal(key: string, record: Buffer): Uint8Array | undefined {
-  if (record.length < CRC_BYTES) return undefined
-  const value = record.subarray(CRC_BYTES)
-  return record.readUInt32LE() === checksum(key, value) ? new Uint8Array(value) : undefined
-}
-
-function checksum(key: string, value: Uint8Array): number {
-  return crc32(value, crc32(key))
 }

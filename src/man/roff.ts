@@ -36,7 +36,7 @@ export class Roff {
   /** A word, and what it means, a pair a paragraph. */
   list(pairs: readonly (readonly [left: string, right: string])[]): this {
     for (const [left, right] of pairs) {
-      this.#lines.push('.TP', `.B ${escape(left)}`)
+      this.#lines.push('.TP', `.B ${escape(left.replace(/ \\\n +/g, ' '))}`)
       // What follows a tag must be something.
       this.#lines.push(...(right === '' ? ['.br'] : right.split('\n').map(escape)))
     }

@@ -10,10 +10,11 @@ import { BreadthTables } from './breadth-tables.ts'
 import type { Violation } from './findings.ts'
 import { IdealWorld } from './ideal.ts'
 import {
-  drawVariableHabits,
+  drawVariables,
   NO_VARIABLES,
   VariableClients,
   type VariableCounts,
+  type VariableOptions,
 } from './variable-clients.ts'
 
 /** What one seed of the breadth simulation did and found. */
@@ -55,9 +56,10 @@ export const SETTLED_MS: number = WHOLE_MS + 28_000
 export function breadthRun(seed: number, hostCount: number, rules: Rules): BreadthResult {
   const random = new Random(seed)
   const swarm = random.fork()
-  const world = breadthWorld(swarm, random, hostCount, rules)
+  const options = drawVariables(new Random(seed ^ VARIABLES_SALT))
+  const world = breadthWorld(swarm, random, hostCount, { rules, variables: options })
   const clients = new BreadthClients(world, random.fork())
-  const variables = variablesOf(world, new Random(seed ^ VARIABLES_SALT))
+  const variables = options && variablesOf(world, options)
   const late = swarm.chance(0.15) && hostCount > 2 ? swarm.pick(world.ids) : undefined
   const faults = new BreadthFaults(world, random.fork(), FAULTS_MS)
   // Where hosts.yml changes while they run, other faults are enough without lost disks.
@@ -94,11 +96,9 @@ export function breadthRun(seed: number, hostCount: number, rules: Rules): Bread
   }
 }
 
-/** Half of the runs have clients of shared variables, too; the rest are what they were without. */
-function variablesOf(world: IdealWorld, random: Random): VariableClients | undefined {
-  const habits = drawVariableHabits(random)
-  if (habits === undefined) return undefined
-  const variables = new VariableClients(world, habits, random)
+/** Clients of shared variables beside those of locks. */
+function variablesOf(world: IdealWorld, options: VariableOptions): VariableClients {
+  const variables = new VariableClients(world, options)
   const { onResponse } = world
   world.onResponse = (host, id, response) => {
     onResponse(host, id, response)
@@ -108,12 +108,19 @@ function variablesOf(world: IdealWorld, random: Random): VariableClients | undef
   return variables
 }
 
-function breadthWorld(swarm: Random, random: Random, hostCount: number, rules: Rules): IdealWorld {
+function breadthWorld(
+  swarm: Random,
+  random: Random,
+  hostCount: number,
+  { rules, variables }: { rules: Rules; variables: VariableOptions | undefined },
+): IdealWorld {
   const votes = drawVotes(swarm, hostCount)
   const slowest = swarm.chance(0.2) ? 120 : 8
   // One SD card that is much slower than the others.
   const slowHost = swarm.chance(0.2) ? 1 + swarm.below(hostCount) : undefined
   const slowHandshake = swarm.chance(0.3)
+  const { areAll, syncMsMax } = variables?.slowDisks ?? { areAll: false, syncMsMax: 400 }
+  const slow = variables?.slowDisks === undefined ? slowHost : hostCount
   return new IdealWorld({
     hosts: votes.map((share, i) => ({ id: i + 1, name: `h${i + 1}`, votes: share })),
     timing: BREADTH_TIMING,
@@ -122,7 +129,7 @@ function breadthWorld(swarm: Random, random: Random, hostCount: number, rules: R
     delayMs: () =>
       0.2 + random.fraction() ** 2 * 8 + (random.chance(0.02) ? random.between(0, 150) : 0),
     handshakeMs: () => random.between(5, slowHandshake ? 300 : 40),
-    syncMs: host => random.between(0.5, host === slowHost ? 400 : slowest),
+    syncMs: host => random.between(0.5, areAll || host === slow ? syncMsMax : slowest),
     heartbeatLoss: swarm.chance(0.5) ? 0.1 : 0,
   })
 }

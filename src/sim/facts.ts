@@ -23,6 +23,10 @@ export type Facts = {
   allows(version: number, value: string | undefined, host: HostId | undefined): boolean
 }
 
+/** Kinds of changes that no version needs, and that nobody tells apart. */
+export const SET = 'set'
+export const UNSET = 'unset'
+
 /** `undefined`: they contradict each other. */
 export function gatherFacts(entries: readonly Entry[]): Facts | undefined {
   const told = new Map<number, Held>([[0, { version: 0, value: undefined, writer: undefined }]])
@@ -45,27 +49,35 @@ export function gatherFacts(entries: readonly Entry[]): Facts | undefined {
   )
   const needs = countNeeds([...told.values()].filter(({ version }) => !made.has(version)))
   const kindOf = (value: string | undefined, host: HostId | undefined): string => {
-    if (value !== undefined) return values.has(value) ? `= ${host ?? '?'} ${value}` : 'set'
-    return host === undefined || needs.has(unsetBy(host)) ? `unset by ${host ?? '?'}` : 'unset'
+    if (value !== undefined) return values.has(value) ? `= ${host ?? '?'} ${value}` : SET
+    const isNeeded = servedBy(value, host, needs).length > 0
+    return isNeeded ? unsetBy(host) : UNSET
   }
-  const hasCreations = entries.some(each => each.outcome.type === 'uncertain' && isCreation(each))
+  const creations = entries.filter(each => each.outcome.type === 'uncertain' && isCreation(each))
   const spare = countSpare(entries, needs)
   if ([...spare.values()].some(count => count < 0)) return undefined
+  const allows = (
+    version: number,
+    value: string | undefined,
+    host: HostId | undefined,
+  ): boolean => {
+    const held = told.get(version)
+    if (held !== undefined) return held.value === value && mayBeOf(host, held)
+    // What is needed for another version, and is the only one, cannot be had for this one.
+    return servedBy(value, host, needs).every(need => spare.get(need) !== 0)
+  }
   return {
     made,
     kindOf,
+    allows,
     isTold: version => told.has(version),
     isNeeded: (value, host) => servedBy(value, host, needs).length > 0,
     mayCreate: version => {
       const maker = made.get(version)
-      return maker === undefined ? hasCreations : isCreation(maker)
-    },
-    allows: (version, value, host) => {
-      const held = told.get(version)
-      // What is needed for another version, and is the only one, cannot be had for this one.
-      if (held === undefined)
-        return servedBy(value, host, needs).every(need => spare.get(need) !== 0)
-      return held.value === value && mayBeOf(host, held)
+      if (maker !== undefined) return isCreation(maker)
+      return creations.some(({ operation, host }) =>
+        allows(version, operation.type === 'get' ? undefined : operation.value, host),
+      )
     },
   }
 }
@@ -102,11 +114,11 @@ function isCreation({ operation }: Entry): boolean {
   return operation.type === 'change' && operation.condition.type === 'absent'
 }
 
-/** The need for an unset, of one host or of any. */
-const UNSET = 'unset by '
+const UNSET_BY = 'unset by '
 
+/** The need for an unset, of one host or of any. */
 function unsetBy(host: HostId | undefined): string {
-  return `${UNSET}${host ?? 'anybody'}`
+  return `${UNSET_BY}${host ?? 'anybody'}`
 }
 
 /** What a version that nobody says that he has made must have been made by. */
@@ -121,7 +133,7 @@ function servedBy(
   needs: ReadonlyMap<string, number>,
 ): readonly string[] {
   if (value !== undefined) return [`= ${value}`].filter(need => needs.has(need))
-  if (host === undefined) return [...needs.keys()].filter(need => need.startsWith(UNSET))
+  if (host === undefined) return [...needs.keys()].filter(need => need.startsWith(UNSET_BY))
   return [unsetBy(host), unsetBy(undefined)].filter(need => needs.has(need))
 }
 

@@ -23,8 +23,17 @@ export function decide(entries: readonly Entry[], workMax: number): Decision {
   const facts = gatherFacts(entries)
   // Two clients were told of one version what cannot be both: no order helps.
   if (facts === undefined) return 'not linearizable'
-  return new Search(entries, facts, workMax).run()
+  // Most histories are right, and show it at the first glance, which is not proof of the contrary.
+  const glance = new Search(entries, facts, { workMax, widthMax: GLANCE_WIDTH })
+  const decision = glance.run()
+  if (decision === 'linearizable' || !glance.hasLeftOut) return decision
+  return new Search(entries, facts, { workMax, widthMax: Infinity }).run()
 }
+
+/** Configurations of one version that are looked into at first. */
+const GLANCE_WIDTH = 50
+
+type Limits = { readonly workMax: number; readonly widthMax: number }
 
 /** An operation in the search; the lower its index, the sooner it was invoked. */
 type Step = { readonly index: number; readonly entry: Entry }
@@ -43,7 +52,7 @@ type Event = { readonly at: Instant; readonly isReturn: boolean; readonly step: 
 
 class Search {
   readonly #facts: Facts
-  readonly #workMax: number
+  readonly #limits: Limits
   readonly #events: readonly Event[]
   readonly #uncertain: Uncertain
   /** Invoked, and told what was there; not returned. By version. */
@@ -52,16 +61,22 @@ class Search {
   readonly #makers = new Map<number, Entry>()
   /** Configurations, and comparisons of two. */
   #work = 0
+  #hasLeftOut = false
 
-  constructor(entries: readonly Entry[], facts: Facts, workMax: number) {
+  constructor(entries: readonly Entry[], facts: Facts, limits: Limits) {
     this.#facts = facts
-    this.#workMax = workMax
+    this.#limits = limits
     this.#uncertain = new Uncertain(facts)
     const steps = entries
       .filter(({ outcome }) => outcome.type !== 'none')
       .sort((a, b) => a.invoked - b.invoked)
       .map((entry, index) => ({ index, entry }))
     this.#events = eventsOf(steps)
+  }
+
+  /** Whether some configurations were left out, so that `not linearizable` proves nothing. */
+  get hasLeftOut(): boolean {
+    return this.#hasLeftOut
   }
 
   run(): Decision {
@@ -102,7 +117,7 @@ class Search {
     for (let at = Math.min(...layers.keys()); layers.size > 0; at++) {
       const layer = this.#best(layers.get(at) ?? [])
       layers.delete(at)
-      if (this.#work > this.#workMax) return undefined
+      if (this.#work > this.#limits.workMax) return undefined
       for (const each of layer) {
         const isDone = outcome.type === 'changed' ? at >= version : each.done.includes(step.index)
         if (isDone) explained.push({ ...each, done: each.done.filter(i => i !== step.index) })
@@ -145,17 +160,36 @@ class Search {
     if (layer.length < 2) return layer
     const groups = new Map<string, Configuration[]>()
     for (const each of layer) {
-      const key = `${this.#facts.kindOf(each.value, undefined)} ${each.done.join()}`
+      // Of a version that was told of, all have the same value.
+      const key = each.done.join()
       const group = groups.get(key) ?? []
       groups.set(key, group)
       this.#work += group.length
-      if (this.#work > this.#workMax) return []
-      if (group.some(({ used }) => this.#uncertain.hasLeft(used, each.used))) continue
-      const rest = group.filter(({ used }) => !this.#uncertain.hasLeft(each.used, used))
+      if (this.#work > this.#limits.workMax) return []
+      if (group.some(other => this.#standsIn(other, each))) continue
+      const rest = group.filter(other => !this.#standsIn(each, other))
       if (rest.length < group.length) groups.set(key, [...rest, each])
       else group.push(each)
     }
-    return [...groups.values()].flat()
+    return this.#within([...groups.values()].flat())
+  }
+
+  /** So many as are looked into: those that keep most of what is needed for some version. */
+  #within(layer: readonly Configuration[]): readonly Configuration[] {
+    const { widthMax } = this.#limits
+    if (layer.length <= widthMax) return layer
+    this.#hasLeftOut = true
+    return layer
+      .map(each => ({ each, needed: this.#uncertain.countNeeded(each.used) }))
+      .sort((a, b) => a.needed - b.needed)
+      .slice(0, widthMax)
+      .map(({ each }) => each)
+  }
+
+  /** Whether all that may follow the one may follow the other. */
+  #standsIn(a: Configuration, b: Configuration): boolean {
+    if (a.value !== undefined && b.value === undefined) return false
+    return this.#uncertain.hasLeft(a.used, b.used)
   }
 }
 

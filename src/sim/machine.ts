@@ -5,7 +5,7 @@ import type { Address } from '../transport/endpoint.ts'
 import type { Disk } from './disk.ts'
 
 /** What the world needs of a node: a test may put something simpler in its place. */
-export type Steppable = Pick<Node, 'step' | 'deadline' | 'status' | 'locks'>
+export type Steppable = Pick<Node, 'step' | 'deadline' | 'status' | 'locks' | 'variable'>
 
 /** One host of a world: what survives a crash of it, and the node that runs on it at present. */
 export type Machine = {

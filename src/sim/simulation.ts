@@ -9,6 +9,13 @@ import { FAST_DISK } from './disk.ts'
 import { Findings, type Violation } from './findings.ts'
 import { FAULTLESS } from './network.ts'
 import type { Observation } from './observation.ts'
+import {
+  NO_VARIABLES,
+  VariableClients,
+  type VariableCounts,
+  type VariableOptions,
+  type VariableWorld,
+} from './variable-clients.ts'
 import { World, type WorldOptions } from './world.ts'
 
 /** Rules that can be switched off: those of the core, and one of lamportd's server. */
@@ -67,6 +74,7 @@ export class Simulation {
   readonly clients: Clients
   readonly #checkers: readonly Checker[]
   readonly #findings = new Findings()
+  #variables: VariableClients | undefined
   readonly #onlookers: ((observation: Observation) => void)[] = []
   #isStuck = false
 
@@ -90,8 +98,14 @@ export class Simulation {
       },
       {
         observe,
-        response: (_host, id, response) => this.clients.response(id, response),
-        event: (host, event) => this.clients.event(host, event),
+        response: (host, id, response) => {
+          this.clients.response(id, response)
+          this.#variables?.response(host, id, response)
+        },
+        event: (host, event) => {
+          this.clients.event(host, event)
+          this.#variables?.event(host, event)
+        },
       },
     )
     this.clients = new Clients(this.world, observe, {
@@ -102,7 +116,8 @@ export class Simulation {
   }
 
   get violations(): readonly Violation[] {
-    return [this.#findings.all, ...this.#checkers.map(checker => checker.violations)]
+    const variables = this.#variables?.violations ?? []
+    return [this.#findings.all, variables, ...this.#checkers.map(checker => checker.violations)]
       .flat()
       .sort((a, b) => a.at - b.at)
   }
@@ -151,6 +166,16 @@ export class Simulation {
     this.#onlookers.push(onlooker)
   }
 
+  get variableCounts(): VariableCounts {
+    return this.#variables?.counts ?? NO_VARIABLES
+  }
+
+  /** Begins with clients of shared variables; what they find is checked with the rest. */
+  useVariables(options: VariableOptions): void {
+    this.#variables = new VariableClients(variableWorldOf(this.world), options)
+    this.#variables.start()
+  }
+
   /** Runs until every host knows the requests of all others. */
   connect(limitMs: number): boolean {
     return this.#await(() => this.isConnected, limitMs)
@@ -172,6 +197,7 @@ export class Simulation {
     if (!isUnited && !world.isExhausted) this.#findings.add(world.now, this.#describeViews())
     this.#isStuck = !isServed || !isUnited
     if (isUnited) this.#tryAll()
+    if (!this.#isStuck) this.#variables?.finish(ms => world.run(ms))
     world.run(REST_MS)
     const locks = new Map(world.hosts.map(host => [host, this.#locks(host)] as const))
     for (const checker of this.#checkers) checker.finish?.({ at: world.now, locks })
@@ -213,5 +239,23 @@ export class Simulation {
   #locks(host: HostId): readonly LockStatus[] {
     const { world } = this
     return world.isUp(host) ? world.node(host).locks(world.reading(host)) : []
+  }
+}
+
+function variableWorldOf(world: World): VariableWorld {
+  return {
+    get now() {
+      return world.now
+    },
+    ids: world.hosts,
+    after: (ms, run) => world.after(ms, run),
+    isRunning: host => world.isUp(host) && !world.isPaused(host),
+    lifeOf: host => world.lifeOf(host),
+    execute: (host, command) => {
+      const id = world.nextCommand()
+      world.input(host, { type: 'command', id, command })
+      return id
+    },
+    variable: (host, name) => world.node(host).variable(name),
   }
 }

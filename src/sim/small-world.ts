@@ -3,7 +3,7 @@ import type { CommandId, Lsn, NodeEvent, Response, StoreEntry } from '../core/co
 import { canonical } from '../core/fingerprint.ts'
 import type { Heartbeat } from '../core/hearing.ts'
 import { Host, type HostOutput } from '../core/host.ts'
-import { CHANNELS, channelOf, type Message } from '../core/message.ts'
+import { CHANNELS, channelOf, isVariableMessage, type Message } from '../core/message.ts'
 import type { Rules } from '../core/rules.ts'
 import { recover } from '../core/store.ts'
 import { assert, unreachable } from '../lib/assert.ts'
@@ -339,6 +339,8 @@ export class SmallWorld {
   #outputOf(machine: Machine): HostOutput {
     return {
       send: (to, message) => {
+        // No variable is set in this world: that hosts tell each other so only makes it larger.
+        if (isVariableMessage(message)) return
         const session = machine.sessions.get(to)
         if (session === undefined) return
         const key = `${machine.id}>${to} ${channelOf(message)}`

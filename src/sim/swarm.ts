@@ -9,6 +9,7 @@ import type { LinkOptions, NetworkCounters } from './network.ts'
 import { Simulation, TIMING, type SimulationRules } from './simulation.ts'
 import { Trouble, type TroubleCounts } from './trouble.ts'
 import { RandomLoad, type Habits } from './workload.ts'
+import { drawVariables, type VariableCounts } from './variable-clients.ts'
 import type { World } from './world.ts'
 
 export type SeedOptions = {
@@ -21,7 +22,7 @@ export type SeedOptions = {
 /** What was done to a run, to show that it was put to the test. */
 export type Faults = Readonly<NetworkCounters> & Readonly<TroubleCounts>
 
-export type SeedResult = {
+export type SeedResult = VariableCounts & {
   readonly seed: number
   readonly hash: string
   readonly hosts: readonly HostId[]
@@ -41,6 +42,9 @@ export type SeedResult = {
 
 /** Of all clients together: no seed takes much longer than the rest. */
 const ASKS_MAX = 400
+
+/** Clients of variables have a chance of their own. */
+const VARIABLES_SALT = 0x7a12
 
 const EVENTS_MAX = 1_000_000
 
@@ -73,12 +77,19 @@ export function runSeed(options: SeedOptions): SeedResult {
   const longMs = timing.suspect + timing.lease
   const untilMs = longMs * random.pick([1, 2, 4])
   const crash: Violation[] = []
+  // From a seed of their own: the rest of the run is drawn as it would be without.
+  const drawn = drawVariables(new Random(seed ^ VARIABLES_SALT))
   const trouble = new Trouble(world, { random: random.fork(), untilMs, longMs })
   try {
     if (random.chance(0.2)) beginLate(world, random)
-    if (random.chance(0.2)) slowDown(world, random)
+    if (random.chance(0.2)) slowDown(world, [random.pick(world.hosts)], random.pick([100, 600]))
     const load = { random: random.fork(), untilMs, asksMax: ASKS_MAX }
     new RandomLoad(world, clients, drawHabits(random), load)
+    if (drawn?.slowDisks !== undefined) {
+      const { areAll, syncMsMax } = drawn.slowDisks
+      slowDown(world, areAll ? world.hosts : [drawn.random.pick(world.hosts)], syncMsMax)
+    }
+    if (drawn !== undefined) simulation.useVariables(drawn)
     world.run(untilMs)
     simulation.finish()
   } catch (error) {
@@ -95,6 +106,7 @@ export function runSeed(options: SeedOptions): SeedResult {
     lostLocks: clients.lost,
     views: Math.max(...hosts.map(host => simulation.status(host).view?.number ?? 0)),
     messages: simulation.mutexMessages,
+    ...simulation.variableCounts,
     faults: { ...world.network.counters, ...trouble.counts },
     events: world.events,
     simulatedMs: world.now,
@@ -134,10 +146,9 @@ function drawDisk(random: Random): DiskOptions {
   return { syncMsMin: random.pick([0, 0.5]), syncMsMax: random.pick([0.5, 5, 30]) }
 }
 
-/** One disk that takes its time. */
-function slowDown(world: World, random: Random): void {
-  const disk = world.disk(random.pick(world.hosts))
-  disk.options = { syncMsMin: 1, syncMsMax: random.pick([100, 600]) }
+/** Disks that take their time. */
+function slowDown(world: World, hosts: readonly HostId[], syncMsMax: number): void {
+  for (const host of hosts) world.disk(host).options = { syncMsMin: 1, syncMsMax }
 }
 
 /** One host is not there when the cluster is founded, by an operator who tries until it is. */

@@ -1,6 +1,6 @@
 import type { Condition } from '../core/variable.ts'
 import { assert } from '../lib/assert.ts'
-import type { Facts } from './facts.ts'
+import { SET, UNSET, type Facts } from './facts.ts'
 import { holds, type Entry, type Operation } from './history.ts'
 
 /** How many of each class have taken effect, by the number of the class. */
@@ -66,14 +66,40 @@ export class Uncertain {
     return this.#facts.isTold(version + 1) ? all : best(all, this.#facts.mayCreate(version + 2))
   }
 
-  /** Whether with the one used there is left what can stand in for all that is left with the other. */
+  /**
+   * Whether with the one used there is left what can stand in for all that is left with the other: of
+   * the same kind, on a condition that holds no more rarely; and an unset for a set, where no version
+   * needs either, since a register without a value lets more happen.
+   */
   hasLeft(one: Used, other: Used): boolean {
-    for (const { absent, always } of this.#kinds.values()) {
-      const rare = (one[absent] ?? 0) - (other[absent] ?? 0)
-      const common = (one[always] ?? 0) - (other[always] ?? 0)
-      if (common > 0 || rare + common > 0) return false
+    const more = (number: number | undefined): number =>
+      number === undefined ? 0 : (one[number] ?? 0) - (other[number] ?? 0)
+    const set = this.#kinds.get(SET)
+    const unset = this.#kinds.get(UNSET)
+    for (const kind of this.#kinds.values()) {
+      if (kind === set || kind === unset) continue
+      if (more(kind.always) > 0 || more(kind.always) + more(kind.absent) > 0) return false
     }
-    return true
+    const unsets = more(unset?.always)
+    const anyUnsets = unsets + more(unset?.absent)
+    const always = unsets + more(set?.always)
+    // Hall's condition, for each set of classes with all that can stand in for one of them.
+    return (
+      unsets <= 0 &&
+      anyUnsets <= 0 &&
+      always <= 0 &&
+      always + more(unset?.absent) <= 0 &&
+      always + more(unset?.absent) + more(set?.absent) <= 0
+    )
+  }
+
+  /** How many are used of those that some version needs. */
+  countNeeded(used: Used): number {
+    let count = 0
+    for (const [name, { absent, always }] of this.#kinds) {
+      if (name !== SET && name !== UNSET) count += (used[absent] ?? 0) + (used[always] ?? 0)
+    }
+    return count
   }
 
   /** Made where it is met first, the rarer condition before the other. */

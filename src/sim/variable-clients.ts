@@ -50,6 +50,13 @@ export type VariableHabits = {
   readonly paddingMax: number
 }
 
+export type VariableOptions = {
+  readonly habits: VariableHabits
+  /** Disks that take up to so long to write; locks do not notice, acceptors must. */
+  readonly slowDisks: { readonly syncMsMax: number; readonly areAll: boolean } | undefined
+  readonly random: Random
+}
+
 /** One that asks for one thing at a time. */
 type Client = {
   readonly name: string
@@ -88,7 +95,7 @@ export class VariableClients {
   #isStopped = false
   #values = 0
 
-  constructor(world: VariableWorld, habits: VariableHabits, random: Random) {
+  constructor(world: VariableWorld, { habits, random }: VariableOptions) {
     this.#world = world
     this.#habits = habits
     this.#random = random
@@ -275,13 +282,14 @@ export class VariableClients {
   }
 }
 
-/** Habits of a run; a few names, so that clients meet. `undefined`: nobody uses variables. */
-export function drawVariableHabits(random: Random): VariableHabits | undefined {
+/** Whether a run has clients of variables, and of what kind; `undefined`: it has none. */
+export function drawVariables(random: Random): VariableOptions | undefined {
   if (random.chance(0.5)) return undefined
-  return {
+  const habits = {
+    // A few names, so that clients meet.
     names: ['x', 'y', 'z'].slice(0, 1 + random.below(3)),
-    clientsPerHost: 1 + random.below(3),
-    thinkMsMax: random.pick([100, 400, 2000]),
+    clientsPerHost: 1 + random.below(2),
+    thinkMsMax: random.pick([300, 1500, 4000]),
     waitMsMax: random.pick([30, 500, 5000]),
     gets: random.pick([0.2, 0.5]),
     unsets: random.pick([0, 0.15]),
@@ -289,4 +297,11 @@ export function drawVariableHabits(random: Random): VariableHabits | undefined {
     creations: random.pick([0, 0.1]),
     paddingMax: random.pick([0, 0, 8000]),
   }
+  const slowDisks = random.pick([
+    undefined,
+    { syncMsMax: 300, areAll: true },
+    { syncMsMax: 500, areAll: false },
+    { syncMsMax: 4000, areAll: false },
+  ])
+  return { habits, slowDisks, random }
 }

@@ -130,6 +130,11 @@ export class World {
     return this.#host(id).isUp
   }
 
+  /** Counts its boots; it may be down. */
+  lifeOf(id: HostId): number {
+    return this.#host(id).life
+  }
+
   isLeaving(id: HostId): boolean {
     return this.#host(id).isLeaving
   }

@@ -154,16 +154,21 @@ test('a loss in the same breath as the grant is not missed', async t => {
   t.true((await promise).lost.aborted)
 })
 
-test('the end of the connection loses every lock and rejects what waits', async t => {
+test('the end of the connection loses every lock and rejects what was asked', async t => {
   const { daemon, client } = await pair(t)
   const { lock, connection } = await held(daemon, client)
   const waiting = client.lock('window')
-  await daemon.next('acquire')
+  const trying = client.tryLock('window')
+  const asked = client.status()
+  await daemon.next('status')
   connection.socket.destroy()
-  await failsWith(t, waiting, 'disconnected')
+  await failsWith(t, trying, 'disconnected')
+  await failsWith(t, asked, 'disconnected')
   const reason = await aborted(lock.lost)
   t.true(reason instanceof LamportError && reason.code === 'disconnected')
-  await failsWith(t, client.status(), 'disconnected')
+  await daemon.next('acquire')
+  await client.close()
+  await failsWith(t, waiting, 'closed')
   await lock.release()
 })
 

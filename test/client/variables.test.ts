@@ -132,7 +132,8 @@ test('a change whose answer is lost is uncertain; one that was not sent is not',
   connection.socket.destroy()
   await failsWith(t, set, 'uncertain')
   await failsWith(t, read, 'disconnected')
-  await failsWith(t, client.set('speed', '13'), 'disconnected')
+  await daemon.kill()
+  await failsWith(t, client.set('speed', '13', { waitMs: 50 }), 'unreachable')
 })
 
 test('a signal ends the waiting, and the late answer is dropped', async t => {

@@ -1,9 +1,8 @@
 import test from 'ava'
 import { CatchUp, inParts, PART_BYTES_MAX } from '../../src/core/catch-up.ts'
 import { LamportClock } from '../../src/core/clock.ts'
-import { Copying, Snapshots } from '../../src/core/copying.ts'
 import { Known } from '../../src/core/known.ts'
-import type { CatchUpMessage, CopiedRecord } from '../../src/core/message.ts'
+import type { CatchUpMessage } from '../../src/core/message.ts'
 import { nextValue, type VariableValue } from '../../src/core/variable.ts'
 import { toInstant } from '../../src/lib/time.ts'
 
@@ -146,82 +145,4 @@ test('parts are no longer than they may be, but for one item that is', t => {
     inParts([], () => 0),
     [[]],
   )
-})
-
-function copyBetween(records: readonly CopiedRecord[]): {
-  copying: Copying
-  snapshots: Snapshots
-  settle: () => number
-} {
-  const sent: { way: 'to' | 'from'; message: CatchUpMessage }[] = []
-  const clock = new LamportClock(1)
-  const copying = new Copying(clock, (_, message) => sent.push({ way: 'to', message }))
-  const snapshots = new Snapshots(clock, (_, message) => sent.push({ way: 'from', message }))
-  const settle = (): number => {
-    let parts = 0
-    for (let next = sent.shift(); next !== undefined; next = sent.shift()) {
-      const { message } = next
-      if (message.type === 'fetch') snapshots.fetch(2, message.floor, message.index)
-      if (message.type !== 'records') continue
-      parts += 1
-      copying.receive(1, message)
-    }
-    return parts
-  }
-  copying.begin(
-    1,
-    100,
-    snapshots.take(2, 7, 100, () => [...records]),
-  )
-  return { copying, snapshots, settle }
-}
-
-const at = (counter: number): CopiedRecord['accepted'] => ({ counter, host: 1 })
-
-test('a host that recovers fetches all records, a part at a time', t => {
-  const value = valueOf('x', 1000)
-  const records = Array.from({ length: 500 }, (_, i) => {
-    return { name: `v${i}`, accepted: at(i), value, isChosen: i % 2 === 0 }
-  })
-  const { copying, snapshots, settle } = copyBetween(records)
-  t.false(copying.isComplete(1, 100))
-  t.is(settle(), 9)
-  t.true(copying.isComplete(1, 100))
-  t.false(copying.isComplete(1, 99))
-  // Asked again, it has as many, and need not send them again.
-  t.is(
-    snapshots.take(2, 7, 100, () => []),
-    500,
-  )
-  const copies = copying.take()
-  t.is(copies.size, 500)
-  t.deepEqual(copies.get('v2'), { accepted: at(2), value, chosen: value })
-  t.deepEqual(copies.get('v3'), { accepted: at(3), value, chosen: undefined })
-})
-
-test('of what several have accepted the highest ballot counts, whoever says it first', t => {
-  const low = valueOf('low')
-  const high = nextValue(low, undefined, { host: 2, time: 2 })
-  const { copying, settle } = copyBetween([
-    { name: 'x', accepted: at(5), value: high, isChosen: false },
-  ])
-  settle()
-  const clock = new LamportClock(1)
-  copying.begin(3, 100, 1)
-  const record = { name: 'x', accepted: at(4), value: low, isChosen: true }
-  copying.receive(3, {
-    type: 'records',
-    time: clock.tick(),
-    floor: 100,
-    index: 0,
-    records: [record],
-  })
-  t.deepEqual(copying.take().get('x'), { accepted: at(5), value: high, chosen: low })
-})
-
-test('a host with nothing is copied at once; one that comes again begins anew', t => {
-  const { copying } = copyBetween([])
-  t.true(copying.isComplete(1, 100))
-  copying.forget(1)
-  t.false(copying.isComplete(1, 100))
 })

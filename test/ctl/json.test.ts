@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 const shapes = readShapes(readFileSync(join(root, 'docs/json.md'), 'utf8'))
 
 /** What has no output for programs to read, or is refused by a cluster that is at work. */
-const SILENT = ['share', 'completion', 'found']
+const SILENT = ['share', 'hold', 'completion', 'found']
 
 test('a shape finds what is missing, new or of another kind', t => {
   const known = readShapes(
@@ -78,6 +78,13 @@ test.serial(
     check('lock', held.stdout)
     check('lock', waits.stderr)
     check('lock', (await host.outcome('lock', '--json', 'free', 'true'))[2])
+
+    await run('acquire', '--ttl', '1h', 'paper')
+    await run('locks')
+    await run('release', 'paper')
+    const once = ['--json', 'once', '--every', '1h', 'often', 'true']
+    check('once', (await host.outcome(...once))[2])
+    check('once', (await host.outcome(...once))[2])
 
     const [, help] = await host.outcome('--help')
     const commands = /Commands:\n([^]*?)\n\n/.exec(help)?.[1] ?? ''

@@ -179,15 +179,18 @@ test.serial('no daemon is 69 at once and says what to do; --connect-wait waits f
   t.is(await patient.ended, 0)
 })
 
-test.serial('a daemon that ends the connection while we wait is 69, and nothing runs', async t => {
-  const daemon = await fake(t)
-  const running = lock(t, daemon, ['door', 'echo', 'ran'])
-  const heard = await daemon.next('acquire')
-  heard.connection.socket.destroy()
-  t.is(await running.ended, 69)
-  t.is(running.stdout, '')
-  t.regex(running.stderr, /connection to lamportd .* ended/)
-})
+test.serial(
+  'a daemon that ends the connection before it answers -n is 69, and nothing runs',
+  async t => {
+    const daemon = await fake(t)
+    const running = lock(t, daemon, ['-n', 'door', 'echo', 'ran'])
+    const heard = await daemon.next('acquire')
+    heard.connection.socket.destroy()
+    t.is(await running.ended, 69)
+    t.is(running.stdout, '')
+    t.regex(running.stderr, /connection to lamportd .* ended/)
+  },
+)
 
 test.serial('a daemon that talks nonsense, or another protocol, is 69 and named', async t => {
   const hello = { protocol: 2, version: '9.0.0', host: { id: 1, name: 'x' } }

@@ -24,6 +24,7 @@ test('an acquire is taken with all it may have', t => {
       command: 'c',
       pid: 7,
       user: 'u',
+      detached: { ttlMs: 500, pid: 9 },
     }),
     {
       type: 'acquire',
@@ -31,6 +32,7 @@ test('an acquire is taken with all it may have', t => {
       limit: Infinity,
       wait: 1.5,
       info: '{"p":7,"u":"u","c":"c","w":"w"}',
+      detached: { ttl: 500, pid: 9 },
     } as unknown as Request,
   )
   t.deepEqual(ask('acquire', { names: ['x'.repeat(255)], limit: 1_000_000 }), {
@@ -39,6 +41,7 @@ test('an acquire is taken with all it may have', t => {
     limit: 1_000_000,
     wait: undefined,
     info: '{}',
+    detached: undefined,
   })
 })
 

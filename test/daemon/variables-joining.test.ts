@@ -7,7 +7,7 @@ import type { Host } from '../helpers/cluster.ts'
 import { hasMany, setMany, VALUE_BYTES } from '../helpers/many-variables.ts'
 import { eventually } from '../helpers/processes.ts'
 import { residentMb } from '../helpers/procfs.ts'
-import { Site } from '../helpers/site.ts'
+import { hearsNobody, Site } from '../helpers/site.ts'
 
 /** How long it may take to start, on a machine that is busy. */
 const START_MS_MAX = 60_000
@@ -130,6 +130,7 @@ test.serial('a blank host waits for all others, and says for whom', async t => {
     const { blank } = await three.status()
     return blank !== null && /host-2/.test(blank)
   })
+  await eventually('its log names it too', () => /no vote yet.* host-2/.test(three.log))
   const local = await three.ask(blank => blank.get('speed', { local: true }))
   t.false(local.majority)
   const refused = await t.throwsAsync(
@@ -138,6 +139,7 @@ test.serial('a blank host waits for all others, and says for whom', async t => {
   )
   t.is(refused.code, 'noMajority')
   t.log(refused.message)
+  await hearsNobody(one)
   await t.throwsAsync(client.set('speed', '3', { waitMs: 300 }), { code: 'noMajority' })
   await two.start()
   await eventually('it may vote', async () => (await three.status()).blank === null)

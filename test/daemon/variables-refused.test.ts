@@ -5,20 +5,10 @@ import { LamportError } from '../../src/client/client.ts'
 import type { Client } from '../../src/client/client.ts'
 import { ErrorCode } from '../../src/control/protocol.ts'
 import type { VersionDiffersData } from '../../src/control/protocol.ts'
-import type { Host } from '../helpers/cluster.ts'
 import { RawClient } from '../helpers/daemon-client.ts'
-import { eventually } from '../helpers/processes.ts'
-import { Site } from '../helpers/site.ts'
+import { hearsNobody, Site } from '../helpers/site.ts'
 
 const VALUE_BYTES_MAX = 65_536
-
-/** Neighbours are gone, and it is known. */
-async function isAlone(host: Host): Promise<void> {
-  await eventually(`${host.name} hears nobody`, async () => {
-    const { hosts } = await host.status()
-    return hosts.every(({ self, state }) => self || state === 'connected' || state === 'silent')
-  })
-}
 
 /** How an operation was refused. */
 async function failure(operation: Promise<unknown>): Promise<LamportError | undefined> {
@@ -110,7 +100,7 @@ test.serial(
     const client = await one.client()
     await client.set('speed', 'before')
     await Promise.all([two.kill(), three.kill()])
-    await isAlone(one)
+    await hearsNobody(one)
     for (const waitMs of [0, 500]) {
       for (const [what, operation] of Object.entries({
         set: () => client.set('speed', 'after', { waitMs }),

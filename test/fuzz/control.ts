@@ -10,7 +10,9 @@ import type { Target } from './engine.ts'
 const calls = [
   ['acquire', { names: ['backup'], limit: 1, waitMs: 0, why: 'cron', command: 'tar', pid: 12 }],
   ['acquire', { names: ['a', 'b'], limit: 0, user: 'röt' }],
+  ['acquire', { names: ['roof'], limit: 1, detached: { ttlMs: 60_000, pid: 1 } }],
   ['release', { token: 4711 }],
+  ['release', { name: 'roof', force: true }],
   ['anchor', { token: 1 }],
   ['cancel', { id: 3 }],
   ['locks', { name: 'door' }],

@@ -60,3 +60,11 @@ export async function waits(host: Host, count: number, name = 'door'): Promise<v
     }),
   )
 }
+
+/** The others are gone, or have no vote, and this host knows. */
+export async function hearsNobody(host: Host): Promise<void> {
+  await eventually(`${host.name} hears nobody`, async () => {
+    const { hosts } = await host.status()
+    return hosts.every(({ self, state }) => self || state === 'connected' || state === 'silent')
+  })
+}

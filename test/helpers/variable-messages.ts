@@ -104,8 +104,21 @@ export const variableMessages: {
     time,
     floor: time,
     index: time,
-    records: fc.array(fc.record({ name, accepted: ballot, value, isChosen: fc.boolean() }), {
+    records: fc.array(fc.record({ name, accepted: ballot, isChosen: fc.boolean() }), {
       maxLength: 3,
     }),
+  }),
+  copy: fc.record({
+    type: type('copy'),
+    time,
+    floor: time,
+    names: fc.array(name, { maxLength: 5 }),
+  }),
+  copies: fc.record({
+    type: type('copies'),
+    time,
+    floor: time,
+    entries: fc.array(fc.record({ name, value: variableValue }), { maxLength: 3 }),
+    last: fc.boolean(),
   }),
 }

@@ -1,6 +1,6 @@
 import { LamportClock } from '../../src/core/clock.ts'
 import type { Command, Response, StoreEntry } from '../../src/core/command.ts'
-import type { CatchUpMessage, VariableMessage } from '../../src/core/message.ts'
+import { isCopyMessage, type CatchUpMessage, type VariableMessage } from '../../src/core/message.ts'
 import { RULES, type Rules } from '../../src/core/rules.ts'
 import { NOTHING_DURABLE, recover, type Durable } from '../../src/core/store.ts'
 import type { Condition, Variable } from '../../src/core/variable.ts'
@@ -135,7 +135,7 @@ export class VariablesSite {
     if (sent === undefined) return false
     const { variables, isUp } = this.#machine(sent.to)
     if (!isUp || this.isLost(sent)) return true
-    if (sent.message.type === 'fetch' || sent.message.type === 'records') {
+    if (isCopyMessage(sent.message)) {
       variables.copy(sent.from, sent.message)
     } else variables.receive(toInstant(this.now), sent.from, sent.message)
     return true
@@ -171,7 +171,8 @@ export class VariablesSite {
     const clock = new LamportClock(durable.clockCeiling + 1000 * life)
     const start = toInstant(this.now)
     const random = new Random(id * 100 + life)
-    return new Variables(id, votes, clock, random, this.#rules, durable, start, {
+    const others = [...this.#machines.keys()].filter(host => host !== id)
+    return new Variables({ self: id, others }, votes, clock, random, this.#rules, durable, start, {
       send: (to, message, isResting) => {
         const rests = isResting ? machine.appended : 0
         for (const host of to) {

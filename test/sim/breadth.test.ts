@@ -1,6 +1,6 @@
 import test from 'ava'
 import { RULES, type Rules } from '../../src/core/rules.ts'
-import { breadthRun } from '../../src/sim/breadth.ts'
+import { breadthRun, type BreadthResult } from '../../src/sim/breadth.ts'
 
 for (const [hostCount, seeds] of [
   [2, 15],
@@ -8,19 +8,22 @@ for (const [hostCount, seeds] of [
   [5, 8],
   [7, 3],
 ] as const) {
-  test(`${hostCount} hosts: whatever fails, no lock is held twice, and in the end all are served`, t => {
+  test(`${hostCount} hosts: whatever fails, no lock is held twice, variables are linearizable, all are served`, t => {
     let grants = 0
     let faults = 0
+    let operations = 0
     for (let seed = 1; seed <= seeds; seed++) {
       const result = breadthRun(seed, hostCount, RULES)
       t.deepEqual(result.violations, [], `seed ${seed}`)
       t.is(result.stuck, undefined, `seed ${seed}`)
       grants += result.grants
+      operations += result.variableOperations
       faults += result.crashes + result.partitions + result.pauses + result.leaves
       // A fault changes the view at most twice or so: hosts do not come and go by themselves.
       t.true(result.views < 20 + 3 * (result.crashes + result.partitions + result.pauses + 10))
     }
     t.true(grants > 50 * seeds && faults > 5 * seeds)
+    t.true(operations > 30 * seeds, `${operations} operations on variables`)
   })
 }
 
@@ -52,17 +55,47 @@ const neededRules: readonly (readonly [keyof Rules, readonly number[]])[] = [
   ['oneTable', [301]],
 ]
 
+/** Likewise, of registers: what clients were told cannot be put in an order. */
+const neededByRegisters: readonly (readonly [keyof Rules, readonly number[]])[] = [
+  ['registerQuorum', [3, 7]],
+  ['registerDurable', [17, 143]],
+  ['registerApplied', [7, 11]],
+  ['registerFloor', [119]],
+  ['blankHosts', [184, 226]],
+]
+
 const SEEDS_MAX = 300
+
+function isCaught(
+  rule: keyof Rules,
+  seeds: readonly number[],
+  shows: (result: BreadthResult) => boolean,
+): boolean {
+  const others = Array.from({ length: SEEDS_MAX }, (_, i) => i + 1)
+  const rules = { ...RULES, [rule]: false }
+  return [...seeds, ...others].some(seed => shows(breadthRun(seed, 3, rules)))
+}
 
 for (const [rule, seeds] of neededRules) {
   test(`without ${rule}, random faults find it out`, t => {
-    const others = Array.from({ length: SEEDS_MAX }, (_, i) => i + 1)
-    const rules = { ...RULES, [rule]: false }
-    const isCaught = [...seeds, ...others].some(seed => {
-      const { violations, isStuck } = breadthRun(seed, 3, rules)
+    t.true(
       // Only what this rule is for: without the others' RELEASE nobody goes on.
-      return violations.length > 0 || (rule === 'releaseAnywhere' && isStuck)
-    })
-    t.true(isCaught)
+      isCaught(
+        rule,
+        seeds,
+        ({ violations, isStuck }) =>
+          violations.length > 0 || (rule === 'releaseAnywhere' && isStuck),
+      ),
+    )
+  })
+}
+
+for (const [rule, seeds] of neededByRegisters) {
+  test(`without ${rule}, a register is found not to be linearizable`, t => {
+    t.true(
+      isCaught(rule, seeds, ({ violations }) =>
+        violations.some(({ text }) => text.startsWith('no order of')),
+      ),
+    )
   })
 }

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { NEVER, toInstant, type Instant } from '../../src/lib/time.ts'
-import type { Effect, Input, NodeConfig, Status } from '../../src/node.ts'
+import type { Effect, Input, NodeConfig, Status, Variable } from '../../src/node.ts'
 import { FAST_DISK } from '../../src/sim/disk.ts'
 import type { Steppable } from '../../src/sim/machine.ts'
 import { FAULTLESS, type LinkOptions } from '../../src/sim/network.ts'
@@ -37,6 +37,10 @@ class Puppet implements Steppable {
   }
 
   status(): Status {
+    throw new Error('nobody asks')
+  }
+
+  variable(): Variable {
     throw new Error('nobody asks')
   }
 

@@ -1,6 +1,5 @@
-import { userInfo } from 'node:os'
 import type { Socket } from 'node:net'
-import { connect, LamportError, type Client, type Lock } from '../../client/client.ts'
+import { LamportError, type Client, type Lock } from '../../client/client.ts'
 import { monotonicNow } from '../../control/monotonic.ts'
 import type { CommandSpec, Options } from '../arguments.ts'
 import { command, usageError, type Command } from '../command.ts'
@@ -8,16 +7,11 @@ import { errorExit, signalExit } from '../exit.ts'
 import { runCommand, type Setting } from '../lock/child.ts'
 import { inheritedDescriptors, type Inherited } from '../lock/descriptors.ts'
 import { holdUntilStdinEnds } from '../lock/hold.ts'
+import { anchorOf, connectPatiently, FAREWELL_MS, letGo, pause, userName } from '../lock/parts.ts'
 import { commandLabel, planLock, type LockPlan } from '../lock/plan.ts'
 import { Interrupted, Signals } from '../lock/signals.ts'
 import { WaitingLine } from '../lock/waiting-line.ts'
 import { humanDuration, Notes } from '../output.ts'
-
-/** How long the daemon may take to confirm a release, and stderr to take what is said. */
-const FAREWELL_MS = 1000
-
-/** How often a daemon that is not there yet is looked for. */
-const CONNECT_AGAIN_MS = 200
 
 const SPEC: CommandSpec = {
   name: 'lock',
@@ -75,7 +69,7 @@ const SPEC: CommandSpec = {
     'connect-wait': {
       type: 'text',
       value: 'SECONDS',
-      describe: 'wait so long for lamportd to be there (cron @reboot)',
+      describe: 'wait so long for lamportd to be there at first (cron @reboot)',
     },
   },
   examples: [
@@ -86,6 +80,8 @@ const SPEC: CommandSpec = {
   ],
   notes:
     'Like flock, -n and -w say nothing without -v.\n\n' +
+    'If lamportd is restarted while a lock is waited for, it is asked for again, at the end of the ' +
+    'queue, until -w ends (not with -n). A lock that is held is lost with its lamportd.\n\n' +
     'If the lock is lost the command is gone before anyone else can have it. A --grace longer than ' +
     'a quarter of the lease gives that promise up, and so does --on-lost warn: the command then ' +
     'runs on with a stale token, and lamportctl exits 75 at its end.\n\n' +
@@ -133,6 +129,7 @@ class Session {
   readonly #inherited: Inherited
   readonly #notes: Notes
   readonly #signals = new Signals()
+  #wasAway = false
 
   constructor(plan: LockPlan, options: Options, inherited: Inherited, notes: Notes) {
     this.#plan = plan
@@ -143,7 +140,9 @@ class Session {
 
   async run(): Promise<number> {
     try {
-      const client = await this.#connect()
+      const { connectWaitMs } = this.#plan
+      const { interrupted } = this.#signals
+      const client = await connectPatiently(this.#socket, connectWaitMs, interrupted)
       const started = monotonicNow()
       const lock = await this.#acquire(client)
       const grantedAt = monotonicNow()
@@ -151,20 +150,6 @@ class Session {
       return await this.#hold(client, lock, grantedAt)
     } catch (error) {
       return this.#failed(error)
-    }
-  }
-
-  async #connect(): Promise<Client> {
-    const deadline = monotonicNow() + this.#plan.connectWaitMs
-    const signal = this.#signals.interrupted
-    for (;;) {
-      try {
-        return await connect({ socket: this.#socket, signal })
-      } catch (error) {
-        const mayCome = error instanceof LamportError && error.code === 'unreachable'
-        if (!mayCome || monotonicNow() >= deadline) throw error
-      }
-      await pause(CONNECT_AGAIN_MS, signal)
     }
   }
 
@@ -182,6 +167,7 @@ class Session {
       command: commandLabel(plan, user),
       signal: this.#signals.interrupted,
       onQueued: position => this.#queued(position),
+      onAway: reason => this.#away(reason),
     })
     return asked.finally(() => line?.end())
   }
@@ -194,7 +180,7 @@ class Session {
         if (!ended.wasLost) await this.#keep(lock, grantedAt)
         return ended.code
       }
-      const anchor = plan.hasAnchor ? await this.#anchor(lock) : undefined
+      const anchor = plan.hasAnchor ? await anchorOf(lock) : undefined
       this.#signals.interrupted.throwIfAborted()
       lock.lost.throwIfAborted()
       this.#say(`running ${plan.command.join(' ')}`)
@@ -202,23 +188,13 @@ class Session {
       if (!ended.wasLost) await this.#keep(lock, grantedAt)
       return ended.code
     } finally {
-      await Promise.race([lock.release(), pause(FAREWELL_MS)])
+      await letGo(lock)
     }
   }
 
   #setting(client: Client, lock: Lock, anchor: Socket | undefined): Setting {
     const [plan, signals, notes] = [this.#plan, this.#signals, this.#notes]
     return { plan, client, lock, anchor, inherited: this.#inherited, signals, notes }
-  }
-
-  async #anchor(lock: Lock): Promise<Socket> {
-    try {
-      return await lock.anchor()
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      const what = `the lock cannot be tied to the command: ${reason}`
-      throw new LamportError('disconnected', `${what} (-o does without)`)
-    }
   }
 
   /** A box whose cron fires later finds the lock taken. */
@@ -249,6 +225,12 @@ class Session {
     else this.#say(`${names.join(' ')}: ${position} before us`)
   }
 
+  /** Once: if it comes again, nothing new is to be said. */
+  #away({ message }: LamportError): void {
+    if (!this.#wasAway) this.#say(`${message}; asking again for ${this.#plan.names.join(' ')}`)
+    this.#wasAway = true
+  }
+
   #held(lock: Lock, waitedMs: number): void {
     const { names, token, mode } = lock
     this.#say(`got ${names.join(' ')} after ${(waitedMs / 1000).toFixed(3)} s, token ${token}`)
@@ -259,29 +241,4 @@ class Session {
   #say(message: string): void {
     if (this.#plan.isVerbose && !this.#plan.isJson) this.#notes.complain(message)
   }
-}
-
-function userName(): string | undefined {
-  try {
-    return userInfo().username
-  } catch {
-    // A user without an entry in the list of users.
-    return undefined
-  }
-}
-
-/** Resolves after a while, or rejects with the signal's reason. */
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const aborted = (): void => {
-      clearTimeout(timer)
-      reject(signal?.reason as Error)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', aborted)
-      resolve()
-    }, ms)
-    if (signal?.aborted === true) aborted()
-    else signal?.addEventListener('abort', aborted, { once: true })
-  })
 }

@@ -45,7 +45,10 @@ export function locksText(result: LocksResult, name: string | undefined): string
   return table(rows, hasColours(1))
 }
 
-function holderState({ unattended, ghostMs }: HolderEntry): Cell {
+function holderState({ unattended, ttlMs, ghostMs }: HolderEntry): Cell {
+  if (ttlMs !== undefined) {
+    return { text: `held (ttl ${humanDuration(ttlMs)})`, colour: 'green' }
+  }
   if (unattended === true) return { text: 'unattended', colour: 'yellow' }
   return ghostMs === undefined
     ? { text: 'held', colour: 'green' }

@@ -26,7 +26,12 @@ export type Setting = {
 }
 
 /** How it ended. */
-export type Ended = { readonly code: number; readonly wasLost: boolean }
+export type Ended = {
+  readonly code: number
+  readonly wasLost: boolean
+  /** `false`: there is no such command, or it may not be run. */
+  readonly hasStarted: boolean
+}
 
 /** Runs the command under the lock: forwards signals to it, stops it if the lock is lost. */
 export async function runCommand(
@@ -38,7 +43,9 @@ export async function runCommand(
   const child = start(command, setting, ownsGroup)
   // The child has it now. Closing our copy writes nothing and ends nothing.
   anchor?.destroy()
-  if (!(child instanceof StartedChild)) return { code: child.code, wasLost: false }
+  if (!(child instanceof StartedChild)) {
+    return { code: child.code, wasLost: false, hasStarted: false }
+  }
   const family = new Family(child.pid, ownsGroup)
   signals.receive(signal => forward(signal, child, ownsGroup))
   const guard = new Guard(lock, plan.graceMs, guardOutput(setting, family))
@@ -46,7 +53,7 @@ export async function runCommand(
   const wasLost = guard.end()
   if (wasLost && plan.onLost === 'stop') await outlive(family, guard.killAt)
   signals.receive(undefined)
-  return { code: wasLost ? plan.lostCode : code, wasLost }
+  return { code: wasLost ? plan.lostCode : code, wasLost, hasStarted: child.pid > 0 }
 }
 
 class StartedChild {
@@ -74,7 +81,7 @@ function start(
   }
   let child: ChildProcess
   try {
-    const env = environment(plan, client, lock, notes)
+    const env = lockEnvironment(plan, client, lock, notes)
     child = spawn(file, args, { stdio: stdioOf(inherited, anchor), env, detached })
   } catch (error) {
     return failed(error)
@@ -90,7 +97,7 @@ function start(
 }
 
 /** After what is inherited, so that a lock within a lock tells of its own. */
-function environment(
+export function lockEnvironment(
   plan: LockPlan,
   client: Client,
   lock: Lock,

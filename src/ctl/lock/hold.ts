@@ -28,7 +28,7 @@ export async function holdUntilStdinEnds(
       const wasLost = guard.end()
       signals.receive(undefined)
       process.stdin.destroy()
-      resolve({ code: wasLost ? plan.lostCode : Exit.done, wasLost })
+      resolve({ code: wasLost ? plan.lostCode : Exit.done, wasLost, hasStarted: false })
     }
     const guard: Guard = new Guard(lock, plan.graceMs, {
       stop: lost,

@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { connect } from '../../src/client/client.ts'
+import { ended, until } from './place.ts'
+
+import type { ChildProcess } from 'node:child_process'
+import type { Client } from '../../src/client/client.ts'
+import type { Place } from './place.ts'
+
+/** The bundle that is shipped, from dist/bench/variables. */
+const LAMPORTD = fileURLToPath(new URL('../../lamportd.js', import.meta.url))
+
+const IDS = [1, 2, 3]
+const PORT = 7411
+
+/** Three lamportd on loopback, sealed as on a LAN. */
+export class LamportSite {
+  readonly #place: Place
+  readonly #folder: string
+  readonly #cluster: string
+  readonly #daemons = new Map<number, ChildProcess>()
+
+  /** @param network the first three numbers of the addresses */
+  constructor(place: Place, cluster: string, network: string) {
+    this.#place = place
+    this.#cluster = cluster
+    this.#folder = join(place.folder, cluster)
+    mkdirSync(this.#folder)
+    const key = `${randomBytes(32).toString('base64')}\n`
+    writeFileSync(join(this.#folder, 'key'), key, { mode: 0o600 })
+    const hosts = IDS.map(
+      id => `  - { id: ${id}, name: ${nameOf(id)}, address: ${network}.${id}, port: ${PORT} }\n`,
+    )
+    const text = `cluster: ${cluster}\nkey: key\nhosts:\n${hosts.join('')}`
+    writeFileSync(join(this.#folder, 'hosts.yml'), text)
+  }
+
+  /** Whose state a folder is. */
+  owner(id: number): { readonly cluster: string; readonly host: number; readonly name: string } {
+    return { cluster: this.#cluster, host: id, name: nameOf(id) }
+  }
+
+  state(id: number): string {
+    return join(this.#folder, nameOf(id))
+  }
+
+  socket(id: number): string {
+    return join(this.#folder, `${nameOf(id)}.sock`)
+  }
+
+  /** Done when all vote, and know all variables. */
+  async start(): Promise<void> {
+    for (const id of IDS) this.launch(id)
+    for (const id of IDS) await this.complete(id, 0)
+  }
+
+  launch(id: number): void {
+    const what = ['--hosts', join(this.#folder, 'hosts.yml'), '--id', String(id)]
+    const where = ['--state', this.state(id), '--socket', this.socket(id)]
+    // Options for Node, of whoever looks for where the time goes.
+    const options = (process.env['LAMPORTD_NODE_OPTIONS'] ?? '').split(' ').filter(Boolean)
+    const args = [...options, LAMPORTD, ...what, ...where]
+    const daemon = this.#place.spawn(process.execPath, args, ['ignore', 'ignore', 'pipe'])
+    let log = ''
+    daemon.stderr?.on('data', text => (log = (log + String(text)).slice(-2000)))
+    daemon.once('exit', code => {
+      if (code !== 0 && code !== null) process.stderr.write(`lamportd of ${nameOf(id)}: ${log}\n`)
+    })
+    this.#daemons.set(id, daemon)
+  }
+
+  /** Waits until a host votes, and knows so many variables. */
+  async complete(id: number, count: number): Promise<void> {
+    let client: Client | undefined
+    await until(`${nameOf(id)} knows ${count} variables`, async () => {
+      client ??= await connect({ socket: this.socket(id) })
+      const { variables, majority } = await client.status()
+      return majority && variables.complete && variables.count === count
+    })
+    await client?.close()
+  }
+
+  clients(): Promise<Client[]> {
+    return Promise.all(IDS.map(id => connect({ socket: this.socket(id) })))
+  }
+
+  /** Resident memory of a host's daemon, in bytes. */
+  resident(id: number): number {
+    const status = readFileSync(`/proc/${this.#daemon(id).pid}/status`, 'utf8')
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? []
+    return Number(kilobytes) * 1024
+  }
+
+  async stop(id: number): Promise<void> {
+    const daemon = this.#daemon(id)
+    daemon.kill('SIGTERM')
+    await ended(daemon)
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all(IDS.map(id => this.stop(id)))
+  }
+
+  /** As a new card in the same box. */
+  wipe(id: number): void {
+    rmSync(this.state(id), { recursive: true })
+  }
+
+  #daemon(id: number): ChildProcess {
+    const daemon = this.#daemons.get(id)
+    if (daemon === undefined) throw new Error(`${nameOf(id)} was started`)
+    return daemon
+  }
+}
+
+function nameOf(id: number): string {
+  return `host-${id}`
+}

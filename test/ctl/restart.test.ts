@@ -1,0 +1,61 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import { monotonicNow } from '../../src/control/monotonic.ts'
+import { FakeDaemon } from '../helpers/fake-daemon.ts'
+import { lamportctl } from '../helpers/lamportctl.ts'
+
+async function waiting(t: ExecutionContext, ...args: readonly string[]) {
+  t.timeout(20_000)
+  const daemon = await FakeDaemon.start()
+  t.teardown(() => daemon.stop())
+  const running = lamportctl(['lock', ...args], { socket: daemon.path })
+  t.teardown(() => running.process.kill('SIGKILL'))
+  const heard = await daemon.next('acquire')
+  return { daemon, running, heard }
+}
+
+test('a lock that waits is asked for again, for ever, and -v says so once', async t => {
+  const { daemon, running, heard } = await waiting(t, '-v', 'door', 'echo', 'ran')
+  for (let restarts = 0; restarts < 2; restarts += 1) {
+    await daemon.kill()
+    await delay(200)
+    await daemon.listen()
+    t.deepEqual((await daemon.next('acquire')).params, heard.params)
+  }
+  await daemon.kill()
+  await daemon.listen()
+  daemon.grant(await daemon.next('acquire'))
+  t.is(await running.ended, 0)
+  t.is(running.stdout, 'ran\n')
+  t.is(running.stderr.match(/ended \(.*; asking again for door$/gm)?.length, 1, running.stderr)
+})
+
+test('-w counts what was waited before, and ends with 69 while lamportd is away', async t => {
+  const started = monotonicNow()
+  const { daemon, running } = await waiting(t, '-w', '3', 'door', 'echo', 'ran')
+  await daemon.kill()
+  await daemon.listen()
+  const again = await daemon.next('acquire')
+  t.true(Number(again.params.waitMs) < 3000)
+  await daemon.kill()
+  t.is(await running.ended, 69)
+  t.true(monotonicNow() - started >= 2900)
+  t.is(running.stdout, '')
+  t.regex(running.stderr, /^lamportctl: no lamportd at .* \(is it running\?.*\)\n$/)
+})
+
+test('-n is not asked again', async t => {
+  const { daemon, running } = await waiting(t, '-n', 'door', 'echo', 'ran')
+  await daemon.kill()
+  await daemon.listen()
+  t.is(await running.ended, 69)
+  t.is(running.stdout, '')
+})
+
+test('while lamportd is away a signal ends the wait', async t => {
+  const { daemon, running } = await waiting(t, '-v', 'door', 'true')
+  await daemon.kill()
+  await running.says(/asking again/, 'stderr')
+  running.kill('SIGTERM')
+  t.is(await running.ended, 143)
+})

@@ -139,6 +139,7 @@ export class VariableClients {
     if (event.type !== 'change') return
     const { now } = this.#world
     this.#watches.changed(now, host, this.#world.lifeOf(host), event.variable)
+    this.#history.learned(now, host, event.variable)
   }
 
   /**
@@ -161,7 +162,7 @@ export class VariableClients {
       until(() => this.#strangers(asked).length === 0, CONVERGENCE_MS)
       for (const text of this.#strangers(asked)) this.#findings.add(world.now, text)
     }
-    const verdict = checkHistory(this.entries, WORK_MAX)
+    const verdict = checkHistory([...this.entries, ...this.#history.told], WORK_MAX)
     for (const { at, text } of verdict.disorders) this.#findings.add(at, text)
     for (const name of verdict.tooLarge) {
       this.#findings.add(world.now, `the history of ${name} is too large to be checked`)

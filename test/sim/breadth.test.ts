@@ -58,8 +58,8 @@ const neededRules: readonly (readonly [keyof Rules, readonly number[]])[] = [
 /** Likewise, of registers: what clients were told cannot be put in an order. */
 const neededByRegisters: readonly (readonly [keyof Rules, readonly number[]])[] = [
   ['registerQuorum', [3, 7]],
-  ['registerDurable', [17, 143]],
-  ['registerApplied', [7, 11]],
+  ['registerDurable', [17, 21]],
+  ['registerApplied', [7, 14]],
   ['registerFloor', [119]],
   ['blankHosts', [184, 226]],
 ]

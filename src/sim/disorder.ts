@@ -20,7 +20,7 @@ export type Verdict = {
 }
 
 /** More than enough for some hundred operations with dozens of uncertain ones among them. */
-export const WORK_MAX = 2_000_000
+export const WORK_MAX = 20_000_000
 
 /** Checks each register of a history by itself, which is enough: linearizability is local. */
 export function checkHistory(entries: readonly Entry[], workMax: number): Verdict {

@@ -347,15 +347,16 @@ for (const [name, falsify] of lies)
     fc.assert(
       fc.property(plans({ length: 40, values: 0 }), all => {
         const entries = falsify(play(all))
-        if (entries === undefined) return
+        // Most plans have nothing that this could be done to: they do not count.
+        fc.pre(entries !== undefined)
         count += 1
         const { disorders } = checkHistory(entries, WORK_MAX)
         t.is(disorders.length, 1)
         t.true((disorders[0]?.entries.length ?? 0) <= 6, disorders[0]?.text)
       }),
-      { numRuns: 400 },
+      { numRuns: 40, maxSkipsPerRun: 1000 },
     )
-    t.true(count > 20, `${count} histories`)
+    t.true(count >= 40, `${count} histories`)
   })
 
 /** So many operations of one register, by ten clients at once, and this share of them uncertain. */

@@ -4,8 +4,8 @@ import type { VariableValue } from './variable.ts'
 export type VariableRecord = AcceptorRecord<VariableValue>
 
 export type RegistersOutput = {
-  /** Must be durable before the answer that rests on it leaves this host. */
-  promised(name: string, ballot: Ballot): void
+  /** Must be durable before the answer that rests on it leaves this host; the value is as before. */
+  promised(name: string, record: VariableRecord): void
   /** Likewise; the record has a new value. */
   accepted(name: string, record: VariableRecord): void
   /** Likewise, of every register. */
@@ -51,8 +51,9 @@ export class Registers {
     const order = compareBallots(ballot, this.promised(name))
     if (order < 0) return false
     if (order === 0) return true
-    this.#records.set(name, { ...this.record(name), promised: ballot })
-    this.#output.promised(name, ballot)
+    const record = { ...this.record(name), promised: ballot }
+    this.#records.set(name, record)
+    this.#output.promised(name, record)
     return true
   }
 

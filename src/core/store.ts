@@ -98,6 +98,15 @@ export function promisedEntry(name: string, ballot: Ballot): StoreEntry {
   return { key: PREFIX.promised + name, value: encodeBallot(ballot) }
 }
 
+/** A record that is no longer is written whole: one that is read at the start less. */
+const WHOLE_BYTES_MAX = 1024
+
+/** What was promised since a record was accepted: by itself, where the value would cost too much. */
+export function promiseEntry(name: string, record: VariableRecord): StoreEntry {
+  const isShort = (record.value?.bytes?.length ?? 0) <= WHOLE_BYTES_MAX
+  return isShort ? acceptedEntry(name, record) : promisedEntry(name, record.promised)
+}
+
 export function acceptedEntry(name: string, record: VariableRecord): StoreEntry {
   return { key: PREFIX.accepted + name, value: encodeRecord(record) }
 }

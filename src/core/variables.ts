@@ -14,7 +14,7 @@ import { Reads, type Wish } from './reads.ts'
 import { compareBallots } from './register.ts'
 import { Registers } from './registers.ts'
 import type { Rules } from './rules.ts'
-import { acceptedEntry, floorEntry, promisedEntry, type Durable } from './store.ts'
+import { acceptedEntry, floorEntry, promiseEntry, type Durable } from './store.ts'
 import {
   isSameVersion,
   variableOf,
@@ -97,7 +97,7 @@ export class Variables {
     })
     this.#known = this.#learning.known
     this.#registers = new Registers(durable.registers, durable.floor, {
-      promised: (name, ballot) => this.#append([promisedEntry(name, ballot)]),
+      promised: (name, record) => this.#append([promiseEntry(name, record)]),
       accepted: (name, record) =>
         this.#append([acceptedEntry(name, record), ...this.#learning.noteBeside(name)]),
       floor: counter => this.#append([floorEntry(counter)]),

@@ -59,6 +59,8 @@ export class Driver {
   #immediateAt: Instant = NEVER
   /** When something was last done here. */
   #active: Instant = NEVER
+  /** Something has just become durable: what rests on it has waited long enough. */
+  #hasSynced = false
   /** The loop was held up: no timer is due before what came in meanwhile has been taken. */
   #isBehind = false
   #datagrams = 0
@@ -85,6 +87,7 @@ export class Driver {
     if (this.#isStepping) return
     this.#isStepping = true
     if (input.type === 'datagram') this.#datagrams += 1
+    if (input.type === 'synced') this.#hasSynced = true
     this.#noticeStall()
     if (this.#sleep.wasAsleep(monotonicNow())) this.#inputs.unshift({ type: 'suspended' })
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
@@ -167,8 +170,11 @@ export class Driver {
   #rearm(): void {
     const { deadline } = this.#node
     const now = monotonicNow()
+    const hasSynced = this.#hasSynced
+    this.#hasSynced = false
     if (deadline <= now) {
-      this.#tickAfterPoll(now)
+      if (hasSynced) this.#tickAfterTurn()
+      else this.#tickAfterPoll(now)
       return
     }
     // A timer that fires early is armed again, which costs less than to move it at every datagram.
@@ -194,6 +200,11 @@ export class Driver {
       this.#timerAt = NEVER
       this.drive({ type: 'tick' })
     }
+  }
+
+  /** When all that one commit has made durable has been told. */
+  #tickAfterTurn(): void {
+    queueMicrotask(() => this.drive({ type: 'tick' }))
   }
 
   /** After the poll phase: what arrived together is handled before anything is flushed. */

@@ -198,7 +198,9 @@ export class Simulation {
     this.#isStuck = !isServed || !isUnited
     if (isUnited) this.#tryAll()
     if (!this.#isStuck) this.#variables?.finish(ms => world.run(ms))
-    world.run(REST_MS)
+    // A message that rests on a disk leaves only then.
+    const slowest = Math.max(...world.hosts.map(host => world.disk(host).options.syncMsMax))
+    world.run(REST_MS + slowest)
     const locks = new Map(world.hosts.map(host => [host, this.#locks(host)] as const))
     for (const checker of this.#checkers) checker.finish?.({ at: world.now, locks })
   }

@@ -24,6 +24,8 @@ export class VariableHistory {
   readonly #findings: Findings
   readonly #open = new Map<CommandId, Open>()
   readonly #closed = new Map<CommandId, Entry>()
+  /** What hosts told unasked, by what they told; the first time is enough. */
+  readonly #told = new Map<string, Entry>()
 
   constructor(findings: Findings) {
     this.#findings = findings
@@ -32,6 +34,11 @@ export class VariableHistory {
   /** All of it up to now: what is not answered may take effect yet. */
   get entries(): readonly Entry[] {
     return [...this.#closed.values(), ...[...this.#open.values()].map(entryOf)]
+  }
+
+  /** What hosts told unasked: as if somebody had read it at any time before. */
+  get told(): Iterable<Entry> {
+    return this.#told.values()
   }
 
   get openCount(): number {
@@ -49,6 +56,22 @@ export class VariableHistory {
 
   asked(open: Open): void {
     this.#open.set(open.id, open)
+  }
+
+  /** A host says that it has learned a version: by now it must have been there. */
+  learned(at: number, host: HostId, variable: Variable): void {
+    const held = heldOf(variable)
+    const key = JSON.stringify([variable.name, held])
+    if (this.#told.has(key)) return
+    this.#told.set(key, {
+      name: variable.name,
+      client: 'watch',
+      host,
+      invoked: toInstant(0),
+      returned: toInstant(at),
+      operation: { type: 'get' },
+      outcome: { type: 'value', ...held },
+    })
   }
 
   /** Whether this was the answer to an operation on a variable; each has one. */

@@ -16,7 +16,7 @@ function make(
 ): { registers: Registers; saved: string[] } {
   const saved: string[] = []
   const registers = new Registers(records, floor, {
-    promised: (name, { counter }) => saved.push(`promised ${name} ${counter}`),
+    promised: (name, { promised }) => saved.push(`promised ${name} ${promised.counter}`),
     accepted: (name, { accepted }) => saved.push(`accepted ${name} ${accepted.counter}`),
     floor: counter => saved.push(`floor ${counter}`),
   })

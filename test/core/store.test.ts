@@ -9,6 +9,7 @@ import {
   lifeEntry,
   NOTHING_DURABLE,
   pledgeEntry,
+  promiseEntry,
   promisedEntry,
   readyEntry,
   recover,
@@ -104,6 +105,23 @@ test('what a host must not forget of variables comes back', t => {
       ['c', TWO],
     ]),
   })
+})
+
+test('a promise is written with a short value, and beside a long one', t => {
+  const long = nextValue(undefined, new Uint8Array(1025), { host: 1, time: 1 })
+  for (const [value, key] of [
+    [undefined, 'v:x'],
+    [ONE, 'v:x'],
+    [long, 'p:x'],
+  ] as const) {
+    const entry = promiseEntry('x', { promised: high, accepted: low, value })
+    t.is(entry.key, key)
+    const accepted = acceptedEntry('x', { promised: low, accepted: low, value })
+    const records = new Map([accepted, entry].map(each => [each.key, each.value]))
+    t.like(recover(records), {
+      registers: new Map([['x', { promised: high, accepted: low, value }]]),
+    })
+  }
 })
 
 test('a damaged record of a variable is named, and so is a version without its value', t => {

@@ -1,5 +1,9 @@
 import test from 'ava'
 import type { Response } from '../../src/core/command.ts'
+import { acceptedEntry, chosenEntry } from '../../src/core/store.ts'
+import { nextValue, VALUE_BYTES_MAX } from '../../src/core/variable.ts'
+import { VALUES_BYTES_MAX, VARIABLES_MAX } from '../../src/core/variables.ts'
+import { milliseconds } from '../../src/lib/time.ts'
 import type { VariableMessage } from '../../src/core/message.ts'
 import { toInstant } from '../../src/lib/time.ts'
 import { VariablesSite } from '../helpers/variables.ts'
@@ -229,4 +233,53 @@ test('history tells who wrote what, also where the values are gone', t => {
     history.map(({ version, writer, size }) => [version, writer, size]),
   )
   t.is(after[1]?.bytes, undefined)
+})
+
+/** Host 1 starts again with so many variables on its disk, of so many bytes each. */
+function withMany(count: number, size: number): VariablesSite {
+  const site = new VariablesSite(1).settle()
+  site.stop(1)
+  const value = nextValue(undefined, new Uint8Array(size), { host: 1, time: 1 })
+  const ballot = { counter: 1, host: 1 }
+  for (let i = 0; i < count; i++) {
+    const { version, writer } = value
+    const record = { promised: ballot, accepted: ballot, value }
+    for (const { key, value: bytes } of [
+      acceptedEntry(`v${i}`, record),
+      chosenEntry(`v${i}`, { version, writer }),
+    ])
+      site.disk(1).set(key, bytes)
+  }
+  return site.start(1)
+}
+
+function change(site: VariablesSite, name: string, bytes: Uint8Array | undefined): unknown {
+  const wait = milliseconds(5000)
+  const id = site.do(1, { type: 'change', name, bytes, condition: { type: 'always' }, wait })
+  site.settle()
+  return site.responses.get(id)
+}
+
+test('there are so many names and no more; what there is can still be changed', t => {
+  const site = withMany(VARIABLES_MAX, 1)
+  t.like(change(site, 'one more', new Uint8Array(1)), { type: 'refused', reason: 'limit' })
+  t.like(change(site, 'v7', new Uint8Array(2)), { type: 'changed' })
+  t.like(change(site, 'v7', undefined), { type: 'changed' })
+})
+
+test('all values together have so many bytes and no more; a shorter one can always be set', t => {
+  const site = withMany(VALUES_BYTES_MAX / VALUE_BYTES_MAX, VALUE_BYTES_MAX)
+  t.like(change(site, 'one more', new Uint8Array(1)), { type: 'refused', reason: 'limit' })
+  t.like(change(site, 'v7', new Uint8Array(VALUE_BYTES_MAX - 1)), { type: 'changed' })
+  t.like(change(site, 'one more', new Uint8Array(1)), { type: 'changed' })
+})
+
+test('a host that leaves refuses what has had no effect, and what comes later', t => {
+  const site = new VariablesSite(3).settle()
+  site.isLost = ({ from, to }) => from !== to
+  const [set, get] = [site.set(1, 'a'), site.get(1)]
+  site.host(1).leave()
+  for (const id of [set, get, site.set(1, 'b')]) {
+    t.like(site.responses.get(id), { type: 'refused', reason: 'leaving' })
+  }
 })

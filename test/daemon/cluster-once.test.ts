@@ -88,7 +88,7 @@ test.serial(
       eventually('two wait', async () => (await client.locks('backup'))[0]?.waiters.length === 2),
     )
     holder.child.stdin.end()
-    const first = await Promise.race(waiting.map(ctl => ctl.said(/in\n/).then(() => ctl)))
+    const first = await Promise.any(waiting.map(ctl => ctl.said(/in\n/).then(() => ctl)))
     const other = waiting.find(ctl => ctl !== first)
     t.is(await other?.closed, 0, 'while the command still runs')
     t.is(other?.stdout, '')

@@ -31,8 +31,14 @@ async function hold(t: ExecutionContext, state: string, socket: string): Promise
   const child = spawn(process.execPath, [holder, state, socket], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  t.teardown(() => child.kill('SIGKILL'))
-  await once(child.stdout, 'data')
+  const exited = once(child, 'exit')
+  // The number of a folder that is removed goes to the next one: nobody may have it any more.
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  const [said] = (await Promise.race([once(child.stdout, 'data'), exited])) as unknown[]
+  if (!Buffer.isBuffer(said)) throw new Error(`the holder has ended: ${String(said)}`)
   return () => child.kill('SIGSTOP')
 }
 

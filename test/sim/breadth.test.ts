@@ -55,12 +55,14 @@ const neededRules: readonly (readonly [keyof Rules, readonly number[]])[] = [
   ['oneTable', [301]],
 ]
 
-/** Likewise, of registers: what clients were told cannot be put in an order. */
+/**
+ * Likewise, of registers: what clients were told cannot be put in an order. The floor, which one seed in
+ * a thousand misses, has a schedule in `directed-registers.test.ts`.
+ */
 const neededByRegisters: readonly (readonly [keyof Rules, readonly number[]])[] = [
   ['registerQuorum', [3, 7]],
-  ['registerDurable', [17, 143]],
-  ['registerApplied', [7, 11]],
-  ['registerFloor', [119]],
+  ['registerDurable', [17, 21]],
+  ['registerApplied', [7, 14]],
   ['blankHosts', [184, 226]],
 ]
 

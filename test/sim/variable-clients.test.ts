@@ -26,7 +26,16 @@ const HABITS: VariableHabits = {
 
 /** What this world does wrong. */
 type Fault =
-  'none' | 'silent' | 'twice' | 'unequal' | 'stale' | 'backwards' | 'mute' | 'alien' | 'down'
+  | 'none'
+  | 'silent'
+  | 'twice'
+  | 'unequal'
+  | 'stale'
+  | 'backwards'
+  | 'lying'
+  | 'mute'
+  | 'alien'
+  | 'down'
 
 /** Three hosts with one register a name between them; each answer takes ten milliseconds. */
 class FakeWorld implements VariableWorld {
@@ -90,6 +99,12 @@ class FakeWorld implements VariableWorld {
     this.now = end
   }
 
+  #told(before: Variable, after: Variable, isWrong: boolean): Variable {
+    if (isWrong && this.#fault === 'backwards') return before
+    if (isWrong && this.#fault === 'lying') return { ...after, writer: { host: 1, time: 5000 } }
+    return after
+  }
+
   #perform(host: HostId, time: number, command: VariableCommand): Response {
     const { name } = command
     const value = this.#values.get(name)
@@ -102,7 +117,7 @@ class FakeWorld implements VariableWorld {
     const next = nextValue(value, command.bytes, { host, time })
     this.#values.set(name, next)
     const variable = variableOf(name, next)
-    const told = this.#fault === 'backwards' && time % 5 === 0 ? current : variable
+    const told = this.#told(current, variable, time % 5 === 0)
     const listeners = this.#fault === 'mute' && this.now > 300 ? [] : this.ids
     for (const id of listeners) this.clients.event(id, { type: 'change', variable: told })
     return { type: 'changed', variable }
@@ -133,6 +148,7 @@ const faults: readonly (readonly [Fault, RegExp])[] = [
   ['unequal', /host 2 knows version 0 of [xy] at the end, and there is \d+/],
   ['stale', /no order of [xy] explains/],
   ['backwards', /host \d tells of version \d+ of [xy] after \d+/],
+  ['lying', /no order of [xy] explains.*client watch/],
   ['mute', /host \d told of version \d+ of [xy] and not of \d+/],
   ['alien', /host \d answers (get|change) with released/],
 ]

@@ -1,4 +1,5 @@
 import { after, earliest, milliseconds, NEVER, type Duration, type Instant } from '../lib/time.ts'
+import { assert } from '../lib/assert.ts'
 import type { Token } from './clock.ts'
 import type { Mutex } from './mutex.ts'
 
@@ -26,7 +27,7 @@ export type ClaimsOutput = {
   explain(now: Instant, token: Token | undefined): string
 }
 
-export type ClaimRefusal = 'not-acquired' | 'no-majority' | 'busy' | 'leaving'
+export type ClaimRefusal = 'not-acquired' | 'not-held' | 'no-majority' | 'busy' | 'leaving'
 
 type Claim = {
   readonly id: ClaimId
@@ -37,9 +38,13 @@ type Claim = {
   token: Token | undefined
   /** What its client was told last. */
   position: number
+  /** It is for a lock of this host's last incarnation: its token was there before. */
+  readonly isAdoption: boolean
 }
 
 const LEAVING = 'this host is leaving: its lamportd is being stopped'
+
+const ENDED = 'the lock has ended with the last lamportd of this host'
 
 /** Requests of clients that one host carries at a time. */
 const CLAIMS_MAX = 50_000
@@ -57,6 +62,8 @@ export class Claims {
   readonly #byToken = new Map<Token, Claim>()
   /** Those without a timestamp, in the order they came. */
   readonly #unstamped = new Set<Claim>()
+  /** Those for a lock of the last incarnation, until this one knows of its ghost. */
+  readonly #unadopted = new Set<Claim>()
   /** Try-locks that are not settled. */
   readonly #tries = new Set<Claim>()
   #nextDeadline: Instant = NEVER
@@ -83,11 +90,26 @@ export class Claims {
       return
     }
     const deadline = wanted.wait === undefined ? NEVER : this.#giveUp(now, wanted.wait)
-    const claim: Claim = { id, wanted, deadline, token: undefined, position: 0 }
+    const state = { token: undefined, position: 0, isAdoption: false }
+    const claim: Claim = { id, wanted, deadline, ...state }
     this.#claims.set(id, claim)
     this.#unstamped.add(claim)
     if (wanted.wait === 0) this.#tries.add(claim)
     this.#nextDeadline = earliest(this.#nextDeadline, deadline)
+    this.settle(now)
+  }
+
+  /** A lock that was granted to this client before, whose time is not over yet. */
+  adopt(now: Instant, id: ClaimId, token: Token, until: Instant): void {
+    if (this.#isLeaving) {
+      this.#output.refused(id, 'leaving', LEAVING)
+      return
+    }
+    const wanted: Wanted = { names: [], limit: 1, wait: undefined, info: '' }
+    const claim: Claim = { id, wanted, deadline: until, token, position: 0, isAdoption: true }
+    this.#claims.set(id, claim)
+    this.#unadopted.add(claim)
+    this.#nextDeadline = earliest(this.#nextDeadline, until)
     this.settle(now)
   }
 
@@ -121,6 +143,10 @@ export class Claims {
     const claim = this.#byToken.get(token)
     if (claim === undefined) return
     this.#byToken.delete(token)
+    if (claim.isAdoption) {
+      this.#unadopted.add(claim)
+      return
+    }
     claim.token = undefined
     this.#unstamped.add(claim)
   }
@@ -130,6 +156,8 @@ export class Claims {
     this.#isLeaving = true
     for (const claim of [...this.#claims.values()]) {
       if (claim.token !== undefined && this.#mutex.isHeld(claim.token)) continue
+      // Its client may go on until its time is over: no RELEASE says that it has stopped.
+      if (claim.isAdoption && claim.token !== undefined) this.#mutex.disown(claim.token)
       this.#end(now, claim)
       this.#output.refused(claim.id, 'leaving', LEAVING)
     }
@@ -149,6 +177,9 @@ export class Claims {
         if (!this.#output.mayStamp()) break
         this.#stamp(now, claim)
       }
+    }
+    if (this.#unadopted.size > 0 && this.#mutex.mayEnter(now)) {
+      for (const claim of this.#unadopted) this.#begin(now, claim)
     }
     // What precedes is known only to one who could enter: without a majority it may be long gone.
     if (this.#tries.size === 0 || !this.#mutex.mayEnter(now)) return
@@ -201,6 +232,19 @@ export class Claims {
     this.#tellPosition(claim)
   }
 
+  #begin(now: Instant, claim: Claim): void {
+    const { id, token } = claim
+    assert(token !== undefined, 'whoever adopts knows the token')
+    this.#unadopted.delete(claim)
+    if (now < claim.deadline && !this.#byToken.has(token)) {
+      this.#byToken.set(token, claim)
+      if (this.#mutex.adopt(now, token)) return
+      this.#byToken.delete(token)
+    }
+    this.#claims.delete(id)
+    this.#output.refused(id, 'not-held', ENDED)
+  }
+
   #grant(claim: Claim, token: Token): void {
     this.#tries.delete(claim)
     this.#output.granted(claim.id, token)
@@ -213,6 +257,11 @@ export class Claims {
 
   #expire(now: Instant, claim: Claim): void {
     const { token } = claim
+    if (claim.isAdoption) {
+      this.#end(now, claim)
+      this.#output.refused(claim.id, 'not-held', ENDED)
+      return
+    }
     const entry = token === undefined ? undefined : this.#mutex.queue.find(token)
     const precedes = entry !== undefined && !this.#mutex.queue.isAdmitted(entry)
     const why = this.#output.explain(now, token)
@@ -229,9 +278,10 @@ export class Claims {
     this.#claims.delete(claim.id)
     this.#unstamped.delete(claim)
     this.#tries.delete(claim)
-    if (claim.token === undefined) return
+    const isUnknown = this.#unadopted.delete(claim)
+    if (claim.token === undefined || isUnknown) return
     this.#byToken.delete(claim.token)
-    this.#mutex.release(now, claim.token)
+    if (this.#mutex.isOwn(claim.token)) this.#mutex.release(now, claim.token)
   }
 
   #report(now: Instant): void {

@@ -25,6 +25,7 @@ import {
   type LockRequest,
   type Message,
   type MessageType,
+  type MutexMessage,
   type RecoveryPhase,
 } from './message.ts'
 import type { AcceptorRecord } from './register.ts'
@@ -101,6 +102,7 @@ function fieldsOf(message: Message): readonly unknown[] {
       return [message.view, ...requestFields(message)]
     case 'reply':
     case 'release':
+    case 'adopt':
       return [message.view, message.request]
     case 'sync': {
       const { view, basis, last } = message
@@ -151,6 +153,7 @@ function parseFields(
     case 'request':
     case 'reply':
     case 'release':
+    case 'adopt':
     case 'sync':
     case 'leave':
       return parseMutexFields(type, time, fields)
@@ -188,7 +191,7 @@ function parseFields(
 }
 
 function parseMutexFields(
-  type: 'request' | 'reply' | 'release' | 'sync' | 'leave',
+  type: MutexMessage['type'],
   time: number,
   [view, ...fields]: readonly unknown[],
 ): Message | undefined {
@@ -201,6 +204,7 @@ function parseMutexFields(
     }
     case 'reply':
     case 'release':
+    case 'adopt':
       return isTime(first) && fields.length === 1 ? { type, view, time, request: first } : undefined
     case 'leave':
       if (!isTime(first) || !isTime(fields[1])) return undefined

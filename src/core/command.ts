@@ -20,6 +20,8 @@ export type Command =
       readonly info: string
     }
   | { readonly type: 'release'; readonly token: Token }
+  /** A lock that this host's last incarnation granted, to a client that has until then to stop. */
+  | { readonly type: 'adopt'; readonly token: Token; readonly until: Instant }
   /** The operator says that blank hosts may found the cluster. */
   | { readonly type: 'found' }
   /** The newest value of a variable, as a majority has it: no older than any that was acknowledged. */

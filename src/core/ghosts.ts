@@ -22,7 +22,9 @@ export class Ghosts {
 
   get deadline(): Instant {
     let deadline = NEVER
-    for (const { ghostUntil } of this.#entries) deadline = earliest(deadline, ghostUntil ?? NEVER)
+    for (const { ghostUntil, isAdopted } of this.#entries) {
+      if (!isAdopted) deadline = earliest(deadline, ghostUntil ?? NEVER)
+    }
     return deadline
   }
 
@@ -34,7 +36,15 @@ export class Ghosts {
   /** A request in the queue becomes a ghost. */
   add(entry: QueueEntry, until: Instant): void {
     entry.ghostUntil = until
+    entry.isAdopted = false
     this.#entries.add(entry)
+  }
+
+  /** Its owner has vouched for it: a request like any other. */
+  revive(entry: QueueEntry): void {
+    entry.ghostUntil = undefined
+    entry.isAdopted = false
+    this.#entries.delete(entry)
   }
 
   /** Another host knows of a ghost. */
@@ -54,9 +64,10 @@ export class Ghosts {
     this.#remove(queue, ghost => now >= (ghost.ghostUntil ?? NEVER))
   }
 
-  /** As other hosts are told. */
+  /** As other hosts are told; of those that are adopted their owner tells. */
   list(now: Instant): Ghost[] {
-    return [...this.#entries].map(({ request, ghostUntil }) => ({
+    const ghosts = [...this.#entries].filter(({ isAdopted }) => !isAdopted)
+    return ghosts.map(({ request, ghostUntil }) => ({
       ...request,
       remaining: elapsed(now, ghostUntil ?? now),
     }))
@@ -64,7 +75,7 @@ export class Ghosts {
 
   #remove(queue: RequestQueue, isOver: (ghost: QueueEntry) => boolean): void {
     for (const ghost of [...this.#entries]) {
-      if (!isOver(ghost)) continue
+      if (ghost.isAdopted || !isOver(ghost)) continue
       this.#entries.delete(ghost)
       queue.remove(ghost.token)
     }

@@ -236,6 +236,9 @@ export class Host {
           this.#respond(id, { type: 'refused', reason: 'not-held', detail })
         }
         break
+      case 'adopt':
+        this.#claims.adopt(now, id, command.token, command.until)
+        break
       case 'found': {
         const detail = this.#founding.found(now)
         if (detail === undefined) this.#respond(id, { type: 'founding' })
@@ -539,6 +542,7 @@ export class Host {
       case 'request':
       case 'reply':
       case 'release':
+      case 'adopt':
       case 'sync':
       case 'leave':
         this.#dispatchInView(from, this.#post.sessions.get(from) ?? 0, message)

@@ -45,6 +45,8 @@ export type MutexMessage =
   | (Viewed & { readonly type: 'reply'; readonly request: number })
   /** Remove my request with this time, wherever it stands in the queue. */
   | (Viewed & { readonly type: 'release'; readonly request: number })
+  /** My predecessor's request with this time is mine now, if it stands with you as a ghost. */
+  | (Viewed & { readonly type: 'adopt'; readonly request: number })
   /** All my outstanding requests, in parts; it counts when the last part has come. */
   | (Viewed & {
       readonly type: 'sync'
@@ -238,6 +240,7 @@ export const MESSAGE_TYPES: readonly MessageType[] = [
   'records',
   'copy',
   'copies',
+  'adopt',
 ]
 
 export const CHANNELS = [0, 1, 2, 3] as const
@@ -248,6 +251,7 @@ export const CHANNELS = [0, 1, 2, 3] as const
  */
 export function channelOf({ type }: Message): (typeof CHANNELS)[number] {
   const rank = MESSAGE_TYPES.indexOf(type)
+  if (type === 'adopt') return 0
   if (rank >= FIRST_CATCH_UP) return 3
   if (rank >= FIRST_VARIABLE) return 2
   return rank >= FIRST_REGISTER ? 1 : 0

@@ -1,6 +1,6 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import { after, earliest, NEVER, type Duration, type Instant } from '../lib/time.ts'
-import { tokenOf, type HostId, type LamportClock, type Token } from './clock.ts'
+import { timestampOf, tokenOf, type HostId, type LamportClock, type Token } from './clock.ts'
 import type { LossCause } from './command.ts'
 import { ahead, canonical } from './fingerprint.ts'
 import type { Lease } from './lease.ts'
@@ -64,6 +64,8 @@ export class Mutex {
   /** Incarnations that have sent a SYNC to this incarnation of ours. */
   readonly #everSynced = new Map<HostId, number>()
   readonly #ghosts = new Ghosts()
+  /** Adoptions by other members that wait until we know every ghost. */
+  readonly #adoptions = new Map<Token, HostId>()
   /** What our SYNC for this view says: we knew every request when it was installed. */
   #basis = false
   #isComplete = false
@@ -182,6 +184,36 @@ export class Mutex {
     this.#advance(now, names)
   }
 
+  /**
+   * A ghost of our predecessor becomes ours, when every other member has it still and says so; then
+   * it is held as if we had been granted it. False: there is no such ghost, or no longer.
+   */
+  adopt(now: Instant, token: Token): boolean {
+    assert(this.mayEnter(now), 'whether a ghost stands is known to one who could enter')
+    const entry = this.#queue.find(token)
+    if (entry === undefined || !isGhost(entry) || entry.request.host !== this.#self) return false
+    const { time, names } = entry.request
+    entry.isAdopted = true
+    this.#own.set(token, { entry, awaited: new Set(this.#others()), held: false })
+    const view = this.#currentView().number
+    this.#output.send(this.#joined(), {
+      type: 'adopt',
+      view,
+      time: this.#clock.tick(),
+      request: time,
+    })
+    this.#advance(now, names)
+    return true
+  }
+
+  /** An adoption that is not complete is given up, though its client may go on: a ghost again. */
+  disown(token: Token): void {
+    const own = this.#own.get(token)
+    if (own?.entry.isAdopted !== true) return
+    own.entry.isAdopted = false
+    this.#own.delete(token)
+  }
+
   /** Channels to an incarnation of another host are open, and empty. */
   open(now: Instant, host: HostId, incarnation: number): void {
     this.#channels.set(host, incarnation)
@@ -206,8 +238,10 @@ export class Mutex {
     this.#view = view
     this.#synced.clear()
     this.#syncing.clear()
+    this.#adoptions.clear()
     this.#isComplete = false
     if (!this.isMember) return
+    this.#disownAll()
     this.#waitFrom ??= now
     this.#basis = knewAll || view.isFirst
     for (const own of this.#own.values()) own.awaited = new Set(this.#others())
@@ -227,6 +261,7 @@ export class Mutex {
     this.#ghosts.clear()
     this.#synced.clear()
     this.#syncing.clear()
+    this.#adoptions.clear()
     this.#everSynced.clear()
     this.#isComplete = false
     this.#isCaughtUp = false
@@ -258,9 +293,18 @@ export class Mutex {
       }
       case 'release': {
         const token = tokenOf({ time: message.request, host: from })
-        if (this.#queue.find(token)?.ghostUntil !== undefined) return
+        this.#adoptions.delete(token)
+        const entry = this.#queue.find(token)
+        if (entry === undefined || isGhost(entry)) return
+        if (entry.isAdopted) this.#ghosts.revive(entry)
         const request = this.#queue.remove(token)
         if (request !== undefined) this.#advance(now, request.names)
+        return
+      }
+      case 'adopt': {
+        const token = tokenOf({ time: message.request, host: from })
+        if (this.#isComplete) this.#letAdopt(from, token)
+        else this.#adoptions.set(token, from)
         return
       }
       case 'sync':
@@ -306,15 +350,16 @@ export class Mutex {
   }
 
   fingerprint(now: Instant): unknown {
-    const entries = [...this.#queue.entries()].map(({ token, ghostUntil }) => ({
+    const entries = [...this.#queue.entries()].map(({ token, ghostUntil, isAdopted }) => ({
       token,
+      isAdopted,
       ghost: ghostUntil === undefined ? -1 : ahead(now, ghostUntil),
     }))
     const own = [...this.#own].map(([token, { awaited, held }]) => ({ token, awaited, held }))
     const { number } = this.#view ?? { number: 0 }
     return [
       [this.#incarnation, number, new Set(entries.map(entry => canonical(entry))), own],
-      [this.#channels, this.#synced, this.#syncing, this.#everSynced],
+      [this.#channels, this.#synced, this.#syncing, this.#everSynced, this.#adoptions],
       [this.#basis, this.#isComplete, this.#isCaughtUp, now - (this.#waitFrom ?? now)],
     ]
   }
@@ -349,9 +394,9 @@ export class Mutex {
       if (host === this.#self) continue
       if (view.members.get(host)?.incarnation === member.incarnation) continue
       for (const entry of [...this.#queue.entries()]) {
-        if (entry.request.host !== host || entry.ghostUntil !== undefined) continue
-        const isGhost = this.#rules.ghosts && !this.#ghosts.hasDeparted(entry.request)
-        if (isGhost) this.#ghosts.add(entry, after(now, this.#grace))
+        if (entry.request.host !== host || isGhost(entry)) continue
+        const mayBeInside = this.#rules.ghosts && !this.#ghosts.hasDeparted(entry.request)
+        if (mayBeInside) this.#ghosts.add(entry, after(now, this.#grace))
         else this.#queue.remove(entry.token)
       }
       // Only one that joined before we did can hold what we never replied to.
@@ -367,6 +412,8 @@ export class Mutex {
     if (!someoneKnows && this.#rules.quarantine && (end === undefined || now < end)) return
     this.#isComplete = true
     this.#isCaughtUp = true
+    for (const [token, host] of this.#adoptions) this.#letAdopt(host, token)
+    this.#adoptions.clear()
   }
 
   #expireHeld(now: Instant): void {
@@ -390,17 +437,40 @@ export class Mutex {
   }
 
   #insertAndReply(now: Instant, request: LockRequest): void {
-    this.#queue.insert(now, request)
+    const entry = this.#queue.insert(now, request)
+    // Its owner has adopted it, and in a view before this one it was let.
+    if (entry.ghostUntil !== undefined) this.#ghosts.revive(entry)
+    this.#reply(request)
+  }
+
+  #reply({ host, time: request }: Pick<LockRequest, 'host' | 'time'>): void {
     const view = this.#currentView().number
-    const time = this.#clock.tick()
-    this.#output.send([request.host], { type: 'reply', view, time, request: request.time })
+    this.#output.send([host], { type: 'reply', view, time: this.#clock.tick(), request })
+  }
+
+  /** Where the ghost has ended, others may have been let in since: no REPLY, for ever. */
+  #letAdopt(host: HostId, token: Token): void {
+    const entry = this.#queue.find(token)
+    if (entry?.ghostUntil !== undefined) entry.isAdopted = true
+    else if (this.#rules.adoptionStands) return
+    this.#reply({ host, time: timestampOf(token).time })
+  }
+
+  /** What we have not adopted when a view ends is a ghost again: our SYNC does not name it. */
+  #disownAll(): void {
+    for (const [token, { entry }] of [...this.#own]) {
+      if (!entry.isAdopted) continue
+      this.disown(token)
+      this.#output.unstamped(token)
+    }
   }
 
   #forgetRequestsOf(member: HostId, except: ReadonlySet<Token>): void {
     for (const entry of [...this.#queue.entries()]) {
-      if (entry.request.host !== member || entry.ghostUntil !== undefined) continue
+      if (entry.request.host !== member || isGhost(entry)) continue
       if (except.has(entry.token)) continue
-      this.#queue.remove(entry.token)
+      if (entry.isAdopted && this.#rules.adoptionReturns) entry.isAdopted = false
+      else this.#queue.remove(entry.token)
     }
   }
 
@@ -410,6 +480,7 @@ export class Mutex {
       this.#output.left(own.entry.request)
     }
     this.#own.delete(token)
+    this.#ghosts.revive(own.entry)
     this.#queue.remove(token)
   }
 
@@ -423,13 +494,18 @@ export class Mutex {
         entry.admitted ??= now
         const own = this.#own.get(entry.token)
         if (own === undefined || own.held || !mayEnter) continue
-        if (own.awaited.size > 0 && this.#rules.waitForReplies) continue
+        if (own.awaited.size > 0 && this.#waitsFor(own)) continue
+        this.#ghosts.revive(own.entry)
         own.held = true
         this.#heldCount += 1
         entering.push(own)
       }
     }
     for (const own of entering) this.#output.granted(own.entry.request)
+  }
+
+  #waitsFor({ entry }: OwnRequest): boolean {
+    return this.#rules.waitForReplies && (!entry.isAdopted || this.#rules.adoptionReplies)
   }
 
   /** The broken variant: taking any later message for a REPLY. */
@@ -459,4 +535,9 @@ export class Mutex {
     assert(this.#view !== undefined, 'messages of the mutex belong to a view')
     return this.#view
   }
+}
+
+/** Nobody but time removes it. */
+function isGhost({ ghostUntil, isAdopted }: QueueEntry): boolean {
+  return ghostUntil !== undefined && !isAdopted
 }

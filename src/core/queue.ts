@@ -16,6 +16,8 @@ export type QueueEntry = {
    * until this instant, when every lease that it may have had has ended.
    */
   ghostUntil: Instant | undefined
+  /** A ghost that its owner's next incarnation has taken over: it stands until that lets go of it. */
+  isAdopted: boolean
 }
 
 /**
@@ -60,6 +62,7 @@ export class RequestQueue {
       inserted: now,
       admitted: undefined,
       ghostUntil: undefined,
+      isAdopted: false,
     }
     this.#entries.set(token, entry)
     for (const name of request.names) {

@@ -15,6 +15,12 @@ export type Rules = {
   readonly explicitReply: boolean
   /** Requests of excluded incarnations keep their place until their leases have ended. */
   readonly ghosts: boolean
+  /** A ghost is adopted only when every other member has REPLIED to that. */
+  readonly adoptionReplies: boolean
+  /** A member for whom the ghost has ended does not REPLY to its adoption. */
+  readonly adoptionStands: boolean
+  /** What its owner's SYNC does not vouch for is a ghost again, and not over. */
+  readonly adoptionReturns: boolean
   /** An excluded incarnation can never be in a later view. */
   readonly retirement: boolean
   /** Where nobody knows what an absent host may hold, a lease is waited out. */
@@ -48,6 +54,9 @@ export const RULES: Rules = {
   totalOrder: true,
   explicitReply: true,
   ghosts: true,
+  adoptionReplies: true,
+  adoptionStands: true,
+  adoptionReturns: true,
   retirement: true,
   quarantine: true,
   restartWait: true,

@@ -5,8 +5,8 @@ import type { Findings } from './findings.ts'
 /** A lock as its client believes in it. */
 export type Belief = {
   readonly host: HostId
-  /** The life of the daemon that granted it: no later one renews it. */
-  readonly life: number
+  /** The life of the daemon that granted it: no later one renews it that has not adopted it. */
+  life: number
   readonly command: CommandId
   readonly token: Token
   readonly names: readonly string[]
@@ -53,6 +53,15 @@ export class Beliefs {
       if (belief.host !== host || belief.life !== life || belief.isLost) continue
       belief.until = Math.max(belief.until, until)
     }
+  }
+
+  /** A later life of the daemon has taken the lock over, and renews it from now on. */
+  adopted(now: number, host: HostId, token: Token, life: number, until: number): void {
+    const belief = this.at(now).find(each => each.host === host && each.token === token)
+    if (belief === undefined || belief.isLost) return
+    belief.life = life
+    belief.until = Math.max(belief.until, until)
+    this.#checkExclusion(now, belief.names)
   }
 
   lost(host: HostId, token: Token): void {

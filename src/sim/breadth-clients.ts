@@ -7,18 +7,25 @@ import type { IdealWorld } from './ideal.ts'
 /** Acquires under way and tokens held by clients of one host, at most. */
 const OPEN_MAX = 3
 
+type Open = {
+  readonly life: number
+  readonly commands: Set<CommandId>
+  readonly tokens: Set<Token>
+}
+
 /** Clients of every host, always some, that hold for a while, or give up, and ask again. */
 export class BreadthClients {
   readonly #world: IdealWorld
   readonly #random: Random
   /** Commands under way and tokens held, by host. */
-  readonly #open = new Map<HostId, { commands: Set<CommandId>; tokens: Set<Token> }>()
+  readonly #open = new Map<HostId, Open>()
   readonly #grants = new Map<HostId, number>()
   #isStopped = false
 
   constructor(world: IdealWorld, random: Random) {
     this.#world = world
     this.#random = random
+    world.onBoot = host => this.#returnTo(host)
     world.onResponse = (host, id, response) => {
       if (!this.#of(host).commands.delete(id) || response.type !== 'granted') return
       this.#grants.set(host, (this.#grants.get(host) ?? 0) + 1)
@@ -41,7 +48,7 @@ export class BreadthClients {
   }
 
   start(): void {
-    for (const id of this.#world.ids) this.#askLater(id, -1)
+    for (const id of this.#world.ids) this.#askLater(id)
   }
 
   /** Nobody asks any more. */
@@ -52,24 +59,38 @@ export class BreadthClients {
     }
   }
 
-  #of(host: HostId): { commands: Set<CommandId>; tokens: Set<Token> } {
-    const open = this.#open.get(host) ?? { commands: new Set(), tokens: new Set() }
-    this.#open.set(host, open)
-    return open
+  /** The clients of a life that has ended ask nothing more. */
+  #of(host: HostId): Open {
+    const { life } = this.#world.machine(host)
+    const open = this.#open.get(host)
+    if (open?.life === life) return open
+    const none = { life, commands: new Set<CommandId>(), tokens: new Set<Token>() }
+    this.#open.set(host, none)
+    return none
   }
 
-  #askLater(host: HostId, life: number): void {
+  /** Who was granted something by an earlier life asks the present one for it, while it may. */
+  #returnTo(host: HostId): void {
+    const { life } = this.#world.machine(host)
+    for (const { token } of this.#world.beliefs().filter(belief => belief.host === host)) {
+      if (!this.#random.chance(0.8)) continue
+      this.#world.after(this.#random.between(1, 60), () => {
+        if (this.#isStopped || this.#world.machine(host).life !== life) return
+        const id = this.#world.adopt(host, token)
+        if (id === undefined) return
+        const { commands } = this.#of(host)
+        commands.add(id)
+        if (this.#random.chance(0.2)) this.#cancelLater(host, id, 150)
+      })
+    }
+  }
+
+  #askLater(host: HostId): void {
     this.#world.after(this.#random.between(20, 320), () => {
-      const machine = this.#world.machine(host)
       const { commands, tokens } = this.#of(host)
-      // The clients of a life that has ended ask nothing more.
-      if (machine.life !== life) {
-        commands.clear()
-        tokens.clear()
-      }
       if (this.#isStopped) return
       if (this.#world.isRunning(host) && commands.size + tokens.size < OPEN_MAX) this.#ask(host)
-      this.#askLater(host, machine.life)
+      this.#askLater(host)
     })
   }
 
@@ -81,8 +102,12 @@ export class BreadthClients {
     })
     const { commands } = this.#of(host)
     commands.add(id)
-    if (!this.#random.chance(0.1)) return
-    this.#world.after(this.#random.between(0, 500), () => {
+    if (this.#random.chance(0.1)) this.#cancelLater(host, id, 500)
+  }
+
+  #cancelLater(host: HostId, id: CommandId, msMax: number): void {
+    const { commands } = this.#of(host)
+    this.#world.after(this.#random.between(0, msMax), () => {
       if (!this.#world.isRunning(host) || !commands.delete(id)) return
       this.#world.cancel(host, id)
     })

@@ -21,6 +21,8 @@ import {
 export type BreadthResult = FaultCounts &
   VariableCounts & {
     readonly grants: number
+    /** Locks that went on in the next life of their host's daemon. */
+    readonly adopted: number
     readonly lost: number
     /** The number of the last view. */
     readonly views: number

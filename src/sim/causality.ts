@@ -322,6 +322,7 @@ function subjectOf(from: HostId, to: HostId, message: Message): string | undefin
     case 'reply':
       return describe({ time: message.request, host: to }, message.view)
     case 'release':
+    case 'adopt':
       return describe({ time: message.request, host: from }, message.view)
     case 'sync':
     case 'leave':
@@ -348,6 +349,7 @@ function textOf(message: Message): string {
       return `${type} ${time} for ${message.limit} ${message.names.join(' ')}`
     case 'reply':
     case 'release':
+    case 'adopt':
       return `${type} ${time} of ${message.request}`
     case 'sync':
       return `${type} ${time} of ${message.requests.map(request => request.time).join(' ')}`

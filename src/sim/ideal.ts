@@ -33,8 +33,9 @@ export class IdealWorld {
   readonly machines: ReadonlyMap<HostId, Machine>
   readonly wires: Wires
   readonly votes: Votes
-  readonly counts: { grants: number; lost: number; views: number } = {
+  readonly counts: { grants: number; adopted: number; lost: number; views: number } = {
     grants: 0,
+    adopted: 0,
     lost: 0,
     views: 0,
   }
@@ -43,6 +44,8 @@ export class IdealWorld {
   onLost: (host: HostId, token: Token) => void = () => undefined
   /** Everything that hosts tell unasked. */
   onEvent: (host: HostId, event: NodeEvent) => void = () => undefined
+  /** A daemon has come up. */
+  onBoot: (host: HostId) => void = () => undefined
   onTrace: (host: HostId, event: TraceEvent) => void = () => undefined
   readonly #options: IdealOptions
   readonly #agenda = new Agenda()
@@ -50,6 +53,8 @@ export class IdealWorld {
   readonly #beliefs = new Beliefs(this.#findings)
   /** Acquires under way or granted; those that their client has given up are absent. */
   readonly #asked = new Map<CommandId, Asked>()
+  /** Adoptions under way. */
+  readonly #adopting = new Map<CommandId, Token>()
   #commands = 0
   #now = 0
 
@@ -147,6 +152,7 @@ export class IdealWorld {
     const config = { self: id, ...machine.running }
     machine.host = new Host(config, durable, random.fork(), rules, this.#outputOf(machine))
     this.#rearm(machine)
+    this.onBoot(id)
   }
 
   /**
@@ -201,6 +207,16 @@ export class IdealWorld {
     return this.execute(host, { type: 'acquire', names, limit, wait, info: '' })
   }
 
+  /** What a client that was granted this by an earlier life asks the present one, while it believes. */
+  adopt(host: HostId, token: Token): CommandId | undefined {
+    const machine = this.machine(host)
+    const belief = this.beliefs().find(each => each.host === host && each.token === token)
+    if (belief === undefined || belief.isLost || belief.life === machine.life) return undefined
+    const until = toInstant(machine.offset + belief.until * machine.rate)
+    this.#adopting.set(this.#commands + 1, token)
+    return this.execute(host, { type: 'adopt', token, until })
+  }
+
   /** The client has stopped, and says so. */
   release(host: HostId, token: Token): void {
     this.#beliefs.stopped(host, belief => belief.token === token)
@@ -210,7 +226,9 @@ export class IdealWorld {
   /** The client gives up what it asked for, whatever has become of it. */
   cancel(host: HostId, id: CommandId): void {
     this.#asked.delete(id)
-    this.#beliefs.stopped(host, belief => belief.command === id)
+    const adopting = this.#adopting.get(id)
+    this.#adopting.delete(id)
+    this.#beliefs.stopped(host, ({ command, token }) => command === id || token === adopting)
     this.#input(host, (to, at) => to.cancel(at, id))
   }
 
@@ -353,6 +371,12 @@ export class IdealWorld {
     if (response.type === 'granted') {
       const { token } = response
       const until = this.#trueTime(machine, response.until)
+      if (machine.isUp && this.#adopting.delete(command)) {
+        this.counts.adopted += 1
+        this.#beliefs.adopted(this.#now, host, token, life, until)
+        this.onResponse(host, command, response)
+        return
+      }
       const asked = this.#asked.get(command)
       const { names, limit } = asked ?? { names: [], limit: Infinity }
       this.counts.grants += 1

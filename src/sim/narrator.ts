@@ -160,6 +160,8 @@ export class Narrator {
         return `REPLY ${stamp} for ${to}@${message.request - this.start}`
       case 'release':
         return `RELEASE ${stamp} of ${from}@${message.request - this.start}`
+      case 'adopt':
+        return `ADOPT ${stamp} of ${from}@${message.request - this.start}`
       case 'sync':
         return `SYNC ${stamp} of ${list(message.requests.map(({ time }) => this.#spellTime(time)))}`
       case 'leave':

@@ -60,6 +60,7 @@ const messages: Record<Message['type'], fc.Arbitrary<Message>> = {
   request: fc.record({ type: fc.constant('request' as const), ...stamp, ...body }),
   reply: fc.record({ type: fc.constant('reply' as const), ...stamp, request: time }),
   release: fc.record({ type: fc.constant('release' as const), ...stamp, request: time }),
+  adopt: fc.record({ type: fc.constant('adopt' as const), ...stamp, request: time }),
   sync: fc.record({
     type: fc.constant('sync' as const),
     ...stamp,

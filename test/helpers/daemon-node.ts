@@ -66,6 +66,11 @@ export class StandInNode implements ServedNode {
       if (this.answers) this.#change(id, command.name, command.bytes, command.condition)
       return
     }
+    if (command.type === 'adopt') {
+      const refused = { reason: 'not-held', detail: 'it has ended' } as const
+      this.respond(id, { type: 'refused', ...refused })
+      return
+    }
     const { names, info, wait } = command
     this.#waiting.push({ id, names, info })
     if (!this.#proceed() && wait === 0) {

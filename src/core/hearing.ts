@@ -159,6 +159,12 @@ export class Hearing {
     return after(voice.since, wait as Duration)
   }
 
+  /** Whether this host has to wait before it is let in again. */
+  isOnProbation(now: Instant, host: HostId): boolean {
+    const times = this.#exclusions.get(host) ?? []
+    return times.some(time => elapsed(time, now) < EXCLUSIONS_REMEMBERED)
+  }
+
   /** When somebody who is heard now will be silent for too long. */
   deadline(now: Instant): Instant {
     let deadline = NEVER

@@ -37,6 +37,9 @@ export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect:
 /** Hosts of a higher rank hesitate no longer than this one. */
 const RANK_MAX = 2
 
+/** Heartbeats within which all others hear a host that is back; it is told at once who hears it. */
+const PATIENCE = 1.5
+
 /** Rounds that fail make the next wait up to this power of two longer. */
 const FAILURES_MAX = 4
 
@@ -71,6 +74,10 @@ export class Membership {
   #yieldUntil: Instant = LONG_AGO
   /** Rounds of ours in a row that came to nothing: where a disk is slow, a round needs longer. */
   #failures = 0
+  /** Members that have begun a new life, and until when it is waited for that all hear it. */
+  readonly #returns = new Map<HostId, Instant>()
+  /** When the first of them is waited for no more; NEVER where none is. */
+  #returnBy: Instant = NEVER
   /** Whether anything that the wanted view rests on may have changed. */
   #stale = true
 
@@ -131,6 +138,7 @@ export class Membership {
 
   open(now: Instant, host: HostId, incarnation: number): void {
     this.#sessions.set(host, incarnation)
+    this.#expectReturn(now, host, incarnation)
     this.#stale = true
     this.#heartbeatTo(now, host)
   }
@@ -141,13 +149,13 @@ export class Membership {
 
   /** A heartbeat of the incarnation to which channels are open. */
   hear(now: Instant, from: HostId, heartbeat: Omit<Heartbeat, 'digest'>): void {
-    const wasHeard = this.hearing.heard(now).has(from)
+    const wasHeard = this.hearing.heard(now).get(from) === heartbeat.incarnation
     if (this.hearing.hear(now, from, heartbeat)) this.#stale = true
     if (heartbeat.echo !== undefined) this.#lease.echo(now, from, toInstant(heartbeat.echo))
     if (this.#view !== undefined && heartbeat.view < this.#view.number)
       this.#tell([from], this.#view)
-    // It has waited long enough for a sign of life.
-    if (!wasHeard) this.#heartbeatTo(now, from)
+    // It has waited long enough for a sign of life, and the others for our word that we hear it.
+    if (!wasHeard) for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
   }
 
   /** This incarnation goes, and nobody waits for it any more. */
@@ -232,12 +240,17 @@ export class Membership {
       this.#nextProposal = undefined
       return
     }
-    if (!this.#stale && now < this.#due()) return
+    if (!this.#stale && now < earliest(this.#due(), this.#returnBy)) return
     const wanted = this.#wanted(now)
     this.#stale = false
+    this.#returnBy = this.#returnAwaited(now, wanted)
     if (!this.#isUnlearned(now) && !this.#differs(wanted)) {
       this.#nextProposal = undefined
       this.#failures = 0
+      return
+    }
+    if (this.#returnBy !== NEVER) {
+      this.#nextProposal = undefined
       return
     }
     this.#nextProposal ??= after(now, this.#hesitation(wanted))
@@ -249,19 +262,46 @@ export class Membership {
   deadline(now: Instant): Instant {
     let deadline = earliest(this.#nextHeartbeat, this.hearing.deadline(now))
     if (this.#round !== undefined) deadline = earliest(deadline, this.#roundEnd)
-    else deadline = earliest(deadline, this.#due())
+    else deadline = earliest(deadline, earliest(this.#due(), this.#returnBy))
     return deadline
   }
 
   fingerprint(now: Instant): unknown {
     return [
       [this.#incarnation, this.#view, this.#acceptor.record, this.#sessions, this.#stale],
-      [this.#failures, this.#round?.fingerprint()],
+      [
+        this.#failures,
+        this.#round?.fingerprint(),
+        [...this.#returns].map(([host, at]) => [host, ahead(now, at)]),
+      ],
       [this.#nextHeartbeat, this.#roundEnd, this.#nextProposal ?? NEVER, this.#yieldUntil].map(
         instant => ahead(now, instant),
       ),
       [this.hearing.fingerprint(now), this.#lease.fingerprint(now)],
     ]
+  }
+
+  /**
+   * A member has begun a new life: when all hear it, its new incarnation takes the place of the old
+   * one in one view. Nobody waits longer for that than for its silence.
+   */
+  #expectReturn(now: Instant, host: HostId, incarnation: number): void {
+    const member = this.#view?.members.get(host)
+    const last = this.hearing.lastHeard(host)
+    if (member === undefined || last === undefined || member.incarnation >= incarnation) return
+    // Once: a host that goes on beginning new lives is not waited for again.
+    if (this.#returns.has(host) || this.hearing.isOnProbation(now, host)) return
+    const patience = after(now, scaled(this.#timing.heartbeat, PATIENCE))
+    this.#returns.set(host, earliest(patience, after(last, this.#timing.suspect)))
+  }
+
+  /** Until when nothing is proposed that leaves out one who is about to return; or NEVER. */
+  #returnAwaited(now: Instant, wanted: ReadonlyMap<HostId, number> | undefined): Instant {
+    let by = NEVER
+    for (const [host, until] of this.#returns) {
+      if (now < until && wanted?.has(host) === false) by = earliest(by, until)
+    }
+    return by
   }
 
   #due(): Instant {
@@ -325,6 +365,8 @@ export class Membership {
       this.hearing.excluded(now, host)
     }
     this.#view = view
+    this.#returns.clear()
+    this.#returnBy = NEVER
     this.#failures = 0
     // What a round under way wants was made for the view before: it would exclude who has just come in.
     this.#abandon()

@@ -10,6 +10,8 @@ export type FaultCounts = {
   readonly pauses: number
   readonly leaves: number
   readonly rebirths: number
+  /** Crashes of hosts whose clients hold something, started again at once. */
+  readonly restarts: number
 }
 
 /** What goes wrong, one thing after another, until it is quiet. */
@@ -21,6 +23,7 @@ export class BreadthFaults {
     pauses: 0,
     leaves: 0,
     rebirths: 0,
+    restarts: 0,
   }
   readonly #world: IdealWorld
   readonly #random: Random
@@ -47,6 +50,16 @@ export class BreadthFaults {
     this.#areDisksKept = true
   }
 
+  /**
+   * Daemons that are started again at once while their clients hold something. Only the first time
+   * in a minute is a host let in at once, so it is early, before other faults have excluded it.
+   */
+  restartHolders(random: Random): void {
+    for (const id of this.#world.ids) {
+      if (random.chance(0.8)) this.#restartLater(id, random, random.between(500, 4000))
+    }
+  }
+
   /** This host comes up long after the others, and an operator founds the cluster without it. */
   startLate(id: HostId, ms: number): void {
     this.#neverStarted.add(id)
@@ -66,6 +79,17 @@ export class BreadthFaults {
         this.#world.found(this.#random.pick(running))
       }
       this.#foundLater()
+    })
+  }
+
+  #restartLater(id: HostId, random: Random, ms: number): void {
+    this.#world.after(ms, () => {
+      if (this.#world.now > this.#endMs) return
+      if (this.#world.isRunning(id) && this.#world.beliefs().some(({ host }) => host === id)) {
+        this.counts.restarts += 1
+        this.#world.crash(id)
+        this.#bootLater(id, random.pick([10, 60, 150]))
+      } else this.#restartLater(id, random, random.between(1, 20))
     })
   }
 

@@ -48,6 +48,10 @@ const VARIABLES_SALT = 0x7a12
 /** How often hosts.yml changes during a run. */
 const TABLES_CHANCE = 0.15
 
+/** How often daemons are restarted under their clients. */
+const RESTARTS_CHANCE = 0.5
+const RESTARTS_SALT = 0x4e57
+
 /** By then whoever crashed late is up again, and every cut has healed. */
 const WHOLE_MS = 18_600
 
@@ -73,6 +77,8 @@ export function breadthRun(seed: number, hostCount: number, rules: Rules): Bread
     if (id !== late) world.boot(id)
     else faults.startLate(id, swarm.between(500, 6000))
   }
+  const restarts = new Random(seed ^ RESTARTS_SALT)
+  if (restarts.chance(RESTARTS_CHANCE)) faults.restartHolders(restarts)
   clients.start()
   variables?.start()
   faults.start()

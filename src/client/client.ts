@@ -13,6 +13,7 @@ import type {
   WhyResult,
 } from '../control/protocol.ts'
 import { orAborted } from './abort.ts'
+import { goOn } from './adoption.ts'
 import {
   isAcquireResult,
   isCancelResult,
@@ -24,7 +25,7 @@ import {
 import { Connection } from './connection.ts'
 import { LamportError } from './error.ts'
 import { Link, type Line } from './link.ts'
-import { HeldLock, lostMeanwhile, type Lock } from './lock.ts'
+import { HeldLock, lostMeanwhile, type Lock, type LockOwner } from './lock.ts'
 import { checkMode, limitOf, modeOf } from './mode.ts'
 import { Pauses } from './pauses.ts'
 import type { Shape } from './shape.ts'
@@ -119,6 +120,9 @@ export class Client {
 
   private constructor(link: Link) {
     this.#link = link
+    link.orphaned = (lock, cause) => {
+      void goOn(link, lock, cause, line => this.#ownerOn(line))
+    }
   }
 
   /** `connect` finds the path. */
@@ -333,8 +337,15 @@ export class Client {
     }
   }
 
-  #grant({ connection, granted }: Line, params: AcquireParams, grant: AcquireResult): HeldLock {
-    const owner = {
+  #grant(line: Line, params: AcquireParams, grant: AcquireResult): HeldLock {
+    const owner = this.#ownerOn(line)
+    const lock = new HeldLock(owner, params.names, modeOf(params.limit), grant, monotonicNow())
+    line.granted.locks.set(grant.token, lock)
+    return lock
+  }
+
+  #ownerOn({ connection, granted }: Line): LockOwner {
+    return {
       release: async ({ token }: HeldLock): Promise<void> => {
         granted.locks.delete(token)
         // Refused: it is not ours any more. Unanswered: nobody holds the end of the line.
@@ -342,9 +353,6 @@ export class Client {
       },
       anchor: (token: number) => this.#anchor(token),
     }
-    const lock = new HeldLock(owner, params.names, modeOf(params.limit), grant, monotonicNow())
-    granted.locks.set(grant.token, lock)
-    return lock
   }
 
   async #anchor(token: number): Promise<Socket> {

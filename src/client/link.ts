@@ -5,6 +5,7 @@ import { orAborted } from './abort.ts'
 import { Connection, type CallOptions } from './connection.ts'
 import { closed, LamportError, silent, type LamportErrorCode } from './error.ts'
 import { notified, type Granted } from './granted.ts'
+import type { HeldLock } from './lock.ts'
 import { Pauses } from './pauses.ts'
 
 /** However little time there is, a daemon that is there can say hello in it. */
@@ -31,6 +32,8 @@ export type Limits = {
  */
 export class Link {
   readonly path: string
+  /** What becomes of a lock whose lamportd has ended. */
+  orphaned: (lock: HeldLock, cause: LamportError) => void = (lock, cause) => lock.lose(cause)
   readonly #closing = new AbortController()
   #line: Line | undefined
   /** One for all who wait for it. */
@@ -65,8 +68,7 @@ export class Link {
    * The open connection. Where there is none, lamportd is looked for until `giveUpAt`, and once at
    * least; then it rejects, as a rule with `unreachable`.
    */
-  async line(giveUpAt: number, signal?: AbortSignal): Promise<Line> {
-    const pauses = new Pauses()
+  async line(giveUpAt: number, signal?: AbortSignal, pauses: Pauses = new Pauses()): Promise<Line> {
     for (;;) {
       signal?.throwIfAborted()
       if (this.#end !== undefined) throw this.#end
@@ -137,7 +139,11 @@ export class Link {
     if (this.#line?.granted === granted) this.#line = undefined
     // What answers there is no lamportd: it is not asked again.
     if (error.code === 'protocol') this.#end ??= error
-    for (const lock of granted.locks.values()) lock.lose(error)
+    const locks = [...granted.locks.values()]
     granted.locks.clear()
+    for (const lock of locks) {
+      if (error.code === 'disconnected') this.orphaned(lock, error)
+      else lock.lose(error)
+    }
   }
 }

@@ -44,8 +44,9 @@ export class HeldLock implements Lock {
   readonly names: readonly string[]
   readonly mode: LockMode
   readonly token: number
-  readonly #owner: LockOwner
+  #owner: LockOwner
   readonly #lost = new AbortController()
+  readonly #over = new AbortController()
   readonly #ready: Promise<void>
   #settle: { resolve(): void; reject(error: LamportError): void } | undefined
   #state: State
@@ -84,6 +85,11 @@ export class HeldLock implements Lock {
     return this.#lost.signal
   }
 
+  /** Aborted when it is lost, or released. */
+  get over(): AbortSignal {
+    return this.#over.signal
+  }
+
   get isHeld(): boolean {
     return this.#state === 'held' && !this.#isPast(monotonicNow())
   }
@@ -111,6 +117,19 @@ export class HeldLock implements Lock {
     this.#arm(now)
   }
 
+  /** The next lamportd has taken it over. Where it is held no more, that one is told so. */
+  goOn(owner: LockOwner, { until, leaseMs }: AcquireResult): void {
+    this.#owner = owner
+    if (this.#state !== 'held' || this.#isPast(monotonicNow())) {
+      if (this.#state === 'held') this.lose(expired(this.names))
+      void owner.release(this)
+      return
+    }
+    this.#until = until
+    this.#leaseMs = leaseMs
+    this.#arm(monotonicNow())
+  }
+
   /** The lock is gone; whoever holds this hears of it once. */
   lose(reason: LamportError): void {
     if (this.#state === 'lost' || this.#state === 'released') return
@@ -119,12 +138,14 @@ export class HeldLock implements Lock {
     clearTimeout(this.#timer)
     if (wasStale) this.#settle?.reject(reason)
     this.#lost.abort(reason)
+    this.#over.abort(reason)
   }
 
   async release(): Promise<void> {
     if (this.#state === 'released') return
     this.#state = 'released'
     clearTimeout(this.#timer)
+    this.#over.abort()
     // Of a lost one, too: by the daemon's clock it may still be ours, and a daemon that leaves waits
     // for its holders to have stopped.
     await this.#owner.release(this)

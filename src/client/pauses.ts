@@ -8,8 +8,13 @@ const PAUSE_MAX_MS = 1000
 
 /** The pauses between two attempts: they grow, up to a bound. */
 export class Pauses {
+  readonly #msMax: number
   #ms = PAUSE_MIN_MS
   #last = monotonicNow()
+
+  constructor(msMax: number = PAUSE_MAX_MS) {
+    this.#msMax = msMax
+  }
 
   /** Resolves after the next one, or at `giveUpAt`; rejects with the reason of a signal. */
   async next(giveUpAt: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
@@ -18,7 +23,7 @@ export class Pauses {
     if (now - this.#last > 2 * PAUSE_MAX_MS) this.#ms = PAUSE_MIN_MS
     this.#last = now
     const ms = Math.min(this.#ms, giveUpAt - now)
-    this.#ms = Math.min(2 * this.#ms, PAUSE_MAX_MS)
+    this.#ms = Math.min(2 * this.#ms, this.#msMax)
     await pause(ms, signals)
   }
 }

@@ -100,6 +100,15 @@ export type ReleaseParams =
 export type ReleaseResult = { readonly token?: number; readonly names?: readonly string[] }
 /** `data` of the error `notHeld` where a detached lock had been lost before it was released. */
 export type LostBeforeData = { readonly lost: string }
+/**
+ * A lock that the last lamportd of this host granted, to a holder that has not stopped: `until` is
+ * what it was told last. The answer is that of `acquire`, with the same token, or `notHeld`.
+ */
+export type AdoptParams = {
+  readonly names: readonly string[]
+  readonly token: number
+  readonly until: number
+}
 /** On a second connection: it holds the lock too, and nothing is written to it after the answer. */
 export type AnchorParams = { readonly token: number }
 /** `id`: that of the `acquire` on the same connection. */

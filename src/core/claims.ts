@@ -15,6 +15,14 @@ export type Wanted = {
   readonly info: string
 }
 
+/** What a client says of a lock that this host's last incarnation granted to it. */
+export type Adoption = {
+  readonly token: Token
+  readonly names: readonly string[]
+  /** When it stops, by this host's clock. */
+  readonly until: Instant
+}
+
 export type ClaimsOutput = {
   granted(id: ClaimId, token: Token): void
   refused(id: ClaimId, reason: ClaimRefusal, detail: string): void
@@ -100,12 +108,12 @@ export class Claims {
   }
 
   /** A lock that was granted to this client before, whose time is not over yet. */
-  adopt(now: Instant, id: ClaimId, token: Token, until: Instant): void {
+  adopt(now: Instant, id: ClaimId, { token, names, until }: Adoption): void {
     if (this.#isLeaving) {
       this.#output.refused(id, 'leaving', LEAVING)
       return
     }
-    const wanted: Wanted = { names: [], limit: 1, wait: undefined, info: '' }
+    const wanted: Wanted = { names, limit: 1, wait: undefined, info: '' }
     const claim: Claim = { id, wanted, deadline: until, token, position: 0, isAdoption: true }
     this.#claims.set(id, claim)
     this.#unadopted.add(claim)
@@ -233,12 +241,12 @@ export class Claims {
   }
 
   #begin(now: Instant, claim: Claim): void {
-    const { id, token } = claim
+    const { id, token, wanted } = claim
     assert(token !== undefined, 'whoever adopts knows the token')
     this.#unadopted.delete(claim)
     if (now < claim.deadline && !this.#byToken.has(token)) {
       this.#byToken.set(token, claim)
-      if (this.#mutex.adopt(now, token)) return
+      if (this.#mutex.adopt(now, token, wanted.names)) return
       this.#byToken.delete(token)
     }
     this.#claims.delete(id)

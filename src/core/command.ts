@@ -21,7 +21,12 @@ export type Command =
     }
   | { readonly type: 'release'; readonly token: Token }
   /** A lock that this host's last incarnation granted, to a client that has until then to stop. */
-  | { readonly type: 'adopt'; readonly token: Token; readonly until: Instant }
+  | {
+      readonly type: 'adopt'
+      readonly token: Token
+      readonly names: readonly string[]
+      readonly until: Instant
+    }
   /** The operator says that blank hosts may found the cluster. */
   | { readonly type: 'found' }
   /** The newest value of a variable, as a majority has it: no older than any that was acknowledged. */

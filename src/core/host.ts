@@ -237,7 +237,7 @@ export class Host {
         }
         break
       case 'adopt':
-        this.#claims.adopt(now, id, command.token, command.until)
+        this.#claims.adopt(now, id, command)
         break
       case 'found': {
         const detail = this.#founding.found(now)

@@ -188,11 +188,12 @@ export class Mutex {
    * A ghost of our predecessor becomes ours, when every other member has it still and says so; then
    * it is held as if we had been granted it. False: there is no such ghost, or no longer.
    */
-  adopt(now: Instant, token: Token): boolean {
+  adopt(now: Instant, token: Token, wanted: readonly string[]): boolean {
     assert(this.mayEnter(now), 'whether a ghost stands is known to one who could enter')
     const entry = this.#queue.find(token)
     if (entry === undefined || !isGhost(entry) || entry.request.host !== this.#self) return false
     const { time, names } = entry.request
+    if (!isSame(names, wanted)) return false
     entry.isAdopted = true
     this.#own.set(token, { entry, awaited: new Set(this.#others()), held: false })
     const view = this.#currentView().number
@@ -540,4 +541,9 @@ export class Mutex {
 /** Nobody but time removes it. */
 function isGhost({ ghostUntil, isAdopted }: QueueEntry): boolean {
   return ghostUntil !== undefined && !isAdopted
+}
+
+/** As a set: a client may have named one twice, and in any order. */
+function isSame(names: readonly string[], wanted: readonly string[]): boolean {
+  return new Set(wanted).size === names.length && names.every(name => wanted.includes(name))
 }

@@ -96,6 +96,11 @@ async function run(
     log.info(`${signal}: leaving (a second one: at once)`)
     void daemon.leave().then(() => process.exit(ExitCode.done))
   }
+  // What is held goes on: its holders ask the next lamportd for it, which has to be there soon.
+  process.on('SIGUSR2', () => {
+    log.info('SIGUSR2: ending at once, to be started again')
+    process.exit(ExitCode.done)
+  })
   process.on('SIGTERM', leave)
   process.on('SIGINT', leave)
   process.on('SIGHUP', () => rereadKeys(keyFile, daemon))

@@ -2,8 +2,8 @@ import { checkNames } from '../control/names.ts'
 import { ErrorCode, TTL_MS_MAX } from '../control/protocol.ts'
 import type { ErrorObject, RequestId } from '../control/protocol.ts'
 import type { Token } from '../core/clock.ts'
-import { milliseconds } from '../lib/time.ts'
-import type { Duration } from '../lib/time.ts'
+import { milliseconds, toInstant } from '../lib/time.ts'
+import type { Duration, Instant } from '../lib/time.ts'
 import { nearest } from '../lib/nearest.ts'
 import { encodeInfo, printable } from './info.ts'
 import { isInteger, isObject, show, unknownParam, wrongName, wrongWait } from './params.ts'
@@ -34,6 +34,12 @@ export type Request =
       /** On the administrator's socket only. */
       readonly force: boolean
     }
+  | {
+      readonly type: 'adopt'
+      readonly names: readonly string[]
+      readonly token: Token
+      readonly until: Instant
+    }
   | { readonly type: 'anchor'; readonly token: Token }
   | { readonly type: 'cancel'; readonly target: RequestId }
   | VariableRequest
@@ -57,6 +63,7 @@ const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wr
   found: params => unknownParam(params, []) ?? { type: 'found' },
   acquire: parseAcquire,
   release: parseRelease,
+  adopt: parseAdopt,
   anchor: parseAnchor,
   cancel: parseCancel,
   ...VARIABLE_METHODS,
@@ -143,6 +150,17 @@ function parseRelease(params: Params): Request | Wrong {
   }
   const which = { name: name as string }
   return wrongName(name) ?? { type: 'release', which, force: force === true }
+}
+
+function parseAdopt(params: Params): Request | Wrong {
+  const { names, token, until } = params
+  const wrong = unknownParam(params, ['names', 'token', 'until']) ?? wrongNames(names)
+  if (wrong !== undefined) return wrong
+  if (!isToken(token)) return wrongToken(token)
+  if (!(typeof until === 'number' && Number.isFinite(until))) {
+    return { wrong: `until is ${show(until)} (write what lamportd told last of this lock)` }
+  }
+  return { type: 'adopt', names: names as readonly string[], token, until: toInstant(until) }
 }
 
 function parseAnchor(params: Params): Request | Wrong {

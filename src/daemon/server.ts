@@ -249,6 +249,10 @@ export class Server {
         this.#sessions.acquire(session, id, request)
         return
       }
+      case 'adopt': {
+        this.#sessions.adopt(session, id, request)
+        return
+      }
       case 'release': {
         if (request.force && !session.isAdministrator) connection.error(id, NOT_HERE)
         else this.#sessions.release(session, id, request)

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../control/monotonic.ts'
 import { ErrorCode } from '../control/protocol.ts'
 import type {
   AcquireResult,
@@ -9,9 +10,9 @@ import type {
 } from '../control/protocol.ts'
 import type { Token } from '../core/clock.ts'
 import { assert } from '../lib/assert.ts'
-import { NEVER } from '../lib/time.ts'
+import { after, earliest, NEVER } from '../lib/time.ts'
 import type { Duration, Instant } from '../lib/time.ts'
-import type { CommandId, LossCause, Response } from '../node.ts'
+import type { Command, CommandId, LossCause, Response } from '../node.ts'
 import type { Commands } from './commands.ts'
 import type { Connection } from './connection.ts'
 import { Detached, DETACHED_MAX, detachmentOf } from './detached.ts'
@@ -131,19 +132,45 @@ export class Sessions {
   }
 
   acquire(session: Session, requestId: RequestId, request: Of<'acquire'>): void {
-    const { connection, waiting } = session
-    if (waiting.has(requestId)) {
-      const message = 'an acquire with this id is under way (give each request an id of its own)'
-      connection.error(requestId, { code: ErrorCode.invalidRequest, message })
-      return
-    }
-    if (!this.admits(session, requestId)) return
+    const { connection } = session
+    if (!this.#admitsNew(session, requestId)) return
     const { names, limit, wait, info } = request
     const detachment = detachmentOf(request)
     if (detachment !== undefined && 'code' in detachment) {
       connection.error(requestId, detachment)
       return
     }
+    this.#ask(
+      session,
+      requestId,
+      { names, detachment },
+      { type: 'acquire', names, limit, wait, info },
+    )
+  }
+
+  /** A lock that the last lamportd of this host granted: it goes on, or has ended. */
+  adopt(session: Session, requestId: RequestId, { names, token, until }: Of<'adopt'>): void {
+    if (!this.#admitsNew(session, requestId)) return
+    // No lamportd has told of more than that.
+    const latest = after(monotonicNow(), this.#options.lease)
+    const command = { type: 'adopt', names, token, until: earliest(until, latest) } as const
+    this.#ask(session, requestId, { names, detachment: undefined }, command)
+  }
+
+  #admitsNew(session: Session, requestId: RequestId): boolean {
+    if (!session.waiting.has(requestId)) return this.admits(session, requestId)
+    const message = 'an acquire with this id is under way (give each request an id of its own)'
+    session.connection.error(requestId, { code: ErrorCode.invalidRequest, message })
+    return false
+  }
+
+  #ask(
+    session: Session,
+    requestId: RequestId,
+    { names, detachment }: Pick<Waiting, 'names' | 'detachment'>,
+    command: Command,
+  ): void {
+    const { connection, waiting } = session
     const cancels: RequestId[] = []
     const askedAt = performance.now()
     const id = this.#commands.expect({
@@ -157,7 +184,7 @@ export class Sessions {
       },
     })
     waiting.set(requestId, { id, requestId, names, detachment, cancels, askedAt })
-    this.#commands.give(id, { type: 'acquire', names, limit, wait, info })
+    this.#commands.give(id, command)
   }
 
   /** The connection's own, a detached one, or, by an administrator's word, anybody's. */

@@ -214,7 +214,15 @@ export class IdealWorld {
     if (belief === undefined || belief.isLost || belief.life === machine.life) return undefined
     const until = toInstant(machine.offset + belief.until * machine.rate)
     this.#adopting.set(this.#commands + 1, token)
-    return this.execute(host, { type: 'adopt', token, until })
+    return this.execute(host, { type: 'adopt', token, names: belief.names, until })
+  }
+
+  /** One that should have stopped long ago asks for it all the same, and believes the answer. */
+  adoptLate(host: HostId, token: Token, name: string): CommandId {
+    const { offset, rate } = this.machine(host)
+    const until = toInstant(offset + (this.#now + 1000) * rate)
+    this.#asked.set(this.#commands + 1, { names: [name], limit: 1 })
+    return this.execute(host, { type: 'adopt', token, names: [name], until })
   }
 
   /** The client has stopped, and says so. */

@@ -135,8 +135,9 @@ function requestStatus(
 ): RequestStatus {
   const { host, limit, info } = entry.request
   const since = elapsed((isHolder ? entry.admitted : undefined) ?? entry.inserted, now)
-  const ghostFor =
-    entry.ghostUntil === undefined ? undefined : milliseconds(elapsed(now, entry.ghostUntil))
+  const { ghostUntil, isAdopted } = entry
+  const isGhost = ghostUntil !== undefined && !isAdopted
+  const ghostFor = isGhost ? milliseconds(elapsed(now, ghostUntil)) : undefined
   return {
     host,
     token: entry.token,

@@ -132,6 +132,11 @@ export class Daemon {
     await this.#options.store.close()
   }
 
+  /** Done when whoever holds a lock has as much time as can be for the next lamportd to go on with it. */
+  async suspend(): Promise<void> {
+    await this.#server.renewal()
+  }
+
   #createSeal(keys: readonly Uint8Array[] | undefined): Seal {
     if (keys === undefined) return new ClearSeal(new Random(randomInt(2 ** 32)))
     const seal = new NoiseSeal(createCrypto(), this.#options.file.cluster, keys)

@@ -98,8 +98,10 @@ async function run(
   }
   // What is held goes on: its holders ask the next lamportd for it, which has to be there soon.
   process.on('SIGUSR2', () => {
-    log.info('SIGUSR2: ending at once, to be started again')
-    process.exit(ExitCode.done)
+    log.info(
+      'SIGUSR2: ending, to be started again at once; locks that are held go on with the next',
+    )
+    void daemon.suspend().then(() => process.exit(ExitCode.done))
   })
   process.on('SIGTERM', leave)
   process.on('SIGINT', leave)

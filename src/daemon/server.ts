@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Server as SocketServer, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Line } from '../control/framing.ts'
 import { ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION } from '../control/protocol.ts'
 import type { ErrorObject, HelloParams, MetricsResult, RequestId } from '../control/protocol.ts'
@@ -59,6 +60,9 @@ const SOCKET_UMASK = 0o117
 /** By its owner alone. */
 const ADMIN_UMASK = 0o177
 
+/** Renewals are told more often than once in this share of a lease. */
+const RENEWAL_SHARE = 1 / 4
+
 /** Of a connection that is only told why it is not taken. */
 const DEAF: ConnectionOutput = {
   line: () => undefined,
@@ -82,6 +86,7 @@ export class Server {
   /** The control socket, and the administrator's. */
   readonly #socketServers: readonly [SocketServer, SocketServer]
   #left: (() => void) | undefined
+  #renewed: (() => void) | undefined
   readonly #connections = new Map<Connection, Session>()
   readonly #meter = new Meter()
   readonly #closed: Promise<unknown>
@@ -137,6 +142,7 @@ export class Server {
       }
       case 'lease': {
         this.#sessions.renewed(event.until)
+        this.#renewed?.()
         return
       }
       case 'left': {
@@ -157,6 +163,13 @@ export class Server {
     const left = new Promise<void>(resolve => (this.#left = resolve))
     this.#node.drive({ type: 'leave' })
     await left
+  }
+
+  /** Whoever holds something has just been told of more time, if there is more to be had. */
+  async renewal(): Promise<void> {
+    if (!this.#sessions.isHolding) return
+    const renewed = new Promise<void>(resolve => (this.#renewed = resolve))
+    await Promise.race([renewed, delay(this.#options.lease * RENEWAL_SHARE)])
   }
 
   /** Every connection ends; done when the last has, or has had its time. */

@@ -247,6 +247,11 @@ export class Sessions {
     connection.mute()
   }
 
+  /** Whether clients of this host hold anything. */
+  get isHolding(): boolean {
+    return this.#grants.size > 0
+  }
+
   /** Locks of clients of this host, held, and how many of them by nobody; and requests that wait. */
   counts(sessions: Iterable<Session>): LockCounts {
     const counts = { held: this.#grants.size, unattended: 0, detached: 0, waiting: 0 }

@@ -55,8 +55,11 @@ const RESTARTS_SALT = 0x4e57
 /** By then whoever crashed late is up again, and every cut has healed. */
 const WHOLE_MS = 18_600
 
-/** A host that crashed again and again is kept waiting for up to 20 s before it is let in. */
-export const SETTLED_MS: number = WHOLE_MS + 28_000
+/**
+ * A host that crashed again and again is kept waiting for up to 20 s before it is let in; and where a
+ * disk takes seconds for a vote without which there is no majority, a view takes ten of them.
+ */
+export const SETTLED_MS: number = WHOLE_MS + 50_000
 
 /** One run: hosts under faults of all kinds, and at the end a quiet time in which all must go on. */
 export function breadthRun(seed: number, hostCount: number, rules: Rules): BreadthResult {

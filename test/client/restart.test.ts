@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { connect, LamportError, type Client } from '../../src/client/client.ts'
+import { connect, LamportError, type Client, type Lock } from '../../src/client/client.ts'
 import { monotonicNow } from '../../src/control/monotonic.ts'
-import { FakeDaemon } from '../helpers/fake-daemon.ts'
+import { FakeDaemon, type FakeOptions } from '../helpers/fake-daemon.ts'
+import { eventually } from '../helpers/processes.ts'
 
-async function pair(t: ExecutionContext) {
+async function pair(t: ExecutionContext, options: FakeOptions = {}) {
   t.timeout(20_000)
-  const daemon = await FakeDaemon.start()
+  const daemon = await FakeDaemon.start(options)
   const client = await connect({ socket: daemon.path })
   t.teardown(async () => {
     await client.close()
@@ -105,15 +106,15 @@ test('tryLock is asked once', async t => {
   t.true((await again)?.isHeld)
 })
 
-test('a held lock is lost with its connection, and its release asks nobody', async t => {
+test('a held lock is lost where the next lamportd does not have it, and its release asks nobody', async t => {
   const { daemon, client } = await pair(t)
   const granting = client.lock('door')
   daemon.grant(await daemon.next('acquire'), { token: 7 })
   const lock = await granting
   await kill(daemon)
+  t.true(lock.isHeld)
   await daemon.listen()
-  await sync(daemon, client)
-  t.true(lock.lost.aborted)
+  await lost(lock)
   t.is((lock.lost.reason as LamportError).code, 'disconnected')
   await lock.release()
   t.false(daemon.heard.some(({ method }) => method === 'release'))
@@ -172,4 +173,59 @@ async function sync(daemon: FakeDaemon, client: Client): Promise<void> {
   const asked = client.locks()
   daemon.answer(await daemon.next('locks'), [])
   await asked
+}
+
+/** One that holds a lock until `leaseMs` from now, and whose lamportd does not answer by itself. */
+async function holding(t: ExecutionContext, leaseMs: number) {
+  const { daemon, client } = await pair(t, { isPolite: false })
+  const granting = client.lock(['door', 'gate'])
+  const { until } = daemon.grant(await daemon.next('acquire'), { token: 7, leaseMs })
+  return { daemon, client, lock: await granting, until: until ?? 0 }
+}
+
+test('a held lock goes on with the next lamportd, which renews it and takes it back', async t => {
+  const { daemon, lock, until } = await holding(t, 60_000)
+  await kill(daemon)
+  await daemon.listen()
+  const adopting = await daemon.next('adopt')
+  t.deepEqual(adopting.params, { names: ['door', 'gate'], token: 7, until })
+  daemon.grant(adopting, { token: 7, until: until + 100 })
+  const renewed = { token: 7, until: until + 200, leaseMs: 60_000 }
+  adopting.connection.notify('lease', renewed)
+  await eventually('it is renewed', () => lock.until === renewed.until)
+  t.true(lock.isHeld)
+  const releasing = lock.release()
+  const heard = await daemon.next('release')
+  t.deepEqual([heard.connection, heard.params], [adopting.connection, { token: 7 }])
+  daemon.answer(heard, {})
+  await releasing
+  t.false(lock.lost.aborted)
+})
+
+test('where lamportd stays away, a lock is lost while there is time to stop', async t => {
+  const { daemon, lock, until } = await holding(t, 800)
+  await kill(daemon)
+  await lost(lock)
+  const left = until - monotonicNow()
+  t.true(left > 0 && left <= 200, `${left}`)
+  t.is((lock.lost.reason as LamportError).code, 'disconnected')
+})
+
+test('what is given back while the next lamportd is asked for it, that one is told', async t => {
+  const { daemon, lock } = await holding(t, 60_000)
+  await kill(daemon)
+  await daemon.listen()
+  const adopting = await daemon.next('adopt')
+  void lock.release()
+  t.deepEqual((await daemon.next('cancel')).params, { id: adopting.id })
+  daemon.grant(adopting, { token: 7 })
+  t.deepEqual((await daemon.next('release')).params, { token: 7 })
+  t.false(lock.isHeld)
+})
+
+function lost(lock: Lock): Promise<unknown> {
+  return new Promise(resolve => {
+    if (lock.lost.aborted) resolve(undefined)
+    lock.lost.addEventListener('abort', resolve)
+  })
 }

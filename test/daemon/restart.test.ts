@@ -36,29 +36,23 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
   })
 }
 
-test.serial(
-  'a program of the library waits over a restart, and a lock that it holds is lost',
-  async t => {
-    const site = await Site.start(t, { ids: [1, 2, 3] })
-    const { one, two } = site
-    const before = await one.client()
-    const held = await before.lock('window')
-    const holder = await two.client()
-    const door = await holder.lock('door')
-    const waiting = before.lock('door')
-    await waits(two, 1)
-    await one.kill('SIGKILL')
-    const asked = before.status()
-    await one.start()
-    t.like(await asked, { host: { id: 1 } })
-    t.true(held.lost.aborted)
-    await door.release()
-    const lock = await waiting
-    t.true(lock.token > held.token)
-    await lock.release()
-    await site.cluster.idle()
-  },
-)
+test.serial('a program of the library waits over a restart', async t => {
+  const site = await Site.start(t, { ids: [1, 2, 3] })
+  const { one, two } = site
+  const before = await one.client()
+  const holder = await two.client()
+  const door = await holder.lock('door')
+  const waiting = before.lock('door')
+  await waits(two, 1)
+  await one.kill('SIGKILL')
+  const asked = before.status()
+  await one.start()
+  t.like(await asked, { host: { id: 1 } })
+  await door.release()
+  const lock = await waiting
+  await lock.release()
+  await site.cluster.idle()
+})
 
 test.serial('the example of the library does what it says', async t => {
   const { one } = await Site.start(t, { ids: [1, 2, 3] })

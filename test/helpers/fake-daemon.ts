@@ -44,7 +44,7 @@ export class FakeConnection {
 export type FakeOptions = {
   /** `null`: says nothing at first. */
   readonly hello?: unknown
-  /** Answers releases, cancels and anchors by itself; the default. */
+  /** Answers releases, cancels, anchors and, with no, adoptions by itself; the default. */
   readonly isPolite?: boolean
   /** Answers by itself what it knows; `false`: it does not know this one. */
   readonly serve?: (heard: Heard) => boolean
@@ -148,6 +148,7 @@ export class FakeDaemon {
     this.heard.push(heard)
     const isPolite = this.#options.isPolite ?? true
     if (isPolite && (method === 'release' || method === 'anchor')) this.answer(heard, {})
+    if (isPolite && method === 'adopt') this.refuse(heard, 'notHeld', 'it has ended')
     if (isPolite && method === 'cancel') this.answer(heard, { wasGranted: false })
     const isServed = this.#options.serve?.(heard) ?? false
     const at = this.#waiting.findIndex(waiting => waiting.method === method)

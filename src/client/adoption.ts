@@ -29,7 +29,9 @@ export async function goOn(
   try {
     for (;;) {
       const line = await link.line(giveUpAt, over, new Pauses(PAUSE_MS))
-      if (await adopt(line, lock, { names, token, until }, ownerOn)) return
+      const { keeper } = lock
+      const params = { names, token, until, ...(keeper === undefined ? {} : { pid: keeper }) }
+      if (await adopt(line, lock, params, ownerOn)) return
     }
   } catch {
     lock.lose(cause)

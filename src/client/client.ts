@@ -95,7 +95,9 @@ export type Held = {
  * first connection is that impatient. After a restart of lamportd the client connects again:
  *
  * - a `lock` that waits is asked for again, with a new place in the queue, until its `waitMs` ends;
- * - a lock that is held is lost with its connection: its `lost` is aborted, with `disconnected`;
+ * - a lock that is held goes on if the next lamportd takes it over, which it is asked by itself; where
+ *   that says no, or is not there while there is time to stop (a quarter of the lease before `until`),
+ *   its `lost` is aborted, with `disconnected`;
  * - a call that has begun rejects with `disconnected`, a change of a variable with `uncertain`;
  * - a call that is made in between waits for lamportd as long as it would for its answer (10 s; of
  *   variables `waitMs`), and then rejects with `unreachable`;

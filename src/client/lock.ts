@@ -27,6 +27,12 @@ export type Lock = {
    * until `release`, or until this client and everyone who has the socket are gone.
    */
   anchor(): Promise<Socket>
+  /**
+   * It is for this process: after a restart of lamportd there are no anchors, and if this client is
+   * killed then, the lock lives until that process has ended.
+   */
+  readonly keeper: number | undefined
+  keepFor(pid: number): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -48,6 +54,7 @@ export class HeldLock implements Lock {
   readonly #lost = new AbortController()
   readonly #over = new AbortController()
   readonly #ready: Promise<void>
+  #keeper: number | undefined
   #settle: { resolve(): void; reject(error: LamportError): void } | undefined
   #state: State
   #until: number | null
@@ -149,6 +156,14 @@ export class HeldLock implements Lock {
     // Of a lost one, too: by the daemon's clock it may still be ours, and a daemon that leaves waits
     // for its holders to have stopped.
     await this.#owner.release(this)
+  }
+
+  get keeper(): number | undefined {
+    return this.#keeper
+  }
+
+  keepFor(pid: number): void {
+    this.#keeper = pid
   }
 
   anchor(): Promise<Socket> {

@@ -108,6 +108,8 @@ export type AdoptParams = {
   readonly names: readonly string[]
   readonly token: number
   readonly until: number
+  /** Where the connection ends first, it is held until this process has, looked at once a second. */
+  readonly pid?: number
 }
 /** On a second connection: it holds the lock too, and nothing is written to it after the answer. */
 export type AnchorParams = { readonly token: number }

@@ -1,17 +1,14 @@
-import { readFileSync } from 'node:fs'
 import { monotonicNow } from '../control/monotonic.ts'
 import { ErrorCode } from '../control/protocol.ts'
 import type { ErrorObject } from '../control/protocol.ts'
 import type { Token } from '../core/clock.ts'
 import { after, elapsed, milliseconds } from '../lib/time.ts'
 import type { Duration, Instant } from '../lib/time.ts'
+import { nameOfProcess, Processes, type ProcessName } from './processes.ts'
 import type { Of } from './requests.ts'
 
 /** Enough for the scripts of a small box; whoever takes more forgets to release. */
 export const DETACHED_MAX = 1000
-
-/** How often it is looked whether a process still lives: an end is noticed that much later. */
-const LOOK_MS = 1000
 
 /** How long a lock lasts that belongs to no connection. */
 export type Detachment = {
@@ -20,12 +17,8 @@ export type Detachment = {
   readonly process: ProcessName | undefined
 }
 
-/** A process for good: pids come again. */
-export type ProcessName = { readonly pid: number; readonly started: string }
-
 type Entry = {
   readonly end: Instant
-  readonly process: ProcessName | undefined
   timer: NodeJS.Timeout | undefined
 }
 
@@ -33,7 +26,7 @@ type Entry = {
 export class Detached {
   readonly #entries = new Map<Token, Entry>()
   readonly #ended: (token: Token) => void
-  #looking: NodeJS.Timeout | undefined
+  readonly #processes = new Processes(token => this.#end(token))
 
   /** @param ended its time is over, or its process gone; it is on these books no more */
   constructor(ended: (token: Token) => void) {
@@ -55,11 +48,10 @@ export class Detached {
   }
 
   add(token: Token, { ttl, process }: Detachment): void {
-    const entry: Entry = { end: after(monotonicNow(), ttl), process, timer: undefined }
+    const entry: Entry = { end: after(monotonicNow(), ttl), timer: undefined }
     this.#entries.set(token, entry)
     this.#arm(token, entry)
-    if (process === undefined) return
-    this.#looking ??= setInterval(() => this.#look(), LOOK_MS).unref()
+    if (process !== undefined) this.#processes.add(token, process)
   }
 
   remove(token: Token): void {
@@ -67,10 +59,7 @@ export class Detached {
     if (entry === undefined) return
     clearTimeout(entry.timer)
     this.#entries.delete(token)
-    const isWatched = [...this.#entries.values()].some(({ process }) => process !== undefined)
-    if (isWatched) return
-    clearInterval(this.#looking)
-    this.#looking = undefined
+    this.#processes.remove(token)
   }
 
   #arm(token: Token, entry: Entry): void {
@@ -82,31 +71,9 @@ export class Detached {
     }, wait).unref()
   }
 
-  #look(): void {
-    for (const [token, { process }] of [...this.#entries]) {
-      if (process !== undefined && nameOfProcess(process.pid)?.started !== process.started) {
-        this.#end(token)
-      }
-    }
-  }
-
   #end(token: Token): void {
     this.remove(token)
     this.#ended(token)
-  }
-}
-
-/** proc_pid_stat(5): `undefined` where there is no such process, or nothing of it but its exit code. */
-export function nameOfProcess(pid: number): ProcessName | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The name stands in parentheses and may contain some itself.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    const [state, started] = [fields[0], fields[19]]
-    if (started === undefined || state === 'Z' || state === 'X') return undefined
-    return { pid, started }
-  } catch {
-    return undefined
   }
 }
 

@@ -39,6 +39,7 @@ export type Request =
       readonly names: readonly string[]
       readonly token: Token
       readonly until: Instant
+      readonly pid: number | undefined
     }
   | { readonly type: 'anchor'; readonly token: Token }
   | { readonly type: 'cancel'; readonly target: RequestId }
@@ -153,14 +154,16 @@ function parseRelease(params: Params): Request | Wrong {
 }
 
 function parseAdopt(params: Params): Request | Wrong {
-  const { names, token, until } = params
-  const wrong = unknownParam(params, ['names', 'token', 'until']) ?? wrongNames(names)
+  const { names, token, until, pid } = params
+  const known = ['names', 'token', 'until', 'pid']
+  const wrong = unknownParam(params, known) ?? wrongNames(names) ?? wrongInfo(params)
   if (wrong !== undefined) return wrong
   if (!isToken(token)) return wrongToken(token)
   if (!(typeof until === 'number' && Number.isFinite(until))) {
     return { wrong: `until is ${show(until)} (write what lamportd told last of this lock)` }
   }
-  return { type: 'adopt', names: names as readonly string[], token, until: toInstant(until) }
+  const asked = { names: names as readonly string[], pid: pid as number | undefined }
+  return { type: 'adopt', token, until: toInstant(until), ...asked }
 }
 
 function parseAnchor(params: Params): Request | Wrong {

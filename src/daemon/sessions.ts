@@ -19,6 +19,7 @@ import { Detached, DETACHED_MAX, detachmentOf } from './detached.ts'
 import type { Detachment } from './detached.ts'
 import { errorOf } from './errors.ts'
 import type { Meter } from './meter.ts'
+import { isAlive, nameOfProcess, Processes, type ProcessName } from './processes.ts'
 import type { Holding } from './report.ts'
 import type { Of } from './requests.ts'
 
@@ -45,6 +46,7 @@ type Waiting = {
   readonly names: readonly string[]
   /** What is granted will belong to this host, and not to the connection. */
   readonly detachment: Detachment | undefined
+  readonly process: ProcessName | undefined
   /** Cancels that wait for it to be withdrawn. */
   readonly cancels: RequestId[]
   readonly askedAt: number
@@ -58,6 +60,8 @@ type Grant = {
   /** `undefined`: it is detached; or it is unattended, and the anchors alone keep it. */
   owner: Session | undefined
   readonly anchors: Set<Session>
+  /** Of one that was adopted: its anchors were the last lamportd's, and this stands for them. */
+  readonly process: ProcessName | undefined
   /** Why it was lost, once its client has been told. */
   lost: string | undefined
   readonly grantedAt: number
@@ -85,6 +89,8 @@ export class Sessions {
   readonly #meter: Meter
   readonly #grants = new Map<Token, Grant>()
   readonly #detached = new Detached(token => this.#giveBack(token))
+  /** Of commands whose lamportctl has gone. */
+  readonly #processes = new Processes(token => this.#giveBack(token))
 
   constructor(options: SessionsOptions, commands: Commands, meter: Meter) {
     this.#options = options
@@ -120,7 +126,9 @@ export class Sessions {
       const grant = this.#grants.get(token)
       if (grant === undefined) continue
       grant.owner = undefined
-      if (grant.anchors.size === 0) this.#giveBack(token)
+      const { anchors, process } = grant
+      if (process !== undefined && isAlive(process)) this.#processes.add(token, process)
+      else if (anchors.size === 0) this.#giveBack(token)
     }
     const { anchored } = session
     const grant = anchored === undefined ? undefined : this.#grants.get(anchored)
@@ -143,18 +151,20 @@ export class Sessions {
     this.#ask(
       session,
       requestId,
-      { names, detachment },
+      { names, detachment, process: undefined },
       { type: 'acquire', names, limit, wait, info },
     )
   }
 
   /** A lock that the last lamportd of this host granted: it goes on, or has ended. */
-  adopt(session: Session, requestId: RequestId, { names, token, until }: Of<'adopt'>): void {
+  adopt(session: Session, requestId: RequestId, request: Of<'adopt'>): void {
+    const { names, token, until, pid } = request
     if (!this.#admitsNew(session, requestId)) return
     // No lamportd has told of more than that.
     const latest = after(monotonicNow(), this.#options.lease)
     const command = { type: 'adopt', names, token, until: earliest(until, latest) } as const
-    this.#ask(session, requestId, { names, detachment: undefined }, command)
+    const process = pid === undefined ? undefined : nameOfProcess(pid)
+    this.#ask(session, requestId, { names, detachment: undefined, process }, command)
   }
 
   #admitsNew(session: Session, requestId: RequestId): boolean {
@@ -167,7 +177,7 @@ export class Sessions {
   #ask(
     session: Session,
     requestId: RequestId,
-    { names, detachment }: Pick<Waiting, 'names' | 'detachment'>,
+    what: Pick<Waiting, 'names' | 'detachment' | 'process'>,
     command: Command,
   ): void {
     const { connection, waiting } = session
@@ -176,14 +186,14 @@ export class Sessions {
     const id = this.#commands.expect({
       respond: response => {
         waiting.delete(requestId)
-        const waited = { id, requestId, names, detachment, cancels, askedAt }
+        const waited = { id, requestId, ...what, cancels, askedAt }
         this.#acquired(session, waited, response)
       },
       queued: position => {
         if (!connection.isSlow) connection.notify('queued', { id: requestId, position })
       },
     })
-    waiting.set(requestId, { id, requestId, names, detachment, cancels, askedAt })
+    waiting.set(requestId, { id, requestId, ...what, cancels, askedAt })
     this.#commands.give(id, command)
   }
 
@@ -320,13 +330,14 @@ export class Sessions {
 
   #granted(
     session: Session,
-    { requestId, names, detachment, cancels, askedAt }: Waiting,
+    { requestId, names, detachment, process, cancels, askedAt }: Waiting,
     { token, until }: { readonly token: Token; readonly until: Instant },
   ): void {
     const { connection } = session
     const owner = detachment === undefined ? session : undefined
     const grantedAt = this.#meter.granted(askedAt)
-    const grant: Grant = { requestId, names, owner, anchors: new Set(), lost: undefined, grantedAt }
+    const state = { anchors: new Set<Session>(), lost: undefined }
+    const grant: Grant = { requestId, names, owner, process, ...state, grantedAt }
     this.#grants.set(token, grant)
     owner?.held.add(token)
     // Nobody is there to use it, or wants to.
@@ -394,6 +405,7 @@ export class Sessions {
     if (grant.lost === undefined) this.#meter.held(grant.grantedAt)
     grant.owner?.held.delete(token)
     this.#detached.remove(token)
+    this.#processes.remove(token)
     this.#grants.delete(token)
   }
 }

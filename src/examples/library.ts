@@ -5,8 +5,9 @@ import { connect, LamportError } from '../client/client.ts'
 // TypeScript, and newer versions of Node, close it where this file ends; elsewhere try/finally does.
 await using client = await connect()
 
-// While this waits lamportd may be restarted: it is asked for again. Once held, `signal` is aborted
-// when the lock is lost, and then the work has to stop; the token is for the resource to check.
+// While this waits lamportd may be restarted: it is asked for again. Once held, it goes on over a quick
+// restart. `signal` is aborted when the lock is lost, and then the work has to stop; the token is for
+// the resource to check.
 const count = await client.withLock(
   'examples/count',
   async ({ token, signal }) => {

@@ -56,7 +56,8 @@ function daemonPage(): string {
   page.section('DESCRIPTION')
   page.text(
     'One host of those in hosts.yml. It stays in front; SIGTERM and SIGINT end it cleanly, a second ' +
-      'one at once, and SIGHUP makes it read the key file again.',
+      'one at once, and SIGHUP makes it read the key file again. SIGUSR2 ends it to be started again ' +
+      'at once: locks that are held here go on with the next one, if it is there within a second.',
   )
   page
     .section('OPTIONS')

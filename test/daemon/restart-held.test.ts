@@ -2,6 +2,7 @@ import test from 'ava'
 import type { Host } from '../helpers/cluster.ts'
 import { eventually } from '../helpers/processes.ts'
 import { passes, Site, waits } from '../helpers/site.ts'
+import { commandOf } from '../helpers/work.ts'
 
 /** A lease in which also a busy machine starts a lamportd; the rest as by default. */
 const LONG_LEASE = '{ heartbeat: 150ms, suspect: 1.2s, lease: 12s }'
@@ -34,6 +35,28 @@ for (const signal of ['SIGUSR2', 'SIGKILL'] as const) {
     await site.cluster.idle()
   })
 }
+
+test.serial(
+  'once it goes on it lives as long as its command, also where lamportctl is killed',
+  async t => {
+    const site = await Site.start(t, { ids: [1, 2, 3], timing: LONG_LEASE })
+    const { work, one, two } = site
+    const holder = await work.enter(one, 60)
+    await one.kill('SIGUSR2')
+    await one.start()
+    await goesOn(one)
+    const other = work.begin(two, 0.05)
+    await waits(two, 1)
+    holder.kill('SIGKILL')
+    await eventually('it is unattended', async () => {
+      const [lock] = await one.ask(client => client.locks('door'))
+      return lock?.holders[0]?.unattended === true
+    })
+    process.kill(-commandOf(holder), 'SIGKILL')
+    t.is(await other.closed, 0, other.stderr)
+    work.verify(t)
+  },
+)
 
 test.serial('what the last lamportd granted goes on in a program of the library too', async t => {
   const site = await Site.start(t, { ids: [1, 2, 3], timing: LONG_LEASE })

@@ -12,7 +12,7 @@ const SPEC: CommandSpec = {
   usage: ['hold NAME --on-acquire CMD --on-lost CMD [OPTION...]'],
   summary:
     'Keeps a lock for good: where it is held a service is active, elsewhere hosts stand by. It ' +
-    'waits for ever, and after a loss, or a restart of lamportd, it waits again.',
+    'waits for ever, and after a loss, or a restart of lamportd that took too long, it waits again.',
   options: {
     'on-acquire': { type: 'text', value: 'CMD', describe: 'a line of shell, when it is held' },
     'on-lost': {

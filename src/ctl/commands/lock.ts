@@ -81,7 +81,8 @@ const SPEC: CommandSpec = {
   notes:
     'Like flock, -n and -w say nothing without -v.\n\n' +
     'If lamportd is restarted while a lock is waited for, it is asked for again, at the end of the ' +
-    'queue, until -w ends (not with -n). A lock that is held is lost with its lamportd.\n\n' +
+    'queue, until -w ends (not with -n). A lock that is held goes on if the next lamportd is there ' +
+    'before the lease has only the grace left, and is not stopped by SIGTERM before; else it is lost.\n\n' +
     'If the lock is lost the command is gone before anyone else can have it. A --grace longer than ' +
     'a quarter of the lease gives that promise up, and so does --on-lost warn: the command then ' +
     'runs on with a stale token, and lamportctl exits 75 at its end.\n\n' +

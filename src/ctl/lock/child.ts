@@ -41,6 +41,9 @@ export async function runCommand(
   const { signals, anchor, plan, lock } = setting
   const ownsGroup = !hasTerminal()
   const child = start(command, setting, ownsGroup)
+  if (anchor !== undefined && child instanceof StartedChild && child.pid > 0) {
+    lock.keepFor(child.pid)
+  }
   // The child has it now. Closing our copy writes nothing and ends nothing.
   anchor?.destroy()
   if (!(child instanceof StartedChild)) {

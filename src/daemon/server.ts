@@ -31,6 +31,7 @@ import { parseLine } from './requests.ts'
 import type { Request } from './requests.ts'
 import { Sessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
+import type { VariableRequest } from './variable-requests.ts'
 import { Variables } from './variables.ts'
 import type { KnownVariables } from './variables.ts'
 import { Watches } from './watches.ts'
@@ -279,6 +280,13 @@ export class Server {
         this.#sessions.anchor(session, id, request.token)
         return
       }
+      default:
+        this.#variableRequest(session, id, request)
+    }
+  }
+
+  #variableRequest(session: Session, id: RequestId, request: VariableRequest): void {
+    switch (request.type) {
       case 'get': {
         this.#variables.get(session, id, request)
         return

@@ -207,7 +207,8 @@ test('where lamportd stays away, a lock is lost while there is time to stop', as
   await kill(daemon)
   await lost(lock)
   const left = until - monotonicNow()
-  t.true(left > 0 && left <= 200, `${left}`)
+  // Timers are whole milliseconds.
+  t.true(left > 0 && left < 202, `${left}`)
   t.is((lock.lost.reason as LamportError).code, 'disconnected')
 })
 

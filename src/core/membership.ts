@@ -37,7 +37,10 @@ export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect:
 /** Hosts of a higher rank hesitate no longer than this one. */
 const RANK_MAX = 2
 
-/** Heartbeats within which all others hear a host that is back; it is told at once who hears it. */
+/** How soon all hear of it where a host begins to hear another, in heartbeats: many come together. */
+const SOON = 0.1
+
+/** And how long a member that is back is given until all hear it. */
 const PATIENCE = 1.5
 
 /** Rounds that fail make the next wait up to this power of two longer. */
@@ -154,8 +157,11 @@ export class Membership {
     if (heartbeat.echo !== undefined) this.#lease.echo(now, from, toInstant(heartbeat.echo))
     if (this.#view !== undefined && heartbeat.view < this.#view.number)
       this.#tell([from], this.#view)
-    // It has waited long enough for a sign of life, and the others for our word that we hear it.
-    if (!wasHeard) for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
+    if (wasHeard) return
+    // It has waited long enough for a sign of life; and the others for our word that we hear it.
+    this.#heartbeatTo(now, from)
+    const soon = after(now, scaled(this.#timing.heartbeat, SOON))
+    this.#nextHeartbeat = earliest(this.#nextHeartbeat, soon)
   }
 
   /** This incarnation goes, and nobody waits for it any more. */
@@ -272,7 +278,10 @@ export class Membership {
       [
         this.#failures,
         this.#round?.fingerprint(),
-        [...this.#returns].map(([host, at]) => [host, ahead(now, at)]),
+        [...this.#returns, ['by', this.#returnBy] as const].map(([host, at]) => [
+          host,
+          ahead(now, at),
+        ]),
       ],
       [this.#nextHeartbeat, this.#roundEnd, this.#nextProposal ?? NEVER, this.#yieldUntil].map(
         instant => ahead(now, instant),

@@ -297,9 +297,7 @@ export class Mutex {
         this.#adoptions.delete(token)
         const entry = this.#queue.find(token)
         if (entry === undefined || isGhost(entry)) return
-        if (entry.isAdopted) this.#ghosts.revive(entry)
-        const request = this.#queue.remove(token)
-        if (request !== undefined) this.#advance(now, request.names)
+        if (this.#remove(entry)) this.#advance(now, entry.request.names)
         return
       }
       case 'adopt': {
@@ -398,7 +396,7 @@ export class Mutex {
         if (entry.request.host !== host || isGhost(entry)) continue
         const mayBeInside = this.#rules.ghosts && !this.#ghosts.hasDeparted(entry.request)
         if (mayBeInside) this.#ghosts.add(entry, after(now, this.#grace))
-        else this.#queue.remove(entry.token)
+        else this.#remove(entry)
       }
       // Only one that joined before we did can hold what we never replied to.
       const isKnown = this.#everSynced.get(host) === member.incarnation
@@ -471,7 +469,7 @@ export class Mutex {
       if (entry.request.host !== member || isGhost(entry)) continue
       if (except.has(entry.token)) continue
       if (entry.isAdopted && this.#rules.adoptionReturns) entry.isAdopted = false
-      else this.#queue.remove(entry.token)
+      else this.#remove(entry)
     }
   }
 
@@ -481,8 +479,13 @@ export class Mutex {
       this.#output.left(own.entry.request)
     }
     this.#own.delete(token)
-    this.#ghosts.revive(own.entry)
-    this.#queue.remove(token)
+    this.#remove(own.entry)
+  }
+
+  /** A ghost that was adopted, as well. */
+  #remove(entry: QueueEntry): boolean {
+    this.#ghosts.revive(entry)
+    return this.#queue.remove(entry.token) !== undefined
   }
 
   /** Rule 5: lets in those of our requests that may enter, after these names have changed. */

@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -6,11 +7,51 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 // lamportctl runs in every cron line: one file starts in half the time of a tree of modules.
 const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
 
-for (const [name, source] of Object.entries(programs)) {
-  if (!existsSync(source)) continue
-  const outfile = `dist/${name}.js`
+// What few commands need is a file beside lamportctl, read by those alone that import it.
+const parts = [
+  { file: 'lamportctl-simulator.js', folders: /\/sim\/[^/]+\.ts$/, entries: new Set() },
+  {
+    file: 'lamportctl-diagram.js',
+    folders: /\/(diagram|dashboard)\/[^/]+\.ts$/,
+    entries: new Set(),
+  },
+]
+const apart = {
+  name: 'apart',
+  setup: ({ onResolve }) => {
+    for (const { file, folders, entries } of parts) {
+      onResolve({ filter: folders }, ({ kind, path, resolveDir }) => {
+        if (kind !== 'dynamic-import') return undefined
+        entries.add(join(resolveDir, path))
+        return { path: `./${file}`, external: true }
+      })
+    }
+  },
+}
+
+/** What runs in a browser: text, put into the program that serves it. */
+async function page(entry) {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    target: 'es2022',
+    minify: true,
+    charset: 'ascii',
+  })
+  return JSON.stringify(outputFiles[0].text)
+}
+
+const define = {
+  LAMPORTD_VERSION: JSON.stringify(version),
+  LAMPORTD_DIAGRAM_PAGE: await page('src/page/diagram.ts'),
+  LAMPORTD_DASHBOARD_PAGE: await page('src/page/dashboard.ts'),
+}
+
+async function bundle(outfile, input) {
   await build({
-    entryPoints: [source],
+    ...input,
     outfile,
     bundle: true,
     platform: 'node',
@@ -20,7 +61,7 @@ for (const [name, source] of Object.entries(programs)) {
     minifyWhitespace: true,
     sourcemap: 'linked',
     external: ['lmdb'],
-    define: { LAMPORTD_VERSION: JSON.stringify(version) },
+    define,
     // CommonJS dependencies call `require` for what Node brings.
     banner: {
       js:
@@ -29,5 +70,14 @@ for (const [name, source] of Object.entries(programs)) {
         'const require = lamportRequire(import.meta.url)',
     },
   })
+}
+
+for (const [name, source] of Object.entries(programs)) {
+  const outfile = `dist/${name}.js`
+  await bundle(outfile, { entryPoints: [source], plugins: [apart] })
   chmodSync(outfile, 0o755)
+}
+for (const { file, entries } of parts) {
+  const contents = [...entries].map(path => `export * from ${JSON.stringify(path)}\n`).join('')
+  if (entries.size > 0) await bundle(`dist/${file}`, { stdin: { contents, resolveDir: '.' } })
 }

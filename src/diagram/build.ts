@@ -15,6 +15,8 @@ type HostState = {
   /** It is complete: what changes belongs to the next point. */
   isSealed: boolean
   life: Life | undefined
+  /** It is up again, and the next point is the first that is known of that. */
+  isBack: boolean
   /** Nothing of an earlier one counts. */
   incarnation: number
 }
@@ -50,6 +52,7 @@ class Builder {
         isSealed: false,
         life: undefined,
         incarnation: 0,
+        isBack: false,
       }
       this.#states.set(id, state)
     }
@@ -137,6 +140,7 @@ class Builder {
       return
     }
     if (state.life === undefined || state.life.end !== undefined) {
+      state.isBack = state.life !== undefined
       state.life = this.#begin(state, entry, undefined)
     }
   }
@@ -291,6 +295,8 @@ class Builder {
     const point: Point = { index, row, entry, time, arrows: [], queue: [], replies: [], column }
     this.#points.push(point)
     state.last = point
+    if (state.isBack && state.life !== undefined) state.life.start ??= point
+    state.isBack = false
     state.isSealed = false
     this.#touch(state)
     return point

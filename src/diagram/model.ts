@@ -67,7 +67,7 @@ export type Life = {
   readonly row: number
   readonly incarnation: number
   /** `undefined`: it was up before the trace begins. */
-  readonly start: Point | undefined
+  start: Point | undefined
   end: Point | undefined
 }
 

@@ -1,4 +1,3 @@
-import { QUEUE_TOLD } from './columns.ts'
 import type { Arrow, Diagram, Point, Section } from './model.ts'
 import { COLOURS, FONTS } from './style.ts'
 import {
@@ -21,7 +20,7 @@ export const ROW_HEIGHT = 124
 export const TOP = 56
 /** Room for the names of hosts. */
 export const LABELS_WIDTH = 132
-const BOTTOM = 64
+const BOTTOM = 84
 const RIGHT = 56
 const BOX = 17
 const CHARACTER = 6.3
@@ -99,24 +98,25 @@ export function drawing(diagram: Diagram, options: DrawOptions): string {
     const [first, last] = spanOf(diagram, section)
     if (isSeen(first, last)) parts.push(sectionShape(section, [first, last], diagram, say))
   }
-  const labels = new Labels()
+  const labels = new Labels(diagram.hosts.map((_, row) => yOf(row)))
+  const points: string[] = []
   const texts: string[] = []
-  for (const arrow of diagram.arrows) {
-    const last = arrow.deliver?.column ?? arrow.send.column + 1
-    if (!isSeen(arrow.send.column, last)) continue
-    parts.push(arrowShape(diagram, arrow, say))
-    texts.push(arrowTextShape(diagram, arrow, labels))
-  }
   const before = new Map<number, string>()
   for (const point of diagram.points) {
     const label = queueLabel(diagram, point)
     const isNews = (before.get(point.row) ?? '[]') !== label
     before.set(point.row, label)
     if (!isSeen(point.column - 1, point.column + 2)) continue
-    parts.push(pointShape(diagram, point, say))
-    if (isNews) texts.push(queueShape(point, label))
+    points.push(pointShape(diagram, point, say))
+    if (isNews) texts.push(queueShape(point, label, labels))
   }
-  return parts.concat(texts).join('\n')
+  for (const arrow of diagram.arrows) {
+    const last = arrow.deliver?.column ?? arrow.send.column + 1
+    if (!isSeen(arrow.send.column, last)) continue
+    parts.push(arrowShape(diagram, arrow, say))
+    texts.push(arrowTextShape(diagram, arrow, labels))
+  }
+  return parts.concat(points, texts).join('\n')
 }
 
 /** Lines of hosts: whole while they are up, dotted where nobody knows. */
@@ -215,7 +215,7 @@ function arrowTextShape(diagram: Diagram, arrow: Arrow, labels: Labels): string 
   const { x1, y1, x2, y2 } = ends(arrow)
   const text = arrowLabel(diagram, arrow)
   const width = text.length * CHARACTER
-  const place = labels.place([0.5, 0.38, 0.62, 0.27, 0.73, 0.18], share => {
+  const place = labels.place([0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.12], share => {
     const [x, y] = [x1 + (x2 - x1) * share, y1 + (y2 - y1) * share]
     return { x: x - width / 2, y: y - 8, width, height: 14 }
   })
@@ -264,10 +264,10 @@ function markShape(diagram: Diagram, { entry }: Point, x: number, y: number): st
 }
 
 /** Below the line, where it changes. */
-function queueShape({ column, row, queue }: Point, label: string): string {
-  const isLong = queue.length > QUEUE_TOLD
-  const title = isLong ? '' : ''
-  return `<text class="queue" x="${r(xOf(column) - 3)}" y="${yOf(row) + 33}">${title}${escape(label)}</text>`
+function queueShape({ column, row }: Point, label: string, labels: Labels): string {
+  const [x, y] = [r(xOf(column) - 3), yOf(row) + 33]
+  labels.take({ x, y: y - 10, width: label.length * 6.7, height: 13 })
+  return `<text class="queue" x="${x}" y="${y}">${escape(label)}</text>`
 }
 
 function cross(x: number, y: number, size: number): string {
@@ -297,6 +297,17 @@ function legend(diagram: Diagram, height: number): string {
 /** Labels that are placed so that none covers another, where there is a choice. */
 class Labels {
   readonly #taken: Box[] = []
+  /** Where the lines of hosts are, which they should not cover. */
+  readonly #lines: readonly number[]
+
+  constructor(lines: readonly number[]) {
+    this.#lines = lines
+  }
+
+  /** What stands where it must. */
+  take(box: Box): void {
+    this.#taken.push(box)
+  }
 
   place(shares: readonly number[], boxAt: (share: number) => Box): Box {
     let best: Box | undefined
@@ -315,10 +326,8 @@ class Labels {
   }
 
   #covered(box: Box): number {
-    let sum = 0
-    for (let at = this.#taken.length - 1; at >= 0 && at > this.#taken.length - 60; at--) {
-      const other = this.#taken[at]
-      if (other === undefined) continue
+    let sum = this.#lines.some(y => y > box.y - 4 && y < box.y + box.height + 3) ? box.width : 0
+    for (const other of this.#taken) {
       const width = overlap(box.x, box.width, other.x, other.width)
       sum += width * overlap(box.y, box.height, other.y, other.height)
     }

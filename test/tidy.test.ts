@@ -15,9 +15,12 @@ const layers: Record<string, readonly string[]> = {
   trace: ['lib', 'core', 'control'],
   sim: ['lib', 'transport', 'core', 'node', 'trace'],
   control: ['lib'],
+  diagram: ['lib', 'control'],
+  page: ['lib', 'control', 'diagram'],
   client: ['lib', 'control'],
   daemon: ['lib', 'transport', 'core', 'node', 'trace', 'control'],
-  ctl: ['lib', 'control', 'client', 'sim'],
+  dashboard: ['lib', 'control', 'client', 'diagram'],
+  ctl: ['lib', 'control', 'client', 'diagram', 'dashboard', 'sim'],
   examples: ['lib', 'control', 'client'],
   man: ['lib', 'control', 'ctl', 'daemon'],
 }
@@ -32,6 +35,8 @@ const entries = [
   'src/examples/demo.ts',
   'src/man/main.ts',
   'src/examples/library.ts',
+  'src/page/diagram.ts',
+  'src/page/dashboard.ts',
 ]
 
 /** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */

@@ -116,6 +116,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/trace.ts')).trace,
   },
   {
+    name: 'diagram',
+    summary: 'draw traces: who sent what to whom, and when who held what',
+    load: async () => (await import('./commands/diagram.ts')).diagram,
+  },
+  {
     name: 'found',
     summary: 'go on without hosts that never ran, or are gone for good',
     load: async () => (await import('./commands/found.ts')).found,

@@ -3,6 +3,7 @@ import { COLOURS, FONTS } from './style.ts'
 import {
   arrowLabel,
   arrowText,
+  escapeText,
   fateText,
   hostName,
   markText,
@@ -49,8 +50,8 @@ export function svgDocument(diagram: Diagram, title: string): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${rounded(all)} ${rounded(height)}" ` +
       `width="${rounded(all)}" height="${rounded(height)}" role="img" aria-labelledby="t d">`,
-    `<title id="t">${escape(title)}</title>`,
-    `<desc id="d">${escape(summary)}</desc>`,
+    `<title id="t">${escapeText(title)}</title>`,
+    `<desc id="d">${escapeText(summary)}</desc>`,
     `<style>${COLOURS}${FONTS}</style>`,
     `<rect class="paper" width="100%" height="100%" rx="8"/>`,
     `<g>${hostLabels(diagram)}</g>`,
@@ -71,9 +72,9 @@ export function hostLabels(diagram: Diagram): string {
     const y = yOf(row)
     const note = isTraced ? `host ${id}` : `host ${id}, not traced`
     const shown = name.length > 15 ? `${name.slice(0, 14)}…` : name
-    const title = escape(hostName(diagram, row))
+    const title = escapeText(hostName(diagram, row))
     return (
-      `<g><title>${title}</title><text class="host" x="20" y="${y - 1}">${escape(shown)}</text>` +
+      `<g><title>${title}</title><text class="host" x="20" y="${y - 1}">${escapeText(shown)}</text>` +
       `<text class="note" x="20" y="${y + 15}">${note}</text></g>`
     )
   })
@@ -92,7 +93,7 @@ export type DrawOptions = {
 export function drawing(diagram: Diagram, options: DrawOptions): string {
   const { from = -Infinity, to = Infinity, titles = false } = options
   const isSeen = (first: number, last: number): boolean => last >= from && first <= to
-  const say = (text: () => string): string => (titles ? `<title>${escape(text())}</title>` : '')
+  const say = (text: () => string): string => (titles ? `<title>${escapeText(text())}</title>` : '')
   const parts: string[] = [lines(diagram)]
   for (const section of diagram.sections) {
     const [first, last] = spanOf(diagram, section)
@@ -168,7 +169,7 @@ function sectionShape(
     say(() => sectionText(diagram, section)) +
     waits +
     `<rect class="box" x="${r(x1)}" y="${y - BOX}" width="${r(x2 - x1)}" height="${2 * BOX}" rx="6"/>` +
-    `<text class="name" x="${r(x1 + 6)}" y="${y - BOX - 5}">${escape(name)}</text></g>`
+    `<text class="name" x="${r(x1 + 6)}" y="${y - BOX - 5}">${escapeText(name)}</text></g>`
   )
 }
 
@@ -220,7 +221,7 @@ function arrowTextShape(diagram: Diagram, arrow: Arrow, labels: Labels): string 
     return { x: x - width / 2, y: y - 8, width, height: 14 }
   })
   const [x, y] = [r(place.x + width / 2), r(place.y + 11.5)]
-  return `<text class="label ${classOf(arrow)}" x="${x}" y="${y}" data-arrow="${arrow.index}">${escape(text)}</text>`
+  return `<text class="label ${classOf(arrow)}" x="${x}" y="${y}" data-arrow="${arrow.index}">${escapeText(text)}</text>`
 }
 
 function pointShape(diagram: Diagram, point: Point, say: (text: () => string) => string): string {
@@ -234,7 +235,7 @@ function pointShape(diagram: Diagram, point: Point, say: (text: () => string) =>
 
 function markShape(diagram: Diagram, { entry }: Point, x: number, y: number): string {
   const note = (text: string): string =>
-    `<text class="mark" x="${r(x)}" y="${y - 22}">${escape(text)}</text>`
+    `<text class="mark" x="${r(x)}" y="${y - 22}">${escapeText(text)}</text>`
   const dot = `<circle cx="${r(x)}" cy="${y}" r="4"/>`
   switch (entry?.type) {
     case 'crash':
@@ -267,7 +268,7 @@ function markShape(diagram: Diagram, { entry }: Point, x: number, y: number): st
 function queueShape({ column, row }: Point, label: string, labels: Labels): string {
   const [x, y] = [r(xOf(column) - 3), yOf(row) + 33]
   labels.take({ x, y: y - 10, width: label.length * 6.7, height: 13 })
-  return `<text class="queue" x="${x}" y="${y}">${escape(label)}</text>`
+  return `<text class="queue" x="${x}" y="${y}">${escapeText(label)}</text>`
 }
 
 function cross(x: number, y: number, size: number): string {
@@ -286,7 +287,7 @@ function legend(diagram: Diagram, height: number): string {
   let x = 20
   for (const [kind, name] of types) {
     parts.push(`<path class="shaft ${kind}" d="M${x} ${y - 4}h18"/>`)
-    parts.push(`<text class="note" x="${x + 24}" y="${y}">${escape(name)}</text>`)
+    parts.push(`<text class="note" x="${x + 24}" y="${y}">${escapeText(name)}</text>`)
     x += 24 + name.length * 7.4 + 18
   }
   const rest = '[3@1] the queue, in order · {1,2} who has replied · 3@1: host 3 at Lamport time 1'
@@ -296,7 +297,8 @@ function legend(diagram: Diagram, height: number): string {
 
 /** Labels that are placed so that none covers another, where there is a choice. */
 class Labels {
-  readonly #taken: Box[] = []
+  /** By place from left to right, so that only neighbours are compared. */
+  readonly #taken = new Map<number, Box[]>()
   /** Where the lines of hosts are, which they should not cover. */
   readonly #lines: readonly number[]
 
@@ -306,7 +308,11 @@ class Labels {
 
   /** What stands where it must. */
   take(box: Box): void {
-    this.#taken.push(box)
+    for (const place of places(box)) {
+      const boxes = this.#taken.get(place)
+      if (boxes === undefined) this.#taken.set(place, [box])
+      else boxes.push(box)
+    }
   }
 
   place(shares: readonly number[], boxAt: (share: number) => Box): Box {
@@ -321,18 +327,26 @@ class Labels {
       if (covered === 0) break
     }
     const box = best ?? boxAt(0.5)
-    this.#taken.push(box)
+    this.take(box)
     return box
   }
 
   #covered(box: Box): number {
     let sum = this.#lines.some(y => y > box.y - 4 && y < box.y + box.height + 3) ? box.width : 0
-    for (const other of this.#taken) {
+    const near = new Set(places(box).flatMap(place => this.#taken.get(place) ?? []))
+    for (const other of near) {
       const width = overlap(box.x, box.width, other.x, other.width)
       sum += width * overlap(box.y, box.height, other.y, other.height)
     }
     return sum
   }
+}
+
+const PLACE_WIDTH = 200
+
+function places({ x, width }: Box): readonly number[] {
+  const [first, last] = [Math.floor(x / PLACE_WIDTH), Math.floor((x + width) / PLACE_WIDTH)]
+  return Array.from({ length: last - first + 1 }, (_, at) => first + at)
 }
 
 type Box = {
@@ -349,10 +363,4 @@ function overlap(a: number, aLength: number, b: number, bLength: number): number
 /** A tenth of a pixel is enough. */
 function r(value: number): number {
   return Math.round(value * 10) / 10
-}
-
-/** What comes from other hosts is text, whatever is in it. */
-export function escape(text: string): string {
-  const shown = text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
-  return shown.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
 }

@@ -136,7 +136,7 @@ export function arrowText(diagram: Diagram, arrow: Arrow): string {
   const { type, token, requests, variable } = message
   if (type === 'request') return `${label} for ${wanted({ ...message, names: arrow.names })}`
   if (token !== undefined) {
-    return `${label} ${type === 'reply' ? 'to' : 'of'} ${spellToken(diagram, token)}`
+    return `${label} ${type === 'reply' ? 'for' : 'of'} ${spellToken(diagram, token)}`
   }
   if (requests !== undefined) {
     const own = requests.map(each => spellToken(diagram, each))
@@ -194,4 +194,10 @@ function wanted({
   const text = names.length === 0 ? 'a lock' : names.join(' and ')
   if (limit === undefined || limit === 1) return text
   return limit === 0 ? `${text} (shared)` : `${text} (at most ${limit})`
+}
+
+/** What comes from other hosts is text, whatever is in it. */
+export function escapeText(text: string): string {
+  const shown = text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
+  return shown.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
 }

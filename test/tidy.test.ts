@@ -16,7 +16,7 @@ const layers: Record<string, readonly string[]> = {
   sim: ['lib', 'transport', 'core', 'node', 'trace'],
   control: ['lib'],
   diagram: ['lib', 'control'],
-  page: ['lib', 'control', 'diagram'],
+  page: ['lib', 'control', 'diagram', 'dashboard'],
   client: ['lib', 'control'],
   daemon: ['lib', 'transport', 'core', 'node', 'trace', 'control'],
   dashboard: ['lib', 'control', 'client', 'diagram'],

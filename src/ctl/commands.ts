@@ -121,6 +121,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/diagram.ts')).diagram,
   },
   {
+    name: 'dashboard',
+    summary: 'serve a page that shows what is going on',
+    load: async () => (await import('./commands/dashboard.ts')).dashboard,
+  },
+  {
     name: 'found',
     summary: 'go on without hosts that never ran, or are gone for good',
     load: async () => (await import('./commands/found.ts')).found,

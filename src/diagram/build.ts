@@ -203,7 +203,7 @@ class Builder {
     this.#copies.set(copyKey(message.id, to), arrow)
     if (message.type === 'release') this.#withdrawn(message.token, point)
     const receiver = this.#state(to)
-    if (!receiver.isTraced) this.#infer(receiver, arrow, 'deliver')
+    if (!receiver.isTraced) this.#infer(receiver, arrow, 0)
   }
 
   #deliver(state: HostState, entry: TraceEntry, from: number, message: TraceMessage): void {
@@ -211,7 +211,8 @@ class Builder {
     let arrow = this.#copies.get(key)
     if (arrow === undefined) {
       const sender = this.#state(from)
-      const send = this.#infer(sender, undefined, 'send', senderOf(message.id).time)
+      const { time } = senderOf(message.id)
+      const send = sender.isTraced ? untold(sender.row, time) : this.#infer(sender, undefined, time)
       arrow = this.#arrow(message, sender.row, state.row, send)
       this.#copies.set(key, arrow)
     }
@@ -222,6 +223,7 @@ class Builder {
     const point = this.#point(state, entry, arrow.send.column + SLANT)
     point.arrows.push(arrow)
     arrow.deliver = point
+    if (arrow.send.index < 0) arrow.send.column = point.column - SLANT
   }
 
   #section(
@@ -275,8 +277,8 @@ class Builder {
   }
 
   /** What must have happened on a host that nobody traced. */
-  #infer(state: HostState, arrow: Arrow | undefined, what: 'send' | 'deliver', time = 0): Point {
-    const from = what === 'deliver' && arrow !== undefined ? arrow.send.column + SLANT : 0
+  #infer(state: HostState, arrow: Arrow | undefined, time: number): Point {
+    const from = arrow === undefined ? 0 : arrow.send.column + SLANT
     const point = this.#add(state, undefined, time, from)
     if (arrow === undefined) return point
     point.arrows.push(arrow)
@@ -322,8 +324,15 @@ class Builder {
       if (entry === undefined || !('token' in entry || 'message' in entry)) continue
       first = Math.min(first, time, ...queue.map(token => requestOf(token).time))
     }
+    for (const { message } of this.#arrows) first = Math.min(first, senderOf(message.id).time)
     return first === Infinity ? 0 : first - 1
   }
+}
+
+/** A send that its host's trace no longer has: it is not on the line. */
+function untold(row: number, time: number): Point {
+  const nothing = { entry: undefined, arrows: [], queue: [], replies: [] }
+  return { index: -1, row, time, ...nothing, column: 0 }
 }
 
 /** Whether a send is of the same moment as what was told before: its copies, and what it says. */

@@ -37,5 +37,15 @@ td.number{font-variant-numeric:tabular-nums}
 #all li span{color:var(--dim)}
 #tip{position:fixed;z-index:2;max-width:440px;padding:8px 11px;border-radius:7px;background:var(--ink);color:var(--paper);font-size:13px;white-space:pre-line;pointer-events:none;box-shadow:0 3px 14px #0005;overflow-wrap:anywhere}
 #tip[hidden]{display:none}
+header{display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 20px}
+header h1{margin:0}
+#health{margin:0;color:var(--dim)}
+#health.bad{color:var(--bad);font-weight:600}
+.tables{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:0 36px}
+.tables table{width:100%}
+.none{color:var(--dim)}
+tr.held td:nth-child(2){color:var(--reply);font-weight:600}
+tr.ghost td:nth-child(2),tr.away td:nth-child(2){color:var(--bad);font-weight:600}
+.live{font-size:13px;font-weight:400;margin-left:12px}
 @media (prefers-reduced-motion:no-preference){.shaft{transition:stroke-width .1s}}
 `

@@ -115,7 +115,8 @@ class Sheet {
   /** An answer that arrives before anything else happens is one row with its arrow. */
   #isToldAtOnce({ arrows, index }: Point): boolean {
     const [only] = arrows
-    return arrows.length === 1 && only?.deliver?.index === index + 1
+    const deliver = only?.deliver
+    return arrows.length === 1 && deliver?.entry !== undefined && deliver.index === index + 1
   }
 
   #sendRow(point: Point, before: string): void {

@@ -40,6 +40,8 @@ export class Viewer {
   #drag: { readonly x: number; readonly left: number } | undefined
   /** It stays at its right end while more comes. */
   #follows: boolean
+  /** Called when somebody looks at something, and what comes should not move it away. */
+  onHold: () => void = () => undefined
 
   constructor(follows: boolean) {
     this.#follows = follows
@@ -51,6 +53,12 @@ export class Viewer {
     this.#states = find('#states')
     this.#list = find('#list')
     this.#listen()
+  }
+
+  /** Goes on with what comes. */
+  follow(): void {
+    this.#follows = true
+    this.#selected = undefined
   }
 
   /** Other events, or more of them. */
@@ -278,7 +286,7 @@ export class Viewer {
   #select(point: Point | undefined): void {
     this.#selected = point
     if (point !== undefined) {
-      this.#follows = false
+      this.#hold()
       const x = xOf(point.column) * this.#zoom - this.#left
       if (x < 60 || x > this.#width - 120)
         this.#left = xOf(point.column) * this.#zoom - this.#width / 2
@@ -361,11 +369,12 @@ export class Viewer {
   #panTo(left: number): void {
     this.#left = left
     this.#move()
-    this.#follows = this.#isLive && this.#left >= this.#rightmost - 4
+    this.#hold()
   }
 
-  get #isLive(): boolean {
-    return document.body.dataset.live === 'true'
+  #hold(): void {
+    this.#follows = false
+    this.onHold()
   }
 
   #zoomBy(factor: number, at: number = this.#width / 2): void {

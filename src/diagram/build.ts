@@ -243,6 +243,8 @@ class Builder {
     }
     this.#sections.set(token, section)
     if (type === 'request') state.replies.set(token, [])
+    // All have: that is why it enters.
+    if (type === 'enter') state.replies.delete(token)
     const point = this.#point(state, entry)
     if (type === 'request') section.request = point
     if (type === 'enter') section.enter = point

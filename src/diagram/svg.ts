@@ -22,7 +22,7 @@ export const TOP = 56
 /** Room for the names of hosts. */
 export const LABELS_WIDTH = 132
 const BOTTOM = 84
-const RIGHT = 56
+const RIGHT = 130
 const BOX = 17
 const CHARACTER = 6.3
 
@@ -95,11 +95,11 @@ export function drawing(diagram: Diagram, options: DrawOptions): string {
   const isSeen = (first: number, last: number): boolean => last >= from && first <= to
   const say = (text: () => string): string => (titles ? `<title>${escapeText(text())}</title>` : '')
   const parts: string[] = [lines(diagram)]
+  const labels = new Labels(diagram.hosts.map((_, row) => yOf(row)))
   for (const section of diagram.sections) {
     const [first, last] = spanOf(diagram, section)
-    if (isSeen(first, last)) parts.push(sectionShape(section, [first, last], diagram, say))
+    if (isSeen(first, last)) parts.push(sectionShape(section, [first, last], diagram, say, labels))
   }
-  const labels = new Labels(diagram.hosts.map((_, row) => yOf(row)))
   const points: string[] = []
   const texts: string[] = []
   const before = new Map<number, string>()
@@ -122,7 +122,7 @@ export function drawing(diagram: Diagram, options: DrawOptions): string {
 
 /** Lines of hosts: whole while they are up, dotted where nobody knows. */
 function lines(diagram: Diagram): string {
-  const end = xOf(diagram.columns) + RIGHT - 16
+  const end = xOf(diagram.columns) + RIGHT - 60
   const parts = diagram.hosts.map(({ isTraced }, row) => {
     const y = yOf(row)
     const faint = `<line class="line faint" x1="0" x2="${r(end)}" y1="${y}" y2="${y}"/>`
@@ -142,7 +142,7 @@ function lines(diagram: Diagram): string {
 
 function spanOf({ columns }: Diagram, { request, enter, end }: Section): [number, number] {
   const first = request ?? enter
-  return [first?.column ?? 0, end?.column ?? columns + 0.3]
+  return [first?.column ?? 0, end?.column ?? columns + 0.5]
 }
 
 function sectionShape(
@@ -150,6 +150,7 @@ function sectionShape(
   [first, last]: readonly [number, number],
   diagram: Diagram,
   say: (text: () => string) => string,
+  labels: Labels,
 ): string {
   const y = yOf(section.row)
   const { enter, how, names } = section
@@ -164,6 +165,7 @@ function sectionShape(
   const room = Math.floor((x2 - x1 - 10) / CHARACTER)
   const text = names.join(' ')
   const name = text.length > room ? `${text.slice(0, Math.max(1, room - 1))}…` : text
+  labels.take({ x: x1 + 6, y: y - BOX - 15, width: name.length * CHARACTER, height: 13 })
   return (
     `<g class="section${isBad ? ' bad' : ''}" data-section="${section.token}">` +
     say(() => sectionText(diagram, section)) +
@@ -286,12 +288,12 @@ function legend(diagram: Diagram, height: number): string {
   const parts: string[] = []
   let x = 20
   for (const [kind, name] of types) {
-    parts.push(`<path class="shaft ${kind}" d="M${x} ${y - 4}h18"/>`)
-    parts.push(`<text class="note" x="${x + 24}" y="${y}">${escapeText(name)}</text>`)
+    parts.push(`<path class="shaft ${kind}" d="M${r(x)} ${y - 4}h18"/>`)
+    parts.push(`<text class="note" x="${r(x + 24)}" y="${y}">${escapeText(name)}</text>`)
     x += 24 + name.length * 7.4 + 18
   }
   const rest = '[3@1] the queue, in order · {1,2} who has replied · 3@1: host 3 at Lamport time 1'
-  parts.push(`<text class="note" x="${x}" y="${y}">${rest}</text>`)
+  parts.push(`<text class="note" x="${r(x)}" y="${y}">${rest}</text>`)
   return `<g>${parts.join('')}</g>`
 }
 

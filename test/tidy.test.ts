@@ -85,7 +85,7 @@ function read(file: string): string {
 }
 
 function imports(file: string): string[] {
-  const found = read(file).matchAll(/(?:\bfrom|\bimport\()\s*'([^']+)'/g)
+  const found = read(file).matchAll(/(?:(?<!')\bfrom|\bimport\()\s*'([^'\n]+)'/g)
   return [...found].map(match => match[1] ?? '')
 }
 

@@ -5,16 +5,9 @@ import { merge, type Merged } from '../diagram/merge.ts'
 import { lockNames, type Diagram, type Kind, type Point } from '../diagram/model.ts'
 import { drawing, hostLabels, LABELS_WIDTH, sizeOf, xOf, yOf } from '../diagram/svg.ts'
 import { COLUMN_WIDTH } from '../diagram/svg.ts'
-import {
-  arrowText,
-  escapeText,
-  fateText,
-  hostName,
-  pointText,
-  sectionText,
-  stateText,
-} from '../diagram/words.ts'
+import { pointText } from '../diagram/words.ts'
 import { find, make } from './dom.ts'
+import { indexOf, listOf, statesOf, Tip } from './told.ts'
 
 const ZOOM_MIN = 0.15
 const ZOOM_MAX = 3
@@ -26,7 +19,7 @@ export class Viewer {
   readonly #stage: HTMLElement
   readonly #canvas: SVGSVGElement
   readonly #labels: SVGSVGElement
-  readonly #tip: HTMLElement
+  readonly #tip: Tip
   readonly #now: HTMLElement
   readonly #states: HTMLElement
   readonly #list: HTMLElement
@@ -48,7 +41,7 @@ export class Viewer {
     this.#stage = find('#stage')
     this.#canvas = find<SVGSVGElement>('#canvas')
     this.#labels = find<SVGSVGElement>('#labels')
-    this.#tip = find('#tip')
+    this.#tip = new Tip(find('#tip'))
     this.#now = find('#now')
     this.#states = find('#states')
     this.#list = find('#list')
@@ -161,14 +154,14 @@ export class Viewer {
     })
     stage.addEventListener('pointermove', event => {
       if (this.#drag === undefined) {
-        this.#point(event)
+        this.#tip.follow(event, this.#diagram)
         return
       }
       const moved = event.clientX - this.#drag.x
       if (Math.abs(moved) > 3 && !stage.hasPointerCapture(event.pointerId)) {
         stage.setPointerCapture(event.pointerId)
       }
-      this.#hideTip()
+      this.#tip.hide()
       this.#panTo(this.#drag.left - moved)
     })
     stage.addEventListener('pointerup', event => {
@@ -178,7 +171,7 @@ export class Viewer {
       if (index !== undefined) this.#select(this.#diagram?.points[index])
     })
     stage.addEventListener('pointercancel', () => (this.#drag = undefined))
-    stage.addEventListener('pointerleave', () => this.#hideTip())
+    stage.addEventListener('pointerleave', () => this.#tip.hide())
     stage.addEventListener('wheel', event => this.#wheel(event), { passive: false })
     new ResizeObserver(() => this.#move()).observe(stage)
     find('#in').addEventListener('click', () => this.#zoomBy(ZOOM_STEP))
@@ -304,66 +297,13 @@ export class Viewer {
       point === undefined
         ? 'No event is selected. In the diagram, → and ← step through the events.'
         : `${point.index + 1} of ${diagram.points.length}. ${pointText(diagram, point)}.`
-    const end = point?.index ?? diagram.points.length - 1
-    const rows = diagram.hosts.map((_, row) => {
-      const last = diagram.points.findLast(other => other.row === row && other.index <= end)
-      const state = last === undefined ? 'nothing yet' : stateText(diagram, last)
-      return `<tr><th scope="row">${escapeText(hostName(diagram, row))}</th><td>${escapeText(state)}</td></tr>`
-    })
-    this.#states.innerHTML = rows.join('')
+    this.#states.innerHTML = statesOf(diagram, point)
   }
 
   #writeList(): void {
     const diagram = this.#diagram
     if (diagram === undefined || !find<HTMLDetailsElement>('#all').open) return
-    const items = diagram.points.map(
-      point =>
-        `<li>${escapeText(pointText(diagram, point))}. <span>${escapeText(stateText(diagram, point))}</span></li>`,
-    )
-    const lost = diagram.arrows
-      .filter(({ deliver }) => deliver === undefined)
-      .map(
-        arrow =>
-          `<li>${escapeText(`${arrowText(diagram, arrow)}: ${fateText(diagram, arrow)}`)}</li>`,
-      )
-    this.#list.innerHTML = items.join('') + lost.join('')
-  }
-
-  #point(event: PointerEvent): void {
-    const text = this.#textOf(event.target)
-    if (text === undefined) {
-      this.#hideTip()
-      return
-    }
-    this.#tip.textContent = text
-    this.#tip.hidden = false
-    const { width, height } = this.#tip.getBoundingClientRect()
-    const x = Math.min(event.clientX + 14, innerWidth - width - 8)
-    const y =
-      event.clientY + 18 + height > innerHeight ? event.clientY - height - 12 : event.clientY + 18
-    this.#tip.style.left = `${Math.max(4, x)}px`
-    this.#tip.style.top = `${y}px`
-  }
-
-  #hideTip(): void {
-    this.#tip.hidden = true
-  }
-
-  #textOf(target: EventTarget | null): string | undefined {
-    const diagram = this.#diagram
-    if (diagram === undefined) return undefined
-    const point = diagram.points[indexOf(target, 'point') ?? -1]
-    if (point !== undefined) return `${pointText(diagram, point)}.\n${stateText(diagram, point)}`
-    const arrow = diagram.arrows[indexOf(target, 'arrow') ?? -1]
-    if (arrow !== undefined) {
-      const names = arrow.names.length === 0 ? '' : `\nlock: ${arrow.names.join(', ')}`
-      const ways = `${hostName(diagram, arrow.fromRow)} → ${hostName(diagram, arrow.toRow)}`
-      const sent = `sent at ${arrow.send.time - diagram.base}, ${fateText(diagram, arrow)}`
-      return `${arrowText(diagram, arrow)}\n${ways}\n${sent}${names}`
-    }
-    const token = indexOf(target, 'section')
-    const section = diagram.sections.find(each => each.token === token)
-    return section === undefined ? undefined : sectionText(diagram, section)
+    this.#list.innerHTML = listOf(diagram)
   }
 
   #panTo(left: number): void {
@@ -392,14 +332,4 @@ export class Viewer {
     this.#drawn = [0, -1]
     this.#move()
   }
-}
-
-function indexOf(
-  target: EventTarget | null,
-  what: 'point' | 'arrow' | 'section',
-): number | undefined {
-  if (!(target instanceof Element)) return undefined
-  const element = target.closest(`[data-${what}]`)
-  const value = element?.getAttribute(`data-${what}`)
-  return value === null || value === undefined ? undefined : Number(value)
 }

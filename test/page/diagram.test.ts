@@ -91,7 +91,7 @@ test.serial(
     await page.keyboard.press('0')
 
     await page.locator('summary').click()
-  await page.locator('#list li').first().waitFor()
+    await page.locator('#list li').first().waitFor()
     t.is(await page.locator('#list li').count(), count)
     await page.check('#views')
     t.true((await page.locator('.arrow').count()) >= 12)

@@ -141,7 +141,7 @@ test('a later deadline is waited for, and a nearer one takes its place', async t
     node.deadline = NEVER
     return []
   }
-  await until(() => node.steps.length === 3)
+  await until(() => node.steps.length >= 3)
   t.is(node.steps[2]?.input.type, 'tick')
   t.true(node.steps[2]!.now >= start + 20)
 })
@@ -150,16 +150,16 @@ test('a deadline that has moved on is waited for anew, without a tick in between
   const node = new ScriptedNode()
   const driver = new Driver(node, nowhere)
   const start = monotonicNow()
-  node.deadline = after(start, milliseconds(10))
+  node.deadline = after(start, milliseconds(200))
   driver.drive(command(1))
-  node.deadline = after(start, milliseconds(30))
+  node.deadline = after(start, milliseconds(300))
   driver.drive(command(2))
   node.react = () => {
     node.deadline = NEVER
     return []
   }
-  await until(() => node.steps.length === 3)
-  t.true(node.steps[2]!.now >= start + 30)
+  await until(() => node.steps.length >= 3)
+  t.true(node.steps[2]!.now >= start + 300)
 })
 
 test('the clock is CLOCK_MONOTONIC, the same in every process', t => {

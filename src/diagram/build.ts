@@ -37,11 +37,15 @@ class Builder {
   readonly #sections = new Map<number, Section>()
   readonly #lives: Life[] = []
   #skipped = 0
+  /** About what times are told less. */
+  readonly #first: number
 
   constructor(merged: Merged, shown: Shown) {
     this.#merged = merged
     this.#shown = shown
     this.#names = namesOfTokens(merged)
+    this.#first =
+      merged.entries.find(({ type }) => type === 'request' || type === 'send')?.time ?? 0
     for (const [row, { id, isTraced }] of merged.hosts.entries()) {
       const nothing = { queue: [], replies: new Map<number, number[]>() }
       const state = {
@@ -294,7 +298,7 @@ class Builder {
 
   #add(state: HostState, entry: TraceEntry | undefined, time: number, from: number): Point {
     const index = this.#points.length
-    const column = Math.max(from, gapBefore(state.last, entry))
+    const column = Math.max(from, gapBefore(state.last, entry, this.#first))
     const { row } = state
     const point: Point = { index, row, entry, time, arrows: [], queue: [], replies: [], column }
     this.#points.push(point)

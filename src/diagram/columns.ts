@@ -1,5 +1,5 @@
 import type { TraceEntry } from '../control/trace.ts'
-import type { Point } from './model.ts'
+import { requestOf, type Point } from './model.ts'
 
 /** How far right of its send a delivery is, at least: no arrow points straight down. */
 export const SLANT = 1
@@ -11,16 +11,27 @@ export const COLUMN_CHARACTERS = 12
 export const QUEUE_TOLD = 4
 
 /** The column of what comes next on a line, if nothing from elsewhere moves it further right. */
-export function gapBefore(last: Point | undefined, entry: TraceEntry | undefined): number {
+export function gapBefore(
+  last: Point | undefined,
+  entry: TraceEntry | undefined,
+  base: number,
+): number {
   if (last === undefined) return 0
-  return last.column + Math.max(gap(last.entry, entry), labelLength(last) / COLUMN_CHARACTERS)
+  return last.column + Math.max(gap(last.entry, entry), labelLength(last, base) / COLUMN_CHARACTERS)
 }
 
 /** About how long the queue and the replies are, told along the line. */
-function labelLength({ queue, replies }: Point): number {
+function labelLength({ queue, replies }: Point, base: number): number {
   if (queue.length <= 1 && replies.length === 0) return 0
+  const longest = queue.reduce((most, token) => Math.max(most, tokenLength(token, base)), 0)
   const sets = replies.reduce((sum, { from }) => sum + 3 + 2 * from.length, 0)
-  return Math.min(queue.length, QUEUE_TOLD + 1) * 5 + 1 + sets
+  return Math.min(queue.length, QUEUE_TOLD + 1) * (longest + 1) + 1 + sets
+}
+
+/** Of a request's host and time. */
+function tokenLength(token: number, base: number): number {
+  const { host, time } = requestOf(token)
+  return `${host}@${time - base}`.length
 }
 
 function gap(before: TraceEntry | undefined, entry: TraceEntry | undefined): number {

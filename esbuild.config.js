@@ -4,7 +4,11 @@ import { build } from 'esbuild'
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 
 // lamportctl runs in every cron line: one file starts in half the time of a tree of modules.
-const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
+const programs = {
+  lamportctl: 'src/ctl/main.ts',
+  lamportd: 'src/daemon/main.ts',
+  'lamport-bank': 'src/examples/bank/main.ts',
+}
 
 for (const [name, source] of Object.entries(programs)) {
   if (!existsSync(source)) continue

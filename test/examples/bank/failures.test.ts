@@ -1,0 +1,217 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import type { ExecutionContext } from 'ava'
+import { Bank } from '../../../src/examples/bank/bank.ts'
+import type { Entry } from '../../../src/examples/bank/block.ts'
+import { readPages } from '../../../src/daemon/pages.ts'
+import { Database, MAP_BYTES } from '../../../src/daemon/store-database.ts'
+import { runBank, sameChain, startBank } from '../../helpers/bank.ts'
+import { Cluster, describeTimes, difference } from '../../helpers/cluster.ts'
+import type { Host } from '../../helpers/cluster.ts'
+import { eventually } from '../../helpers/processes.ts'
+import type { Program } from '../../helpers/processes.ts'
+import { Relay } from '../../helpers/relay.ts'
+
+const IDS = [1, 2, 3]
+const TIGHT = '{ heartbeat: 50ms, suspect: 600ms, lease: 600ms }'
+
+/** How often three pay at once while packets are lost. */
+const ROUNDS = 100
+
+async function openBank(cluster: Cluster, cents: number): Promise<void> {
+  await cluster.host(1).ask(async client => {
+    await new Bank(client).append({ type: 'open', accounts: ['1', '2', '3'], cents })
+  })
+}
+
+/** A transfer that has the lock, has read, and writes in a minute. */
+async function startSlow(cluster: Cluster, host: Host): Promise<Program> {
+  const slow = startBank(cluster, host, 'transfer', '1', '2', '4', '--delay', '1m')
+  await host.ask(client =>
+    eventually('it holds the lock', async () => {
+      const [lock] = await client.locks('bank')
+      return lock?.holders.some(({ host: its }) => its === host.name) === true
+    }),
+  )
+  return slow
+}
+
+test.serial(
+  'a host is killed during a transfer: others go on, and it comes back to the same chain',
+  async t => {
+    t.timeout(120_000)
+    const cluster = await Cluster.start(t, { ids: IDS, timing: TIGHT })
+    await openBank(cluster, 1000)
+    const [one, two] = cluster.hosts as [Host, Host]
+    const slow = await startSlow(cluster, two)
+    await two.kill()
+    const [code, stdout, stderr] = await slow.outcome()
+    t.deepEqual([code, stdout], [75, ''])
+    t.regex(
+      stderr,
+      /^lamport-bank: the lock bank was lost: .*\(nothing was changed by "1 pays 2 \$4"/,
+    )
+    t.is((await runBank(cluster, one, 'transfer', '1', '3', '1'))[0], 0)
+    await two.start()
+    await cluster.ready()
+    const chain = await sameChain(t, cluster.hosts)
+    t.is(chain.length, 2)
+    t.is((await runBank(cluster, two, 'transfer', '1', '2', '4'))[0], 0)
+    t.is((await runBank(cluster, two, 'table'))[1], '1  $5\n2  $14\n3  $11\n')
+    await sleepsThroughIt(t, cluster)
+  },
+)
+
+/** Both the client and its lamportd stand still, as on a laptop that sleeps, and wake up too late. */
+async function sleepsThroughIt(t: ExecutionContext, cluster: Cluster): Promise<void> {
+  const [one, two] = cluster.hosts as [Host, Host]
+  const before = await sameChain(t, cluster.hosts)
+  const slow = await startSlow(cluster, two)
+  two.daemon.kill('SIGSTOP')
+  slow.kill('SIGSTOP')
+  t.is((await runBank(cluster, one, 'transfer', '3', '1', '1'))[0], 0)
+  slow.kill('SIGCONT')
+  two.daemon.kill('SIGCONT')
+  const [code, , stderr] = await slow.outcome()
+  t.is(code, 75, stderr)
+  await cluster.ready()
+  const after = await sameChain(t, cluster.hosts)
+  t.is(after.length, before.length + 1)
+  t.true((after.at(-1)?.token ?? 0) > (before.at(-1)?.token ?? Infinity))
+}
+
+test.serial('who cannot reach lamportd, or a majority, is told what was not done', async t => {
+  t.timeout(60_000)
+  const cluster = await Cluster.start(t, { ids: IDS, timing: TIGHT })
+  await openBank(cluster, 1000)
+  const [one, two, three] = cluster.hosts as [Host, Host, Host]
+  await Promise.all([two.kill(), three.kill()])
+  const alone = await runBank(cluster, one, 'transfer', '1', '2', '4', '--wait', '1')
+  t.is(alone[0], 69, alone[2])
+  const away = await runBank(cluster, two, 'transfer', '1', '2', '4')
+  t.deepEqual(away.slice(0, 2), [69, ''])
+  t.regex(away[2], /^lamport-bank: no lamportd at .*\(is it running\?/)
+})
+
+/** Changes one byte of every copy of this text in a file. */
+function flip(path: string, text: string): number {
+  const bytes = readFileSync(path)
+  let flipped = 0
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
+    bytes[at + 1] = (bytes[at + 1] ?? 0) ^ 1
+    flipped += 1
+  }
+  writeFileSync(path, bytes)
+  return flipped
+}
+
+test.serial(
+  'a byte of one store is another one: the host does not start, or the block is named',
+  async t => {
+    t.timeout(120_000)
+    const cluster = await Cluster.start(t, { ids: IDS, timing: TIGHT })
+    await openBank(cluster, 1000)
+    const [one, , three] = cluster.hosts as [Host, Host, Host]
+    for (const cents of ['4', '5', '6']) {
+      t.is((await runBank(cluster, one, 'transfer', '1', '2', cents.replace(/^/, '0.0')))[0], 0)
+    }
+    const chain = await sameChain(t, cluster.hosts)
+    // A clean end carries what the log holds over into the database.
+    await three.kill('SIGTERM')
+    const data = join(three.state, 'data.mdb')
+    const good = readFileSync(data)
+    t.true(flip(data, '"cents":4') > 0)
+    const [code, , stderr] = await three.launch().outcome()
+    t.is(code, 78)
+    t.regex(stderr, /is damaged: the record "[a-z]+:bank\/block\/1" is not as it was written/)
+    t.log(stderr.trim())
+
+    // By one who also writes the checksum that goes with it.
+    writeFileSync(data, good)
+    await changeRecords(three, 'bank/block/1', '"cents":4', '"cents":5')
+    await three.start()
+    await cluster.ready()
+    const [verified, , said] = await runBank(cluster, three, 'verify')
+    t.log(said.trim())
+    t.is(verified, 65)
+    t.regex(said, /^lamport-bank: block 1 is bad: /)
+    // The others have what they had.
+    t.is((await runBank(cluster, one, 'verify'))[0], 0)
+
+    await three.kill('SIGTERM')
+    rmSync(three.state, { recursive: true })
+    await three.start()
+    await eventually('it has recovered', async () => (await three.status()).blank === null)
+    await cluster.ready()
+    t.deepEqual(await sameChain(t, cluster.hosts), chain)
+  },
+)
+
+/** Changes a text in all records of a variable, each with the checksum that belongs to it. */
+async function changeRecords(host: Host, name: string, from: string, to: string): Promise<void> {
+  const changed: { key: string; value: Uint8Array }[] = []
+  readPages(join(host.state, 'data.mdb'), MAP_BYTES, (key, value) => {
+    if (!key.toString().endsWith(`:${name}`)) return
+    const bytes = Buffer.from(value.subarray(4))
+    const at = bytes.indexOf(from)
+    if (at < 0) return
+    bytes.write(to, at)
+    changed.push({ key: key.toString(), value: bytes })
+  })
+  if (changed.length === 0) throw new Error(`there is no ${from} in ${name}`)
+  const database = new Database(host.state)
+  await database.write(changed)
+  await database.close()
+}
+
+test.serial(
+  `with 20 % loss ${ROUNDS} times three pay at once: the same, with as many messages`,
+  async t => {
+    t.timeout(180_000)
+    const cluster = new Cluster(t, { ids: IDS, isRelayed: true })
+    const faults = { loss: 0.2, duplicate: 0.1, reorder: 0.1, holdMs: 8 }
+    const relay = new Relay(t, cluster.hosts, { seed: 5, faults })
+    await Promise.all(cluster.hosts.map(host => host.start()))
+    await cluster.ready()
+    await openBank(cluster, 100_000)
+    await cluster.idle()
+    const before = await cluster.messages()
+    const payments = [
+      ['1', '2', 400],
+      ['2', '3', 500],
+      ['3', '1', 100],
+    ] as const
+    const times: number[] = []
+    const pay = async (host: Host, entry: Entry): Promise<void> => {
+      const client = await host.client()
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const begin = performance.now()
+        await new Bank(client).append(entry)
+        times.push(performance.now() - begin)
+      }
+    }
+    await Promise.all(
+      payments.map(([from, to, cents], at) =>
+        pay(cluster.hosts[at] ?? cluster.host(1), { type: 'transfer', from, to, cents }),
+      ),
+    )
+    t.log(`one of three at once: ${describeTimes(times)}`)
+    await cluster.idle()
+    const each = ROUNDS * payments.length * (IDS.length - 1)
+    t.deepEqual(difference(await cluster.messages(), before), {
+      request: each,
+      reply: each,
+      release: each,
+    })
+    const chain = await sameChain(t, cluster.hosts)
+    t.is(chain.length, 1 + ROUNDS * payments.length)
+    t.deepEqual(
+      [...(chain.at(-1)?.balances.values() ?? [])],
+      [100_000 - 300 * ROUNDS, 100_000 - 100 * ROUNDS, 100_000 + 400 * ROUNDS],
+    )
+    const { passed, lost, duplicated, held } = relay.counts
+    t.true(lost / (passed + lost) > 0.15 && duplicated > 100 && held > 100)
+    t.log(`${passed} datagrams passed, ${lost} lost, ${duplicated} doubled, ${held} held back`)
+  },
+)

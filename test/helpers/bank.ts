@@ -2,7 +2,8 @@ import type { ExecutionContext } from 'ava'
 import type { Client } from '../../src/client/client.ts'
 import { audit } from '../../src/examples/bank/audit.ts'
 import { Bank } from '../../src/examples/bank/bank.ts'
-import { sumOf, type Block } from '../../src/examples/bank/block.ts'
+import { sumOf, type Block, type Entry } from '../../src/examples/bank/block.ts'
+import { describeTimes, difference } from './cluster.ts'
 import type { Cluster, Host } from './cluster.ts'
 import { eventually, program, type Ending, type Program } from './processes.ts'
 
@@ -18,6 +19,79 @@ export function runBank(
   ...args: readonly string[]
 ): Promise<readonly [Ending, string, string]> {
   return startBank(cluster, host, ...args).outcome()
+}
+
+/** What each of three clients pays, all at once: `[from, to, cents]`. */
+const PAYMENTS = [
+  ['1', '2', 400],
+  ['2', '3', 500],
+  ['3', '1', 100],
+] as const
+
+/** Enough for all of that, so that none of it is refused. */
+const CENTS = 100_000
+
+/** Opens the accounts that `payAtOnce` wants. */
+export async function openThree(
+  client: Client,
+  name?: string,
+  cents: number = CENTS,
+): Promise<void> {
+  await new Bank(client, name).append({ type: 'open', accounts: ['1', '2', '3'], cents })
+}
+
+/** Three clients pay at the same time, so often; gives how long each took, in milliseconds. */
+export async function payAtOnce(
+  clients: readonly Client[],
+  rounds: number,
+  pay: (client: Client, entry: Entry) => Promise<unknown>,
+): Promise<readonly number[]> {
+  const times: number[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    await Promise.all(
+      PAYMENTS.map(async ([from, to, cents], at) => {
+        const client = clients[at]
+        if (client === undefined) throw new Error('there are three')
+        const begin = performance.now()
+        await pay(client, { type: 'transfer', from, to, cents })
+        times.push(performance.now() - begin)
+      }),
+    )
+  }
+  return times
+}
+
+/**
+ * Three hosts pay at the same time, again and again: the chain is the same on all of them, with all
+ * of it, and each transfer took Lamport's three messages to each other host.
+ */
+export async function isOneChain(
+  t: ExecutionContext,
+  cluster: Cluster,
+  rounds: number,
+): Promise<readonly Block[]> {
+  const clients = await Promise.all(cluster.hosts.map(host => host.client()))
+  const [client] = clients
+  if (client === undefined) throw new Error('there are three')
+  await openThree(client)
+  await cluster.idle()
+  const before = await cluster.messages()
+  const times = await payAtOnce(clients, rounds, (each, entry) => new Bank(each).append(entry))
+  t.log(`one of three at once: ${describeTimes(times)}`)
+  await cluster.idle()
+  const each = rounds * PAYMENTS.length * (cluster.hosts.length - 1)
+  t.deepEqual(difference(await cluster.messages(), before), {
+    request: each,
+    reply: each,
+    release: each,
+  })
+  const chain = await sameChain(t, cluster.hosts)
+  t.is(chain.length, 1 + rounds * PAYMENTS.length)
+  t.deepEqual(
+    [...(chain.at(-1)?.balances.values() ?? [])],
+    [CENTS - 300 * rounds, CENTS - 100 * rounds, CENTS + 400 * rounds],
+  )
+  return chain
 }
 
 /** The blocks of a chain without a fault. */

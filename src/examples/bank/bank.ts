@@ -6,7 +6,7 @@ import { blockAfter, checkAccounts, describe, parseBlock, type Block, type Entry
 /** How often it is begun anew, where the newest block was another one in the end. */
 const TRIES_MAX = 5
 
-/** How long is asked what has become of a block, where an answer is missing. */
+/** `resolveMs`, where nothing is said. */
 const RESOLVE_MS = 15_000
 
 /** How often a write is tried that is the same whoever makes it. */
@@ -39,6 +39,8 @@ export class BankError extends Error {
 export type AppendOptions = {
   /** At most so long for the lock; absent: for ever. */
   readonly waitMs?: number | undefined
+  /** How long is asked what has become of a block where an answer is missing; absent: 15 s. */
+  readonly resolveMs?: number | undefined
   /** Between reading and writing, under the lock: for whoever wants to see what it is there for. */
   readonly delayMs?: number | undefined
   /** Gives up, up to the moment in which it is done. */
@@ -152,7 +154,7 @@ export class Bank {
     what: string,
     options: AppendOptions,
   ): Promise<Block> {
-    const { delayMs = 0, signal: given } = options
+    const { delayMs = 0, resolveMs = RESOLVE_MS, signal: given } = options
     const signal = given === undefined ? lock.lost : AbortSignal.any([lock.lost, given])
     const author = { token: lock.token, host: this.#client.host.name }
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
@@ -165,7 +167,7 @@ export class Bank {
       if (newest !== undefined) await this.#keep(newest, signal)
       signal.throwIfAborted()
       checkHeld(lock, what)
-      if (await this.#moveHead(block, version)) return block
+      if (await this.#moveHead(block, version, resolveMs)) return block
       checkHeld(lock, what)
     }
     const others = `${this.#head} is changed by others who do not take the lock ${this.name}`
@@ -198,7 +200,7 @@ export class Bank {
    * the same version of the head. Whichever of the two comes first, the other is refused, and says by
    * that what there is.
    */
-  async #moveHead(block: Block, ifVersion: number): Promise<boolean> {
+  async #moveHead(block: Block, ifVersion: number, resolveMs: number): Promise<boolean> {
     const begun = performance.now()
     let doubt: LamportError | undefined
     for (let tries = 0; ; tries += 1) {
@@ -216,7 +218,7 @@ export class Bank {
           if (isDone !== undefined) return isDone
         }
       }
-      if (performance.now() - begun > RESOLVE_MS) {
+      if (performance.now() - begun > resolveMs) {
         const what = `whether "${describe(block)}" is done is not known: ${doubt.message}`
         throw new BankError(
           'uncertain',

@@ -5,21 +5,22 @@ import { audit } from '../../../src/examples/bank/audit.ts'
 import { Bank, BankError } from '../../../src/examples/bank/bank.ts'
 import { blockAfter, parseBlock, type Entry } from '../../../src/examples/bank/block.ts'
 import type { Client } from '../../../src/client/client.ts'
-import { goodChain, runBank, sameChain, startBank } from '../../helpers/bank.ts'
-import { Cluster, describeTimes, difference } from '../../helpers/cluster.ts'
+import {
+  goodChain,
+  isOneChain,
+  openThree,
+  payAtOnce,
+  runBank,
+  sameChain,
+  startBank,
+} from '../../helpers/bank.ts'
+import { Cluster, describeTimes } from '../../helpers/cluster.ts'
 import type { Host } from '../../helpers/cluster.ts'
 import { eventually } from '../../helpers/processes.ts'
 import { readShapes, misshapen } from '../../helpers/shapes.ts'
 
 const IDS = [1, 2, 3]
 const ROUNDS = 100
-
-/** So much is paid in each round, by all at once: `[from, to, cents]`. */
-const PAYMENTS = [
-  ['1', '2', 400],
-  ['2', '3', 500],
-  ['3', '1', 100],
-] as const
 
 const document = readFileSync(new URL('../../../../docs/bank.md', import.meta.url), 'utf8')
 
@@ -205,51 +206,12 @@ test.serial(
   },
 )
 
-/** What three clients pay at the same time, so often; the amounts are such that all can be paid. */
-async function payAtOnce(
-  clients: readonly Client[],
-  rounds: number,
-  pay: (client: Client, entry: Entry) => Promise<unknown>,
-): Promise<readonly number[]> {
-  const times: number[] = []
-  for (let round = 0; round < rounds; round += 1) {
-    await Promise.all(
-      PAYMENTS.map(async ([from, to, cents], at) => {
-        const client = clients[at]
-        if (client === undefined) throw new Error('there are three')
-        const begin = performance.now()
-        await pay(client, pays(from, to, cents))
-        times.push(performance.now() - begin)
-      }),
-    )
-  }
-  return times
-}
-
 test.serial(`${ROUNDS} times three pay at once: one chain, and the sum of money stays`, async t => {
   t.timeout(180_000)
   const cluster = await Cluster.start(t, { ids: IDS })
+  const chain = await isOneChain(t, cluster, ROUNDS)
   const clients = await Promise.all(cluster.hosts.map(host => host.client()))
   const [client] = clients as [Client]
-  await new Bank(client).append({ type: 'open', accounts: ['1', '2', '3'], cents: 100_000 })
-  await cluster.idle()
-  const before = await cluster.messages()
-  const times = await payAtOnce(clients, ROUNDS, (each, entry) => new Bank(each).append(entry))
-  t.log(`one of three at once: ${describeTimes(times)}`)
-  const each = ROUNDS * PAYMENTS.length * (IDS.length - 1)
-  await cluster.idle()
-  t.deepEqual(difference(await cluster.messages(), before), {
-    request: each,
-    reply: each,
-    release: each,
-  })
-  const chain = await sameChain(t, cluster.hosts)
-  t.is(chain.length, 1 + ROUNDS * PAYMENTS.length)
-  t.deepEqual(
-    [...(chain.at(-1)?.balances.values() ?? [])],
-    [100_000 - 300 * ROUNDS, 100_000 - 100 * ROUNDS, 100_000 + 400 * ROUNDS],
-  )
-
   const alone: number[] = []
   for (let time = 0; time < 20; time += 1) {
     const begin = performance.now()
@@ -265,7 +227,7 @@ test.serial(`${ROUNDS} times three pay at once: one chain, and the sum of money 
 async function withoutLock(t: ExecutionContext, clients: readonly Client[]): Promise<void> {
   const [client] = clients as [Client]
   const bank = new Bank(client, 'naive')
-  await bank.append({ type: 'open', accounts: ['1', '2', '3'], cents: 100_000 })
+  await openThree(client, bank.name)
   let [rounds, token] = [0, 2 ** 50]
   for (; rounds < 50; rounds += 1) {
     await payAtOnce(clients, 1, async (each, entry) => {

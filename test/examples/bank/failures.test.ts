@@ -2,13 +2,12 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { Bank } from '../../../src/examples/bank/bank.ts'
-import type { Entry } from '../../../src/examples/bank/block.ts'
 import { readPages } from '../../../src/daemon/pages.ts'
 import { Database, MAP_BYTES } from '../../../src/daemon/store-database.ts'
-import { runBank, sameChain, startBank } from '../../helpers/bank.ts'
-import { Cluster, describeTimes, difference } from '../../helpers/cluster.ts'
+import { isOneChain, openThree, runBank, sameChain, startBank } from '../../helpers/bank.ts'
+import { Cluster } from '../../helpers/cluster.ts'
 import type { Host } from '../../helpers/cluster.ts'
+import { flip } from '../../helpers/damage.ts'
 import { eventually } from '../../helpers/processes.ts'
 import type { Program } from '../../helpers/processes.ts'
 import { Relay } from '../../helpers/relay.ts'
@@ -18,12 +17,6 @@ const TIMING = '{ heartbeat: 100ms, suspect: 1500ms, lease: 1500ms }'
 
 /** How often three pay at once while packets are lost. */
 const ROUNDS = 50
-
-async function openBank(cluster: Cluster, cents: number): Promise<void> {
-  await cluster.host(1).ask(async client => {
-    await new Bank(client).append({ type: 'open', accounts: ['1', '2', '3'], cents })
-  })
-}
 
 /**
  * `lamport-bank`, again as long as the lock was lost, on a machine that is too busy for such a short
@@ -57,7 +50,7 @@ test.serial(
   async t => {
     t.timeout(120_000)
     const cluster = await Cluster.start(t, { ids: IDS, timing: TIMING })
-    await openBank(cluster, 1000)
+    await cluster.host(1).ask(client => openThree(client, 'bank', 1000))
     const [one, two] = cluster.hosts as [Host, Host]
     const slow = await startSlow(cluster, two)
     await two.kill()
@@ -99,7 +92,7 @@ async function sleepsThroughIt(t: ExecutionContext, cluster: Cluster): Promise<v
 test.serial('who cannot reach lamportd, or a majority, is told what was not done', async t => {
   t.timeout(60_000)
   const cluster = await Cluster.start(t, { ids: IDS, timing: TIMING })
-  await openBank(cluster, 1000)
+  await cluster.host(1).ask(client => openThree(client, 'bank', 1000))
   const [one, two, three] = cluster.hosts as [Host, Host, Host]
   await Promise.all([two.kill(), three.kill()])
   const alone = await runBank(cluster, one, 'transfer', '1', '2', '4', '--wait', '1')
@@ -109,24 +102,12 @@ test.serial('who cannot reach lamportd, or a majority, is told what was not done
   t.regex(away[2], /^lamport-bank: no lamportd at .*\(is it running\?/)
 })
 
-/** Changes one byte of every copy of this text in a file. */
-function flip(path: string, text: string): number {
-  const bytes = readFileSync(path)
-  let flipped = 0
-  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
-    bytes[at + 1] = (bytes[at + 1] ?? 0) ^ 1
-    flipped += 1
-  }
-  writeFileSync(path, bytes)
-  return flipped
-}
-
 test.serial(
   'a byte of one store is another one: the host does not start, or the block is named',
   async t => {
     t.timeout(120_000)
     const cluster = await Cluster.start(t, { ids: IDS, timing: TIMING })
-    await openBank(cluster, 1000)
+    await cluster.host(1).ask(client => openThree(client, 'bank', 1000))
     const [one, , three] = cluster.hosts as [Host, Host, Host]
     for (const amount of ['0.04', '0.05', '0.06']) {
       t.is((await insist(cluster, one, 'transfer', '1', '2', amount))[0], 0)
@@ -189,42 +170,7 @@ test.serial(
     const relay = new Relay(t, cluster.hosts, { seed: 5, faults })
     await Promise.all(cluster.hosts.map(host => host.start()))
     await cluster.ready()
-    await openBank(cluster, 100_000)
-    await cluster.idle()
-    const before = await cluster.messages()
-    const payments = [
-      ['1', '2', 400],
-      ['2', '3', 500],
-      ['3', '1', 100],
-    ] as const
-    const times: number[] = []
-    const pay = async (host: Host, entry: Entry): Promise<void> => {
-      const client = await host.client()
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const begin = performance.now()
-        await new Bank(client).append(entry)
-        times.push(performance.now() - begin)
-      }
-    }
-    await Promise.all(
-      payments.map(([from, to, cents], at) =>
-        pay(cluster.hosts[at] ?? cluster.host(1), { type: 'transfer', from, to, cents }),
-      ),
-    )
-    t.log(`one of three at once: ${describeTimes(times)}`)
-    await cluster.idle()
-    const each = ROUNDS * payments.length * (IDS.length - 1)
-    t.deepEqual(difference(await cluster.messages(), before), {
-      request: each,
-      reply: each,
-      release: each,
-    })
-    const chain = await sameChain(t, cluster.hosts)
-    t.is(chain.length, 1 + ROUNDS * payments.length)
-    t.deepEqual(
-      [...(chain.at(-1)?.balances.values() ?? [])],
-      [100_000 - 300 * ROUNDS, 100_000 - 100 * ROUNDS, 100_000 + 400 * ROUNDS],
-    )
+    await isOneChain(t, cluster, ROUNDS)
     const { passed, lost, duplicated, held } = relay.counts
     t.true(lost / (passed + lost) > 0.15 && duplicated > 100 && held > 100)
     t.log(`${passed} datagrams passed, ${lost} lost, ${duplicated} doubled, ${held} held back`)

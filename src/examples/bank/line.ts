@@ -47,10 +47,11 @@ Options:
 
 Exit codes:
   0   done
-  1   refused: insufficient funds, an account that is not there or is there already; not in -w
+  1   refused: insufficient funds, an account that is not there or is there already, or no
+      lock within --wait; nothing was changed
   64  the command line is wrong
   65  a block is bad
-  69  lamportd cannot be reached, or has no majority of hosts
+  69  lamportd cannot be reached, or has no majority of hosts: nothing was changed
   75  the lock was lost before it was done: nothing was changed
   76  it may have been done: look before you pay again
   77  no permission to use the control socket`

@@ -78,17 +78,14 @@ function faultOf(
   return undefined
 }
 
-async function playAll(append: Append): Promise<readonly Result[]> {
-  const results: Result[] = []
-  for (let seed = 1; seed <= SEEDS; seed += 1) results.push(await play(seed, append))
-  return results
-}
-
 test.serial(
   'with a lock that keeps nobody out, deaths and doubts, there is one chain in every order',
   async t => {
     t.timeout(600_000)
-    const results = await playAll((client, entry) => new Bank(client).append(entry))
+    const results: Result[] = []
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      results.push(await play(seed, (client, entry) => new Bank(client).append(entry)))
+    }
     t.deepEqual(
       results.flatMap(({ fault }, at) => (fault === undefined ? [] : [`seed ${at + 1}: ${fault}`])),
       [],
@@ -130,15 +127,14 @@ function without(omission: Omission): Append {
 for (const omission of ['comparison', 'place', 'reading', 'token'] as const) {
   test.serial(`a bank without its ${omission} is found out`, async t => {
     t.timeout(600_000)
-    const results = await playAll(without(omission))
-    const found = results.flatMap(({ fault: what }) => what ?? [])
-    t.log(`${found.length} of ${SEEDS} schedules: ${[...new Set(found.map(kindOf))].join('; ')}`)
-    t.true(found.length > 0)
+    let [seed, fault]: [number, string | undefined] = [0, undefined]
+    while (fault === undefined && seed < SEEDS) {
+      seed += 1
+      fault = (await play(seed, without(omission))).fault
+    }
+    t.log(`seed ${seed}: ${fault ?? 'nothing'}`)
+    t.truthy(fault)
   })
-}
-
-function kindOf(fault: string): string {
-  return fault.replace(/\d+/g, '…').replace(/(… )+…/g, '…')
 }
 
 function total(results: readonly Result[], what: 'done' | 'died'): number {

@@ -27,12 +27,6 @@ export type Lock = {
    * until `release`, or until this client and everyone who has the socket are gone.
    */
   anchor(): Promise<Socket>
-  /**
-   * It is for this process: after a restart of lamportd there are no anchors, and if this client is
-   * killed then, the lock lives until that process has ended.
-   */
-  readonly keeper: number | undefined
-  keepFor(pid: number): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -158,6 +152,7 @@ export class HeldLock implements Lock {
     await this.#owner.release(this)
   }
 
+  /** The process that it is for, once that is known. */
   get keeper(): number | undefined {
     return this.#keeper
   }
@@ -195,6 +190,14 @@ export class HeldLock implements Lock {
 function expired(names: readonly string[]): LamportError {
   const what = `the lock ${names.join(' ')} was not renewed in time`
   return new LamportError('expired', `${what} (lamportd or this process was held up, or cut off)`)
+}
+
+/**
+ * It is for this process: after a restart of lamportd there are no anchors, and if the client is
+ * killed then, the lock lives until that process has ended.
+ */
+export function keepFor(lock: Lock, pid: number): void {
+  if (lock instanceof HeldLock) lock.keepFor(pid)
 }
 
 /** Why work that was done under a lock may have met with others. */

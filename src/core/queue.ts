@@ -26,12 +26,17 @@ export type QueueEntry = {
  */
 export class RequestQueue {
   readonly #rules: Rules
+  readonly #changed: (type: 'insert' | 'remove', request: LockRequest) => void
   readonly #entries = new Map<Token, QueueEntry>()
   /** For each name in use, its requests in ⇒. */
   readonly #lines = new Map<string, QueueEntry[]>()
 
-  constructor(rules: Rules) {
+  constructor(
+    rules: Rules,
+    changed: (type: 'insert' | 'remove', request: LockRequest) => void = () => undefined,
+  ) {
     this.#rules = rules
+    this.#changed = changed
   }
 
   get size(): number {
@@ -70,6 +75,7 @@ export class RequestQueue {
       if (line === undefined) this.#lines.set(name, [entry])
       else line.splice(this.#place(line, token), 0, entry)
     }
+    this.#changed('insert', request)
     return entry
   }
 
@@ -84,6 +90,7 @@ export class RequestQueue {
       if (line.length === 1) this.#lines.delete(name)
       else line.splice(line.indexOf(entry), 1)
     }
+    this.#changed('remove', entry.request)
     return entry.request
   }
 

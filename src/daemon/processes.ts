@@ -18,6 +18,10 @@ export class Processes {
     this.#ended = ended
   }
 
+  has(token: Token): boolean {
+    return this.#processes.has(token)
+  }
+
   add(token: Token, process: ProcessName): void {
     this.#processes.set(token, process)
     this.#looking ??= setInterval(() => this.#look(), LOOK_MS).unref()

@@ -52,6 +52,9 @@ type Waiting = {
   readonly askedAt: number
 }
 
+/** What there is to know of a request, beside the command. */
+type Asked = Pick<Waiting, 'names' | 'detachment' | 'process'> & { readonly positions: boolean }
+
 /** A lock that was granted and not yet given back. */
 type Grant = {
   /** The acquire that it answered. */
@@ -90,7 +93,7 @@ export class Sessions {
   readonly #grants = new Map<Token, Grant>()
   readonly #detached = new Detached(token => this.#giveBack(token))
   /** Of commands whose lamportctl has gone. */
-  readonly #processes = new Processes(token => this.#giveBack(token))
+  readonly #processes = new Processes(token => this.#gone(token))
 
   constructor(options: SessionsOptions, commands: Commands, meter: Meter) {
     this.#options = options
@@ -134,7 +137,8 @@ export class Sessions {
     const grant = anchored === undefined ? undefined : this.#grants.get(anchored)
     if (anchored === undefined || grant === undefined) return
     grant.anchors.delete(session)
-    const isKept = grant.owner !== undefined || this.#detached.has(anchored)
+    const isKept =
+      grant.owner !== undefined || this.#detached.has(anchored) || this.#processes.has(anchored)
     const isLast = !isKept && grant.anchors.size === 0
     if (isLast) this.#giveBack(anchored)
   }
@@ -142,7 +146,7 @@ export class Sessions {
   acquire(session: Session, requestId: RequestId, request: Of<'acquire'>): void {
     const { connection } = session
     if (!this.#admitsNew(session, requestId)) return
-    const { names, limit, wait, info } = request
+    const { names, limit, wait, info, positions } = request
     const detachment = detachmentOf(request)
     if (detachment !== undefined && 'code' in detachment) {
       connection.error(requestId, detachment)
@@ -151,7 +155,7 @@ export class Sessions {
     this.#ask(
       session,
       requestId,
-      { names, detachment, process: undefined },
+      { names, detachment, process: undefined, positions },
       { type: 'acquire', names, limit, wait, info },
     )
   }
@@ -164,7 +168,17 @@ export class Sessions {
     const latest = after(monotonicNow(), this.#options.lease)
     const command = { type: 'adopt', names, token, until: earliest(until, latest) } as const
     const process = pid === undefined ? undefined : nameOfProcess(pid)
-    this.#ask(session, requestId, { names, detachment: undefined, process }, command)
+    this.#ask(
+      session,
+      requestId,
+      { names, detachment: undefined, process, positions: false },
+      command,
+    )
+  }
+
+  /** The process that a lock was kept for has ended. */
+  #gone(token: Token): void {
+    if (this.#grants.get(token)?.anchors.size === 0) this.#giveBack(token)
   }
 
   #admitsNew(session: Session, requestId: RequestId): boolean {
@@ -177,7 +191,7 @@ export class Sessions {
   #ask(
     session: Session,
     requestId: RequestId,
-    what: Pick<Waiting, 'names' | 'detachment' | 'process'>,
+    { positions, ...what }: Asked,
     command: Command,
   ): void {
     const { connection, waiting } = session
@@ -190,7 +204,8 @@ export class Sessions {
         this.#acquired(session, waited, response)
       },
       queued: position => {
-        if (!connection.isSlow) connection.notify('queued', { id: requestId, position })
+        if (positions && !connection.isSlow)
+          connection.notify('queued', { id: requestId, position })
       },
     })
     waiting.set(requestId, { id, requestId, ...what, cancels, askedAt })

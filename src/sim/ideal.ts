@@ -46,7 +46,9 @@ export class IdealWorld {
   onEvent: (host: HostId, event: NodeEvent) => void = () => undefined
   /** A daemon has come up. */
   onBoot: (host: HostId) => void = () => undefined
-  onTrace: (host: HostId, event: TraceEvent) => void = () => undefined
+  /** With the Lamport time and the incarnation of the host. */
+  onTrace: (host: HostId, event: TraceEvent, time: number, incarnation: number) => void = () =>
+    undefined
   readonly #options: IdealOptions
   readonly #agenda = new Agenda()
   readonly #findings = new Findings()
@@ -350,11 +352,11 @@ export class IdealWorld {
       },
       respond: (command, response) => this.#respond(machine, command, response),
       event: event => this.#event(machine, event),
-      trace: event => {
+      trace: (event, time, incarnation) => {
         if (event.type === 'install') {
           this.counts.views = Math.max(this.counts.views, event.view.number)
         }
-        this.onTrace(id, event)
+        this.onTrace(id, event, time, incarnation)
       },
       isDrained: () => this.wires.isDrained(machine),
       isCongested: () => false,

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Client, Lock } from '../../client/client.ts'
+import { keepFor } from '../../client/lock.ts'
 import { monotonicNow } from '../../control/monotonic.ts'
 import { Exit, signalExit } from '../exit.ts'
 import type { Notes } from '../output.ts'
@@ -42,7 +43,7 @@ export async function runCommand(
   const ownsGroup = !hasTerminal()
   const child = start(command, setting, ownsGroup)
   if (anchor !== undefined && child instanceof StartedChild && child.pid > 0) {
-    lock.keepFor(child.pid)
+    keepFor(lock, child.pid)
   }
   // The child has it now. Closing our copy writes nothing and ends nothing.
   anchor?.destroy()

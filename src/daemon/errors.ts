@@ -13,7 +13,7 @@ export function errorOf(reason: Refusal, detail: string): ErrorObject {
   const say = (message: string): string => (detail === '' ? message : `${message}: ${detail}`)
   switch (reason) {
     case 'not-acquired':
-      return { code: ErrorCode.notAcquired, message: say('not acquired, others precede') }
+      return { code: ErrorCode.notAcquired, message: detail === '' ? 'others precede' : detail }
     case 'no-majority': {
       // What is in the way names it, and what to do, as a rule.
       const isNamed = detail.startsWith('no majority')

@@ -13,23 +13,27 @@ const common = {
   define: { LAMPORTD_VERSION: JSON.stringify(version) },
 }
 
-await build({
-  ...common,
-  entryPoints: ['src/daemon/main.ts'],
-  outfile: 'dist/lamportd.js',
-  bundle: true,
-  format: 'esm',
-  sourcemap: 'linked',
-  external: ['lmdb'],
-  // CommonJS dependencies call `require` for what Node brings.
-  banner: {
-    js:
-      '#!/usr/bin/env node\n' +
-      "import { createRequire as lamportRequire } from 'node:module'\n" +
-      'const require = lamportRequire(import.meta.url)',
-  },
-})
-chmodSync('dist/lamportd.js', 0o755)
+const programs = { lamportd: 'src/daemon/main.ts', 'lamport-bank': 'src/examples/bank/main.ts' }
+for (const [name, source] of Object.entries(programs)) {
+  const outfile = `dist/${name}.js`
+  await build({
+    ...common,
+    entryPoints: [source],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    sourcemap: 'linked',
+    external: ['lmdb'],
+    // CommonJS dependencies call `require` for what Node brings.
+    banner: {
+      js:
+        '#!/usr/bin/env node\n' +
+        "import { createRequire as lamportRequire } from 'node:module'\n" +
+        'const require = lamportRequire(import.meta.url)',
+    },
+  })
+  chmodSync(outfile, 0o755)
+}
 
 // What few commands of lamportctl need is a file beside it, read by those alone that import it.
 const parts = [

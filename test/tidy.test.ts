@@ -19,6 +19,7 @@ const layers: Record<string, readonly string[]> = {
   ctl: ['lib', 'control', 'client', 'sim'],
   examples: ['lib', 'control', 'client'],
   man: ['lib', 'control', 'ctl', 'daemon'],
+  deb: [],
 }
 
 /** Who runs without being imported. */
@@ -31,6 +32,9 @@ const entries = [
   'src/examples/demo.ts',
   'src/man/main.ts',
   'src/examples/library.ts',
+  'src/deb/main.ts',
+  // Bundled in the place of lmdb's own search.
+  'src/daemon/lmdb-binary.ts',
 ]
 
 /** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { withTemporaryFolder } from './folder.ts'
 
@@ -10,7 +10,7 @@ export const ARCHITECTURES = { amd64: 'x64', arm64: 'arm64', armhf: 'arm' } as c
 export type Architecture = keyof typeof ARCHITECTURES
 
 /** The one that every Node from 20 on can load, which Debian's is not the only one to be. */
-const FILE = 'package/node.napi.glibc.node'
+const FILE = 'node.napi.glibc.node'
 
 type LockFile = {
   readonly packages: Readonly<
@@ -24,6 +24,9 @@ export function nativePart(root: string, architecture: Architecture): Buffer {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as LockFile
   const entry = lock.packages[`node_modules/${name}`]
   if (entry === undefined) throw new Error(`package-lock.json has no ${name} (npm install)`)
+  // What `npm ci` brought for this machine it has compared with package-lock.json itself.
+  const installed = join(root, 'node_modules', name)
+  if (versionOf(installed) === entry.version) return readFileSync(join(installed, FILE))
   return withTemporaryFolder(folder => {
     const wanted = `${name}@${entry.version}`
     const options = ['--silent', '--prefer-offline', '--pack-destination', folder]
@@ -33,8 +36,14 @@ export function nativePart(root: string, architecture: Architecture): Buffer {
     const archive = readFileSync(join(folder, file))
     checkIntegrity(wanted, archive, entry.integrity)
     const limits = { maxBuffer: 64 * 1024 * 1024 }
-    return execFileSync('tar', ['-xzO', FILE], { input: archive, ...limits })
+    return execFileSync('tar', ['-xzO', `package/${FILE}`], { input: archive, ...limits })
   })
+}
+
+function versionOf(folder: string): string | undefined {
+  const file = join(folder, 'package.json')
+  if (!existsSync(file)) return undefined
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version
 }
 
 /** Throws where the bytes are not those that were locked. */

@@ -1,6 +1,14 @@
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PATH } from './base.ts'
 import type { ControlGroups } from './control-groups.ts'
@@ -24,7 +32,7 @@ export type BoxPlace = {
 /** A machine that boots systemd, on the bridge `lan`. What it writes outlives its end. */
 export class Box {
   readonly name: string
-  readonly id: number
+  id: number
   address: string
   readonly #place: BoxPlace
   #nspawn: ChildProcess | undefined
@@ -54,19 +62,28 @@ export class Box {
     writeFileSync(join(this.root, path), content)
   }
 
-  /** Gives it a disk of its own of so many MiB at a path, in the file that is returned. */
-  attachDisk(path: string, mebibytes: number): string {
+  /** Gives it a disk of its own of so many MiB at a path. */
+  attachDisk(path: string, mebibytes: number): void {
     const image = join(this.#place.folder, `${this.name}.img`)
     run('truncate', '-s', `${mebibytes}M`, image)
     run('mkfs.ext4', '-q', '-m', '0', image)
     this.mountDisk(path)
-    return image
   }
 
   mountDisk(path: string): void {
     const image = join(this.#place.folder, `${this.name}.img`)
     mkdirSync(join(this.root, path), { recursive: true })
     run('mount', '-o', 'loop', image, join(this.root, path))
+  }
+
+  /** What a boot after a failure of the disk does: looks, and puts right. */
+  async repairDisk(path: string): Promise<void> {
+    const image = join(this.#place.folder, `${this.name}.img`)
+    run('umount', join(this.root, path))
+    await waitFor(`${image} to be free`, 10_000, () => run('losetup', '-j', image) === '')
+    // 1: there were errors, and they are corrected.
+    run('sh', '-c', `e2fsck -p ${image} || [ $? -eq 1 ]`)
+    this.mountDisk(path)
   }
 
   /** Done when its systemd has started what it starts. */
@@ -151,6 +168,15 @@ export class Box {
     const child = this.#nspawn
     if (child === undefined || child.exitCode !== null) return Promise.resolve(null)
     return new Promise(resolve => child.once('exit', code => resolve(code)))
+  }
+
+  /** Another machine in its place, with nothing of what was on this one. */
+  renew(): void {
+    run('umount', this.root)
+    for (const name of ['upper', 'work']) {
+      rmSync(join(this.#place.folder, this.name, name), { recursive: true })
+    }
+    this.#assemble()
   }
 
   /** A root of its own over the common one; a name; an address. */

@@ -9,6 +9,14 @@ const NAMES = ['kitchen', 'garage', 'attic'] as const
 /** The disk that is filled and that fails is of this box. */
 export const STATE_DISK_MIB = 24
 
+/** A little more patience than boxes of their own need: these share the processors of one. */
+const HEAD = [
+  'cluster: workshop',
+  'key: cluster.key',
+  'timing: { suspect: 2500ms, lease: 3s }',
+  'hosts:',
+]
+
 /** Three boxes on one bridge. */
 export class Lan {
   readonly kitchen: Box
@@ -21,6 +29,9 @@ export class Lan {
   constructor(folder: string, base: string, groups: ControlGroups, packages: readonly string[]) {
     this.#shared = join(folder, 'shared')
     mkdirSync(this.#shared)
+    // What is unmounted here has to go from the copies that the boxes began with as well. Of the
+    // machine this is cut off: unshare made all mounts private.
+    run('mount', '--make-rshared', '/')
     // A tmpfs, because systemd-nspawn empties it, and does so to nothing that could be a disk.
     mkdirSync('/run/systemd/nspawn', { recursive: true })
     run('mount', '-t', 'tmpfs', 'tmpfs', '/run/systemd/nspawn')
@@ -65,7 +76,7 @@ export class Lan {
     const lines = boxes.map(
       ({ id, name, address }) => `  - { id: ${id}, name: ${name}, address: ${address} }`,
     )
-    return ['cluster: workshop', 'key: cluster.key', 'hosts:', ...lines, ''].join('\n')
+    return [...HEAD, ...lines, ''].join('\n')
   }
 
   /** Copied as somebody would: by root, with root's umask. */
@@ -85,6 +96,12 @@ export class Lan {
     }
   }
 
+  /** How often the boxes have begun anew: a lock that is held does not outlive that. */
+  async incarnations(): Promise<number> {
+    const all = await Promise.all(this.boxes.map(box => this.status(box)))
+    return all.reduce((sum, status) => sum + (status?.incarnation ?? 0), 0)
+  }
+
   async status(box: Box): Promise<Status | undefined> {
     const { code, stdout } = await box.run('lamportctl --json status')
     return code === 0 ? (JSON.parse(stdout) as Status) : undefined
@@ -93,8 +110,10 @@ export class Lan {
 
 /** The part of `lamportctl --json status` that is looked at. */
 export type Status = {
-  readonly host: string
   readonly version: string
   readonly majority: boolean
+  readonly incarnation: number
+  readonly keys: readonly string[]
+  readonly hosts: readonly { readonly self: boolean; readonly key: string | null }[]
   readonly view?: { readonly members: readonly string[] }
 }

@@ -26,6 +26,8 @@ export type LoadResult = {
   /** Exit codes, and how often. */
   readonly codes: Readonly<Record<string, number>>
   readonly entries: number
+  /** How often boxes began anew meanwhile. */
+  readonly begun: number
   /** What must not have happened. */
   readonly faults: readonly string[]
 }
@@ -40,6 +42,7 @@ export async function underLoad(
   lan.share('loop', LOOP)
   for (const name of ['door', 'entries', 'faults', 'results']) lan.share(name, '')
   await lan.onAll('rm -f /lan/stop', boxes.slice(0, 1))
+  const before = await lan.incarnations()
   const loops = boxes.flatMap(box =>
     Array.from({ length: LOOPS_A_BOX }, () => box.run('/lan/loop', 240_000)),
   )
@@ -52,10 +55,10 @@ export async function underLoad(
   lan.share('stop', '')
   await Promise.all(loops)
   if (problem !== undefined) throw problem
-  return readLoad(lan)
+  return readLoad(lan, (await lan.incarnations()) - before)
 }
 
-function readLoad(lan: Lan): LoadResult {
+function readLoad(lan: Lan, begun: number): LoadResult {
   const codes: Record<string, number> = {}
   for (const line of lines(lan.shared('results'))) {
     const code = line.split(' ')[1] ?? ''
@@ -64,6 +67,7 @@ function readLoad(lan: Lan): LoadResult {
   const entries = lines(lan.shared('entries'))
   return {
     codes,
+    begun,
     entries: entries.length,
     faults: [...lines(lan.shared('faults')), ...falls(entries)],
   }

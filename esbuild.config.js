@@ -1,12 +1,10 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
+import { buildChunks } from './chunks.config.js'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
-
-// lamportctl runs in every cron line: one file starts in half the time of a tree of modules.
-const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
 
 /** lmdb in the same file as well, without what it needs only to look for its native part. */
 const lmdb = {
@@ -30,33 +28,29 @@ const lmdb = {
   },
 }
 
+// One file each, that starts fast: lamportctl stands in many a cron line (`npm run bench:start`), and
+// while lamportd starts its host is missing (`npm run bench:idle`).
+const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
 const bundled = new Set()
 
 for (const [name, source] of Object.entries(programs)) {
-  if (!existsSync(source)) continue
-  const outfile = `dist/${name}.js`
-  const { metafile } = await build({
+  const outfile = `dist/${name}.cjs`
+  const options = {
     entryPoints: [source],
     outfile,
-    bundle: true,
     platform: 'node',
     target: 'node20',
-    format: 'esm',
     minifySyntax: true,
     minifyWhitespace: true,
-    sourcemap: 'linked',
-    metafile: true,
     plugins: [lmdb],
     define: { LAMPORTD_VERSION: JSON.stringify(version) },
-    // CommonJS dependencies call `require` for what Node brings.
-    banner: {
-      js:
-        '#!/usr/bin/env node\n' +
-        "import { createRequire as lamportRequire } from 'node:module'\n" +
-        'const require = lamportRequire(import.meta.url)',
-    },
-  })
+  }
+  // Coverage is traced back to the sources by the map of a whole bundle.
+  const isWhole = process.argv.includes('--whole')
+  const { metafile } = isWhole ? await buildWhole(options) : await buildChunks(options)
   chmodSync(outfile, 0o755)
+  rmSync(`dist/${name}.js`, { force: true })
+  symlinkSync(`${name}.cjs`, `dist/${name}.js`)
   for (const { inputs } of Object.values(metafile.outputs)) {
     for (const file of Object.keys(inputs)) {
       const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)
@@ -67,3 +61,17 @@ for (const [name, source] of Object.entries(programs)) {
 
 // Whose licences go along with the programs.
 writeFileSync('dist/bundled.json', JSON.stringify([...bundled].sort()))
+
+function buildWhole(options) {
+  return build({
+    ...options,
+    bundle: true,
+    format: 'cjs',
+    metafile: true,
+    sourcemap: 'linked',
+    define: { ...options.define, 'import.meta.url': 'lamportUrl' },
+    banner: {
+      js: "#!/usr/bin/env node\nconst lamportUrl = 'file://' + encodeURI(process.argv[1] ?? '/')",
+    },
+  })
+}

@@ -132,14 +132,18 @@ class Host {
   /** How long it took until its control socket said something, in milliseconds. */
   async start(): Promise<number> {
     const socket = join(this.#folder, `${this.id}.sock`)
-    const files = ['--hosts', join(this.#folder, 'hosts.yml'), '--socket', socket]
-    const args = [lamportd, ...files, '--id', String(this.id)]
+    const environment = {
+      LAMPORT_HOSTS: join(this.#folder, 'hosts.yml'),
+      LAMPORT_ID: String(this.id),
+      LAMPORT_SOCKET: socket,
+      LAMPORT_STATE: join(this.#folder, String(this.id)),
+    }
     const begin = performance.now()
-    this.#process = spawn(
-      process.execPath,
-      [...args, '--state', join(this.#folder, String(this.id))],
-      { stdio: 'ignore' },
-    )
+    // Without arguments, as a service is started.
+    this.#process = spawn(process.execPath, [lamportd], {
+      stdio: 'ignore',
+      env: { ...process.env, ...environment },
+    })
     while (!(await answers(socket))) {
       if (this.#process.exitCode !== null) throw new Error(`lamportd ${this.id} has ended`)
       await delay(1)

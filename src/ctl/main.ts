@@ -85,4 +85,4 @@ process.on('uncaughtException', error => {
   complain(`a fault of lamportctl itself: ${error.stack ?? error.message} (please report it)`)
   process.exit(Exit.internal)
 })
-process.exit(await main(process.argv.slice(2)))
+void main(process.argv.slice(2)).then(code => process.exit(code))

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,10 +8,11 @@ import { fileURLToPath } from 'node:url'
  * asks for the C library for as long as Node itself takes to start. esbuild.config.js puts it there.
  */
 export function loadBinary(): unknown {
-  const here = import.meta.url
+  // A program is called by a link to it.
+  const here = realpathSync(fileURLToPath(import.meta.url))
   const load = createRequire(here)
   // The package of a distribution has the one that fits, beside the program.
-  const beside = join(dirname(fileURLToPath(here)), 'lmdb.node')
+  const beside = join(dirname(here), 'lmdb.node')
   if (existsSync(beside)) return load(beside)
   // Of npm: where lmdb finds it among its optional dependencies.
   const name = `@lmdb/lmdb-linux-${process.arch}`

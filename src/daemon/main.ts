@@ -40,15 +40,13 @@ process.on('unhandledRejection', error => {
 
 keepCollectionsShort()
 
-try {
-  await main()
-} catch (error) {
+main().catch((error: unknown) => {
   if (!(error instanceof Refusal)) throw error
   refuse(error)
-}
+})
 
 async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2), process.env)
+  const options = await readOptions(process.argv.slice(2), process.env)
   const file = readHosts(options.hosts)
   if (options.check) {
     report(options, file)

@@ -8,7 +8,7 @@ export type Item =
   | { readonly path: string; readonly bytes: Uint8Array; readonly mode: number }
   | { readonly path: string; readonly target: string }
 
-const PROGRAMS = { 'usr/sbin/lamportd': 'lamportd.js', 'usr/bin/lamportctl': 'lamportctl.js' }
+const PROGRAMS = { 'usr/sbin/lamportd': 'lamportd.cjs', 'usr/bin/lamportctl': 'lamportctl.cjs' }
 const HOME = 'usr/lib/lamportd'
 const DOC = 'usr/share/doc/lamportd'
 
@@ -16,7 +16,7 @@ const DOC = 'usr/share/doc/lamportd'
 export const CONFFILES: readonly string[] = ['etc/default/lamportd']
 
 /** Everything that the package installs, but for its native part. `root`: of the built sources. */
-export function contents(root: string, version: string): readonly Item[] {
+export function contents(root: string): readonly Item[] {
   const read = (path: string): Buffer => readFileSync(join(root, path))
   const plain = (path: string, source: string): Item => file(path, read(source))
   const packed = (path: string, source: string): Item => file(path, gzip(read(source)))
@@ -26,8 +26,6 @@ export function contents(root: string, version: string): readonly Item[] {
       path,
       target: `../lib/lamportd/${name}`,
     })),
-    // Without it Node would take the programs for CommonJS.
-    file(`${HOME}/package.json`, text({ name: 'lamportd', version, type: 'module' })),
     plain('usr/lib/systemd/system/lamportd.service', 'systemd/lamportd.service'),
     plain('usr/lib/sysusers.d/lamportd.conf', 'systemd/lamportd.sysusers'),
     plain('usr/lib/tmpfiles.d/lamportd.conf', 'systemd/lamportd.tmpfiles'),
@@ -56,21 +54,14 @@ function pages(root: string): readonly Item[] {
   })
 }
 
-/** With Debian's Node, wherever $PATH leads; without the note of a map that is not there. */
+/** With Debian's Node, wherever $PATH leads. */
 function program(name: string, bytes: Buffer): Item {
-  const code = bytes
-    .toString()
-    .replace(/^#!.*\n/, '#!/usr/bin/node\n')
-    .replace(/\n\/\/# sourceMappingURL=.*\n?$/, '\n')
+  const code = bytes.toString().replace(/^#!.*\n/, '#!/usr/bin/node\n')
   return { path: `${HOME}/${name}`, bytes: Buffer.from(code), mode: 0o755 }
 }
 
 function file(path: string, bytes: Uint8Array): Item {
   return { path, bytes, mode: 0o644 }
-}
-
-function text(value: unknown): Buffer {
-  return Buffer.from(`${JSON.stringify(value)}\n`)
 }
 
 function gzip(bytes: Uint8Array): Buffer {

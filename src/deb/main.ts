@@ -42,7 +42,7 @@ function main(): void {
   const date = dateOfSources()
   const out = resolve(values.out)
   mkdirSync(out, { recursive: true })
-  const common = contents(root, values.version)
+  const common = contents(root)
   for (const architecture of architectures) {
     const items = [...common, nativeItem(nativePart(root, architecture))]
     const control = controlItems(root, values.version, architecture, items)

@@ -39,10 +39,11 @@ async function main(): Promise<number> {
   return failed
 }
 
-async function play(lan: Lan, { title, run }: Scenario): Promise<boolean> {
+async function play(lan: Lan, scenario: Scenario): Promise<boolean> {
+  const { title } = scenario
   const start = performance.now()
   try {
-    const seen = await run(lan)
+    const seen = await scenario.run(lan)
     process.stdout.write(
       `ok ${title} (${seconds(start)}${seen === undefined ? '' : `; ${seen}`})\n`,
     )

@@ -46,15 +46,12 @@ export async function underLoad(
   const loops = boxes.flatMap(box =>
     Array.from({ length: LOOPS_A_BOX }, () => box.run('/lan/loop', 240_000)),
   )
-  let problem: unknown
   try {
     await work()
-  } catch (error) {
-    problem = error
+  } finally {
+    lan.share('stop', '')
+    await Promise.all(loops)
   }
-  lan.share('stop', '')
-  await Promise.all(loops)
-  if (problem !== undefined) throw problem
   return readLoad(lan, (await lan.incarnations()) - before)
 }
 

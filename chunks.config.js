@@ -10,8 +10,9 @@ const PARAMETERS = ['require', 'module', 'exports', 'lamportUrl']
  * several of them share, is a text: V8 compiles those that are called for and skips the others.
  * What is always loaded is code, which V8 would have to read twice as a text.
  *
- * It asks for nothing but Node's own modules, when they are needed, and so is the same as CommonJS,
- * which Node starts sooner, and as an ES module: whatever name it is installed under.
+ * It asks for nothing but Node's own modules and files beside it, when they are needed, and so is the
+ * same as CommonJS, which Node starts sooner, and as an ES module: whatever name it is installed
+ * under.
  */
 export async function buildChunks(options) {
   const { entryPoints, outfile, define, ...others } = options
@@ -79,7 +80,7 @@ const lamportModules = new Map()
 const lamportUrl = 'file://' + encodeURI(process.argv[1] ?? '/')
 function lamportRequire(name) {
   const text = lamportChunks[name]
-  if (text === undefined) return process.getBuiltinModule(name)
+  if (text === undefined) return process.getBuiltinModule(name) ?? lamportBeside(name)
   let module = lamportModules.get(name)
   if (module === undefined) {
     lamportModules.set(name, (module = { exports: {} }))
@@ -92,6 +93,11 @@ function lamportRequire(name) {
 function lamportCompile(text, filename) {
   const { compileFunction } = process.getBuiltinModule('node:vm')
   return compileFunction(text, ${JSON.stringify(PARAMETERS)}, { filename })
+}
+function lamportBeside(name) {
+  const { realpathSync } = process.getBuiltinModule('node:fs')
+  const { createRequire } = process.getBuiltinModule('node:module')
+  return createRequire(realpathSync(process.argv[1]))(name)
 }
 lamportRequire('${first}')
 `

@@ -6,6 +6,17 @@ import { buildChunks } from './chunks.config.js'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 
+/** Packages that have code in the programs. */
+const bundled = new Set()
+
+const common = {
+  platform: 'node',
+  target: 'node20',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  define: { LAMPORTD_VERSION: JSON.stringify(version) },
+}
+
 /** lmdb in the same file as well, without what it needs only to look for its native part. */
 const lmdb = {
   name: 'lmdb',
@@ -28,39 +39,44 @@ const lmdb = {
   },
 }
 
+// What few commands of lamportctl need is a file beside it, read by those alone that import it.
+const parts = [
+  { file: 'lamportctl-simulator.cjs', folders: /\/(sim|simulate)\/[^/]+\.ts$/, entries: new Set() },
+  {
+    file: 'lamportctl-diagram.cjs',
+    folders: /\/(diagram|dashboard)\/[^/]+\.ts$/,
+    entries: new Set(),
+  },
+]
+const apart = {
+  name: 'apart',
+  setup: ({ onResolve }) => {
+    for (const { file, folders, entries } of parts) {
+      onResolve({ filter: folders }, ({ kind, path, resolveDir }) => {
+        if (kind !== 'dynamic-import') return undefined
+        entries.add(join(resolveDir, path))
+        return { path: `./${file}`, external: true }
+      })
+    }
+  },
+}
+
 // One file each, that starts fast: lamportctl stands in many a cron line (`npm run bench:start`), and
 // while lamportd starts its host is missing (`npm run bench:idle`).
-const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
-const bundled = new Set()
-
-for (const [name, source] of Object.entries(programs)) {
-  const outfile = `dist/${name}.cjs`
-  const options = {
-    entryPoints: [source],
-    outfile,
-    platform: 'node',
-    target: 'node20',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    plugins: [lmdb],
-    define: { LAMPORTD_VERSION: JSON.stringify(version) },
-  }
+const programs = [
+  { name: 'lamportctl', entryPoints: ['src/ctl/main.ts'], plugins: [apart] },
+  { name: 'lamportd', entryPoints: ['src/daemon/main.ts'], plugins: [lmdb] },
+]
+for (const { name, ...others } of programs) {
+  const options = { ...common, ...others, outfile: `dist/${name}.cjs` }
   // Coverage is traced back to the sources by the map of a whole bundle.
   const isWhole = process.argv.includes('--whole')
   const { metafile } = isWhole ? await buildWhole(options) : await buildChunks(options)
-  chmodSync(outfile, 0o755)
+  chmodSync(options.outfile, 0o755)
   rmSync(`dist/${name}.js`, { force: true })
   symlinkSync(`${name}.cjs`, `dist/${name}.js`)
-  for (const { inputs } of Object.values(metafile.outputs)) {
-    for (const file of Object.keys(inputs)) {
-      const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)
-      if (folder !== null) bundled.add(folder[0])
-    }
-  }
+  note(metafile)
 }
-
-// Whose licences go along with the programs.
-writeFileSync('dist/bundled.json', JSON.stringify([...bundled].sort()))
 
 function buildWhole(options) {
   return build({
@@ -74,4 +90,52 @@ function buildWhole(options) {
       js: "#!/usr/bin/env node\nconst lamportUrl = 'file://' + encodeURI(process.argv[1] ?? '/')",
     },
   })
+}
+
+/** What runs in a browser: text, put into the program that writes or serves it. */
+async function page(entry) {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    target: 'es2022',
+    minify: true,
+    charset: 'ascii',
+  })
+  return JSON.stringify(outputFiles[0].text)
+}
+
+const pages = {
+  LAMPORTD_DIAGRAM_PAGE: await page('src/page/diagram.ts'),
+  LAMPORTD_DASHBOARD_PAGE: await page('src/page/dashboard.ts'),
+}
+
+for (const { file, entries } of parts) {
+  const contents = [...entries].map(path => `export * from ${JSON.stringify(path)}\n`).join('')
+  const { metafile } = await build({
+    ...common,
+    metafile: true,
+    stdin: { contents, resolveDir: '.' },
+    outfile: `dist/${file}`,
+    bundle: true,
+    format: 'cjs',
+    sourcemap: 'linked',
+    define: { ...common.define, ...pages, 'import.meta.url': 'lamportUrl' },
+    banner: { js: "const lamportUrl = require('node:url').pathToFileURL(__filename).href" },
+  })
+  note(metafile)
+}
+
+// Whose licences go along with the programs.
+writeFileSync('dist/bundled.json', JSON.stringify([...bundled].sort()))
+
+/** Remembers the packages that a bundle has code of. */
+function note({ outputs }) {
+  for (const { inputs } of Object.values(outputs)) {
+    for (const file of Object.keys(inputs)) {
+      const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)
+      if (folder !== null) bundled.add(folder[0])
+    }
+  }
 }

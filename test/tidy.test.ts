@@ -12,11 +12,15 @@ const layers: Record<string, readonly string[]> = {
   transport: ['lib'],
   core: ['lib'],
   node: ['lib', 'transport', 'core'],
-  sim: ['lib', 'transport', 'core', 'node'],
+  trace: ['lib', 'core', 'control'],
+  sim: ['lib', 'transport', 'core', 'node', 'trace'],
   control: ['lib'],
+  diagram: ['lib', 'control'],
+  page: ['lib', 'control', 'diagram', 'dashboard'],
   client: ['lib', 'control'],
-  daemon: ['lib', 'transport', 'core', 'node', 'control'],
-  ctl: ['lib', 'control', 'client', 'sim'],
+  daemon: ['lib', 'transport', 'core', 'node', 'trace', 'control'],
+  dashboard: ['lib', 'control', 'client', 'diagram'],
+  ctl: ['lib', 'control', 'client', 'diagram', 'dashboard', 'sim'],
   examples: ['lib', 'control', 'client'],
   man: ['lib', 'control', 'ctl', 'daemon'],
   deb: [],
@@ -35,6 +39,8 @@ const entries = [
   'src/deb/main.ts',
   // Bundled in the place of lmdb's own search.
   'src/daemon/lmdb-binary.ts',
+  'src/page/diagram.ts',
+  'src/page/dashboard.ts',
 ]
 
 /** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */
@@ -52,13 +58,13 @@ const packages: Record<string, RegExp> = {
 const LINES_MAX = 400
 const longFiles: Record<string, number> = {
   // All parts of the protocol, wired: what is left when each has a file of its own.
-  'src/core/host.ts': 755,
+  'src/core/host.ts': 775,
   // Lamport's rules and what a change of view does to them: one state, told in one place.
   'src/core/mutex.ts': 480,
   // Whom a host hears, what it wants, and the rounds that bring it about.
   'src/core/membership.ts': 440,
   // Transport and core, wired: a few lines for each input, effect and question.
-  'src/node.ts': 440,
+  'src/node.ts': 455,
   // What a variable's register hears and says, wired: each part has a file of its own.
   'src/core/variables.ts': 460,
   // One round after the other on each register: one state, told in one place.
@@ -83,7 +89,7 @@ function read(file: string): string {
 }
 
 function imports(file: string): string[] {
-  const found = read(file).matchAll(/(?:\bfrom|\bimport\()\s*'([^']+)'/g)
+  const found = read(file).matchAll(/(?:(?<!')\bfrom|\bimport\()\s*'([^'\n]+)'/g)
   return [...found].map(match => match[1] ?? '')
 }
 
@@ -155,7 +161,9 @@ test('no test is skipped for good or left undone', t => {
 test('what a document names exists', t => {
   const documents = [
     'README.md',
-    ...readdirSync(join(root, 'docs')).map(name => join('docs', name)),
+    ...readdirSync(join(root, 'docs'))
+      .filter(name => name.endsWith('.md'))
+      .map(name => join('docs', name)),
   ]
   const missing = documents.flatMap(document =>
     [...read(document).matchAll(/`((?:src|test|docs|systemd|bench)\/[\w./-]+)`/g)]

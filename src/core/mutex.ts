@@ -14,6 +14,8 @@ import type { View } from './view.ts'
 export type MutexOutput = {
   /** Reliable and FIFO to each of them; one event, so one time for all. */
   send(to: readonly HostId[], message: MutexMessage): void
+  /** A request has come into our queue, or has left it. */
+  changed(type: 'insert' | 'remove', request: LockRequest): void
   /** A request of ours has its timestamp. */
   requested(request: LockRequest): void
   /** The critical section is ours. Tokens of one name grow with every exclusive grant. */
@@ -86,7 +88,7 @@ export class Mutex {
     this.#grace = grace
     this.#rules = rules
     this.#output = output
-    this.#queue = new RequestQueue(rules)
+    this.#queue = this.#emptyQueue()
   }
 
   get queue(): RequestQueue {
@@ -161,7 +163,7 @@ export class Mutex {
     this.#output.requested(request)
     const message: MutexMessage = { type: 'request', view: view.number, time, names, limit, info }
     for (let copies = this.#rules.requestOnce ? 1 : 2; copies > 0; copies--) {
-      this.#output.send(this.#joined(), message)
+      this.#output.send(this.#nextFirst(names), message)
     }
     this.#advance(now, names)
     return token
@@ -223,7 +225,7 @@ export class Mutex {
       this.#forgetOwn(token, own)
     }
     this.#incarnation = incarnation
-    this.#queue = new RequestQueue(this.#rules)
+    this.#queue = this.#emptyQueue()
     this.#ghosts.clear()
     this.#synced.clear()
     this.#syncing.clear()
@@ -447,12 +449,25 @@ export class Mutex {
   }
 
   /** Those members to whose very incarnation channels are open. */
+  /** Whoever is next after this release hears of it first: packets leave one after the other. */
+  #nextFirst(names: readonly string[]): readonly HostId[] {
+    const joined = this.#joined()
+    const [name] = names
+    const next = name === undefined ? undefined : this.#queue.line(name)[0]?.request.host
+    if (next === undefined || !joined.includes(next)) return joined
+    return [next, ...joined.filter(host => host !== next)]
+  }
+
   #joined(): HostId[] {
     return this.#others().filter(host => this.#isJoined(host))
   }
 
   #isJoined(host: HostId): boolean {
     return this.#channels.get(host) === this.#view?.members.get(host)?.incarnation
+  }
+
+  #emptyQueue(): RequestQueue {
+    return new RequestQueue(this.#rules, (type, request) => this.#output.changed(type, request))
   }
 
   #currentView(): View {

@@ -32,6 +32,12 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(name: string, args: readonly string[]): Promise<number> {
+  // For the scripts of `completion`, and nobody else.
+  if (name === 'complete') {
+    const { complete } = await import('./completion/complete.ts')
+    await complete(args)
+    return Exit.done
+  }
   const entry = COMMANDS.find(known => known.name === name)
   if (entry === undefined) {
     const near = nearest(

@@ -26,6 +26,8 @@ export type Request =
       readonly limit: number
       readonly wait: Duration | undefined
       readonly info: string
+      /** Whether it is told how many precede. */
+      readonly positions: boolean
       readonly detached: { readonly ttl: Duration; readonly pid: number | undefined } | undefined
     }
   | {
@@ -36,6 +38,7 @@ export type Request =
     }
   | { readonly type: 'anchor'; readonly token: Token }
   | { readonly type: 'cancel'; readonly target: RequestId }
+  | { readonly type: 'trace'; readonly follow: boolean; readonly last: number | undefined }
   | VariableRequest
 
 /** The request of one method. */
@@ -59,6 +62,7 @@ const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wr
   release: parseRelease,
   anchor: parseAnchor,
   cancel: parseCancel,
+  trace: parseTrace,
   ...VARIABLE_METHODS,
 }
 
@@ -101,11 +105,22 @@ function parseWhy(params: Params): Request | Wrong {
 }
 
 function parseAcquire(params: Params): Request | Wrong {
-  const known = ['names', 'limit', 'waitMs', 'why', 'command', 'pid', 'user', 'detached']
+  const known = [
+    'names',
+    'limit',
+    'waitMs',
+    'why',
+    'command',
+    'pid',
+    'user',
+    'positions',
+    'detached',
+  ]
   const wrong =
     unknownParam(params, known) ??
     wrongNames(params.names) ??
     wrongInfo(params) ??
+    wrongPositions(params.positions) ??
     wrongDetached(params.detached)
   if (wrong !== undefined) return wrong
   const { limit, waitMs } = params
@@ -123,6 +138,7 @@ function parseAcquire(params: Params): Request | Wrong {
     limit: limit === 0 ? Infinity : limit,
     wait: waitMs === undefined ? undefined : milliseconds(waitMs as number),
     info,
+    positions: params.positions !== false,
     detached: readDetached(params.detached),
   }
 }
@@ -167,6 +183,19 @@ function parseCancel(params: Params): Request | Wrong {
   return { wrong: `id is ${show(params.id)} (write that of the acquire)` }
 }
 
+function parseTrace(params: Params): Request | Wrong {
+  const { follow, last } = params
+  const wrong = unknownParam(params, ['follow', 'last'])
+  if (wrong !== undefined) return wrong
+  if (follow !== undefined && typeof follow !== 'boolean') {
+    return { wrong: `follow is ${show(follow)} (write true or false, or leave it out)` }
+  }
+  if (last === undefined || isInteger(last, 0, Number.MAX_SAFE_INTEGER)) {
+    return { type: 'trace', follow: follow === true, last }
+  }
+  return { wrong: `last is ${show(last)} (write how many events, or leave it out)` }
+}
+
 function wrongNames(names: unknown): Wrong | undefined {
   if (!Array.isArray(names) || !names.every(name => typeof name === 'string')) {
     return { wrong: `names is ${show(names)} (write a list of names: ["door"])` }
@@ -201,6 +230,11 @@ function wrongDetached(detached: unknown): Wrong | undefined {
 }
 
 /** Of checked parameters. */
+function wrongPositions(positions: unknown): Wrong | undefined {
+  if (positions === undefined || typeof positions === 'boolean') return undefined
+  return { wrong: `positions is ${show(positions)} (write true or false, or leave it out)` }
+}
+
 function readDetached(detached: unknown): Of<'acquire'>['detached'] {
   if (!isObject(detached)) return undefined
   const { ttlMs, pid } = detached

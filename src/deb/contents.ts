@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -21,7 +22,9 @@ export function contents(root: string): readonly Item[] {
   const plain = (path: string, source: string): Item => file(path, read(source))
   const packed = (path: string, source: string): Item => file(path, gzip(read(source)))
   return [
-    ...Object.values(PROGRAMS).map(name => program(name, read(join('dist', name)))),
+    ...readdirSync(join(root, 'dist'))
+      .filter(name => /^lamport.*\.cjs$/.test(name))
+      .map(name => program(name, read(join('dist', name)))),
     ...Object.entries(PROGRAMS).map(([path, name]) => ({
       path,
       target: `../lib/lamportd/${name}`,
@@ -31,6 +34,7 @@ export function contents(root: string): readonly Item[] {
     plain('usr/lib/tmpfiles.d/lamportd.conf', 'systemd/lamportd.tmpfiles'),
     plain('etc/default/lamportd', 'systemd/lamportd.default'),
     ...pages(root),
+    ...completions(root),
     file(`${DOC}/copyright`, Buffer.from(copyright(root))),
     packed(`${DOC}/changelog.gz`, 'CHANGELOG.md'),
     packed(`${DOC}/README.md.gz`, 'README.md'),
@@ -51,6 +55,20 @@ function pages(root: string): readonly Item[] {
     const section = name.slice(name.lastIndexOf('.') + 1)
     const page = gzip(readFileSync(join(root, 'dist/man', name)))
     return file(`usr/share/man/man${section}/${name}.gz`, page)
+  })
+}
+
+/** Where each shell looks for what completes a command's lines. */
+const COMPLETIONS = {
+  bash: 'usr/share/bash-completion/completions/lamportctl',
+  zsh: 'usr/share/zsh/vendor-completions/_lamportctl',
+  fish: 'usr/share/fish/vendor_completions.d/lamportctl.fish',
+}
+
+function completions(root: string): readonly Item[] {
+  return Object.entries(COMPLETIONS).map(([shell, path]) => {
+    const args = [join(root, 'dist/lamportctl.cjs'), 'completion', shell]
+    return file(path, execFileSync(process.execPath, args))
   })
 }
 

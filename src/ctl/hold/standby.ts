@@ -7,7 +7,7 @@ import type { LockPlan } from '../lock/plan.ts'
 import { Interrupted, type Signals } from '../lock/signals.ts'
 import type { Notes } from '../output.ts'
 import { Line } from './line.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { Supervisor } from '../../control/supervisor.ts'
 
 /** What one line of `lamportctl hold` asks for. */
 export type HoldPlan = {

@@ -49,13 +49,13 @@ const packages: Record<string, RegExp> = {
 const LINES_MAX = 400
 const longFiles: Record<string, number> = {
   // All parts of the protocol, wired: what is left when each has a file of its own.
-  'src/core/host.ts': 755,
+  'src/core/host.ts': 775,
   // Lamport's rules and what a change of view does to them: one state, told in one place.
   'src/core/mutex.ts': 480,
   // Whom a host hears, what it wants, and the rounds that bring it about.
   'src/core/membership.ts': 440,
   // Transport and core, wired: a few lines for each input, effect and question.
-  'src/node.ts': 440,
+  'src/node.ts': 455,
   // What a variable's register hears and says, wired: each part has a file of its own.
   'src/core/variables.ts': 460,
   // One round after the other on each register: one state, told in one place.

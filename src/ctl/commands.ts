@@ -111,6 +111,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/metrics.ts')).metrics,
   },
   {
+    name: 'trace',
+    summary: 'print what happened in this host, an event a line',
+    load: async () => (await import('./commands/trace.ts')).trace,
+  },
+  {
     name: 'found',
     summary: 'go on without hosts that never ran, or are gone for good',
     load: async () => (await import('./commands/found.ts')).found,

@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -6,11 +7,23 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 // lamportctl runs in every cron line: one file starts in half the time of a tree of modules.
 const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
 
-for (const [name, source] of Object.entries(programs)) {
-  if (!existsSync(source)) continue
-  const outfile = `dist/${name}.js`
+// The simulator is a file beside lamportctl, read by those commands alone that import it.
+const SIMULATOR = 'lamportctl-simulator.js'
+const simulated = new Set()
+const apart = {
+  name: 'apart',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /\/sim\/[^/]+\.ts$/ }, ({ kind, path, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined
+      simulated.add(join(resolveDir, path))
+      return { path: `./${SIMULATOR}`, external: true }
+    })
+  },
+}
+
+async function bundle(outfile, input) {
   await build({
-    entryPoints: [source],
+    ...input,
     outfile,
     bundle: true,
     platform: 'node',
@@ -29,5 +42,12 @@ for (const [name, source] of Object.entries(programs)) {
         'const require = lamportRequire(import.meta.url)',
     },
   })
+}
+
+for (const [name, source] of Object.entries(programs)) {
+  const outfile = `dist/${name}.js`
+  await bundle(outfile, { entryPoints: [source], plugins: [apart] })
   chmodSync(outfile, 0o755)
 }
+const contents = [...simulated].map(path => `export * from ${JSON.stringify(path)}\n`).join('')
+await bundle(`dist/${SIMULATOR}`, { stdin: { contents, resolveDir: '.' } })

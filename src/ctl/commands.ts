@@ -125,4 +125,9 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'print a new cluster key',
     load: async () => (await import('./commands/keygen.ts')).keygen,
   },
+  {
+    name: 'compare',
+    summary: 'measure the classic algorithms for mutual exclusion side by side',
+    load: async () => (await import('./commands/compare.ts')).compare,
+  },
 ]

@@ -13,7 +13,7 @@ const simulated = new Set()
 const apart = {
   name: 'apart',
   setup: ({ onResolve }) => {
-    onResolve({ filter: /\/sim\/[^/]+\.ts$/ }, ({ kind, path, resolveDir }) => {
+    onResolve({ filter: /\/(sim|simulate)\/[^/]+\.ts$/ }, ({ kind, path, resolveDir }) => {
       if (kind !== 'dynamic-import') return undefined
       simulated.add(join(resolveDir, path))
       return { path: `./${SIMULATOR}`, external: true }

@@ -126,6 +126,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/keygen.ts')).keygen,
   },
   {
+    name: 'simulate',
+    summary: 'run hosts of the same code in a simulator, with any fault, and judge the run',
+    load: async () => (await import('./commands/simulate.ts')).simulate,
+  },
+  {
     name: 'compare',
     summary: 'measure the classic algorithms for mutual exclusion side by side',
     load: async () => (await import('./commands/compare.ts')).compare,

@@ -116,6 +116,16 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/trace.ts')).trace,
   },
   {
+    name: 'diagram',
+    summary: 'draw traces: who sent what to whom, and when who held what',
+    load: async () => (await import('./commands/diagram.ts')).diagram,
+  },
+  {
+    name: 'dashboard',
+    summary: 'serve a page that shows what is going on',
+    load: async () => (await import('./commands/dashboard.ts')).dashboard,
+  },
+  {
     name: 'found',
     summary: 'go on without hosts that never ran, or are gone for good',
     load: async () => (await import('./commands/found.ts')).found,
@@ -127,8 +137,13 @@ export const COMMANDS: readonly Entry[] = [
   },
   {
     name: 'simulate',
-    summary: 'run hosts of the same code in a simulator, with any fault, and judge the run',
+    summary: 'run simulated hosts of this very code, with any fault',
     load: async () => (await import('./commands/simulate.ts')).simulate,
+  },
+  {
+    name: 'completion',
+    summary: 'print what makes bash, zsh or fish complete its lines',
+    load: async () => (await import('./commands/completion.ts')).completion,
   },
   {
     name: 'compare',

@@ -27,7 +27,7 @@ import { ExitCode, reasonOf, Refusal } from './refusal.ts'
 import type { Holding, ReportContext } from './report.ts'
 import { locksResult, nameOf, statusResult, whyResult } from './report.ts'
 import { parseLine } from './requests.ts'
-import type { Request } from './requests.ts'
+import type { Of, Request } from './requests.ts'
 import type { Recorder } from './recorder.ts'
 import { Sessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
@@ -271,10 +271,6 @@ export class Server {
         this.#sessions.cancel(session, id, request.target)
         return
       }
-      case 'trace': {
-        this.#traces.read(session, id, request.follow, request.last)
-        return
-      }
       case 'anchor': {
         this.#sessions.anchor(session, id, request.token)
         return
@@ -296,12 +292,30 @@ export class Server {
         this.#variables.history(session, id, request)
         return
       }
+      case 'watch':
+      case 'unwatch':
+      case 'trace': {
+        this.#tell(session, id, request)
+        return
+      }
+      default:
+        return unreachable(request)
+    }
+  }
+
+  /** What is told from now on, or no longer. */
+  #tell(session: Session, id: RequestId, request: Of<'watch' | 'unwatch' | 'trace'>): void {
+    switch (request.type) {
       case 'watch': {
         this.#watches.watch(session, id, request.topic, request.initial)
         return
       }
       case 'unwatch': {
         this.#watches.unwatch(session, id, request.watch)
+        return
+      }
+      case 'trace': {
+        this.#traces.read(session, id, request.follow, request.last)
         return
       }
       default:

@@ -9,11 +9,13 @@ export type DelayOptions = {
   readonly random: Random
   /** A delay is between 1 − jitter and 1 + jitter, evenly; 0: each is 1. */
   readonly jitter: number
+  /** Messages from one host to another arrive in the order in which they were sent. */
+  readonly isFifo: boolean
 }
 
 /**
- * Hosts that run one algorithm, and messages between them that arrive, in order, after about one
- * unit of time each: the message delay that textbooks count in. Nothing else takes time.
+ * Hosts that run one algorithm, and messages between them that arrive after about one unit of time each:
+ * the message delay that textbooks count in. Nothing else takes time.
  */
 export class DelayWorld {
   readonly hosts: readonly HostId[]
@@ -79,10 +81,11 @@ export class DelayWorld {
       return
     }
     this.onSend(from, to, message)
-    const { random, jitter } = this.#options
-    const delay = jitter === 0 ? 1 : random.between(1 - jitter, 1 + jitter)
+    const { random, jitter, isFifo } = this.#options
     const channel = `${from}>${to}`
-    const arrival = Math.max(this.#now + delay, this.#arrivals.get(channel) ?? 0)
+    const earliest = isFifo ? (this.#arrivals.get(channel) ?? 0) : 0
+    const delay = jitter === 0 ? 1 : random.between(1 - jitter, 1 + jitter)
+    const arrival = Math.max(this.#now + delay, earliest)
     this.#arrivals.set(channel, arrival)
     this.#agenda.add(arrival, deliver)
   }

@@ -1,7 +1,10 @@
 import type { HostId } from '../core/clock.ts'
 
-/** Where delays are of about 1, nobody is inside for longer than this unless something hangs. */
-const ROUNDS_MAX = 20
+/** Delays a host that may pass without an entry: messages take about one, and so does an entry. */
+const PATIENCE = 20
+
+/** Entries of others a host that may come between a request and its entry: seen are 2.5. */
+const OVERTAKEN_MAX = 5
 
 /**
  * What any algorithm for mutual exclusion promises, checked at each step: one at a time, nobody who
@@ -47,15 +50,16 @@ export class Promises {
   /** After each step; `isOver`: nothing is under way any more. */
   check(now: number, isOver: boolean): void {
     if (this.#waiting.size === 0) return
-    const patience = ROUNDS_MAX * this.#hosts
+    const patience = PATIENCE * this.#hosts
+    const overtaken = OVERTAKEN_MAX * this.#hosts
     if (isOver) {
       this.#broken(now, `liveness: no message is under way, and ${this.#names()} for ever`)
     } else if (now - this.#lastChange > patience) {
       this.#broken(now, `liveness: nobody enters for ${patience} delays, and ${this.#names()}`)
     } else {
       for (const [host, entries] of this.#waiting) {
-        if (this.entries - entries <= patience) continue
-        this.#broken(now, `liveness: host ${host} waits while others enter ${patience} times`)
+        if (this.entries - entries <= overtaken) continue
+        this.#broken(now, `liveness: host ${host} waits while others enter ${overtaken} times`)
         return
       }
     }

@@ -184,6 +184,6 @@ export type EntriesOptions = {
   readonly name: string
   readonly holdMs: number
   /** Told when a host's client is inside, and before it lets go by itself. */
-  entered?(host: HostId): void
-  leaving?(host: HostId): void
+  readonly entered?: (host: HostId) => void
+  readonly leaving?: (host: HostId) => void
 }

@@ -68,6 +68,7 @@ const SPEC: CommandSpec = {
     'docs/simulate.md explains the result.',
   exits: [['1', 'the verdict is FAIL']],
   order: 'anywhere',
+  operands: [],
 }
 
 const read = command(SPEC, async (options, operands) => {

@@ -44,7 +44,7 @@ export const trace: Command = command(
     const follow = options.flag('follow')
     const asked = { follow, ...(last === undefined ? {} : { last }), signal: signals.interrupted }
     await readTrace(found.path, asked, {
-      begin: ({ version: _version, cluster, hosts, host }) => {
+      begin: ({ cluster, hosts, host }) => {
         const line: TraceHosts = { type: 'hosts', version: 1, cluster, host, hosts }
         stream(JSON.stringify(line) + '\n')
       },

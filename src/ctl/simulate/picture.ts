@@ -95,7 +95,7 @@ class Picture {
     const facts = [
       `${entries.toLocaleString('en')} of ${expected.toLocaleString('en')} entries`,
       `${messages.toLocaleString('en')} messages`,
-      `${spelled(seconds * 1000)}`,
+      spelled(seconds * 1000),
       `Jain's index ${verdict.fairness.jain.toFixed(3)}`,
     ].join('  ·  ')
     return [

@@ -101,7 +101,7 @@ export class RealTrial {
     const gone = once(this.#keeper, 'exit')
     this.#keeper.stdin?.end()
     await gone
-    await Promise.all(this.#hosts.map(({ client }) => client?.close()))
+    for (const { client } of this.#hosts) await client?.close()
   }
 
   async #run(): Promise<Ran> {

@@ -34,10 +34,10 @@ class CoreContender implements Contender<MutexMessage> {
       send: (to, message) => {
         for (const other of to) output.send(other, message)
       },
-      changed: () => undefined,
       requested: request => (this.#own = request),
       granted: () => output.enter(),
       left: () => undefined,
+      changed: () => undefined,
       lost: () => undefined,
       unstamped: () => undefined,
     })

@@ -92,16 +92,18 @@ class Picture {
     const { verdict, total_messages: messages, execution_time: seconds } = result
     const [kind, word] = verdict.passed ? ['good', 'PASS'] : ['bad', 'FAIL']
     const { entries, expected } = verdict.liveness
+    const [first = '', ...network] = title.split('; ')
     const facts = [
+      ...network,
       `${entries.toLocaleString('en')} of ${expected.toLocaleString('en')} entries`,
       `${messages.toLocaleString('en')} messages`,
       spelled(seconds * 1000),
       `Jain's index ${verdict.fairness.jain.toFixed(3)}`,
-    ].join('  ·  ')
+    ].join(' · ')
     return [
       `<rect class="${kind}" x="24" y="24" width="62" height="26" rx="5"/>`,
       `<text class="head mid" x="55" y="42" style="fill: var(--bg)">${word}</text>`,
-      `<text class="title" x="98" y="43">${escaped(title)}</text>`,
+      `<text class="title" x="98" y="43">${escaped(first)}</text>`,
       `<text class="soft" x="98" y="65">${escaped(facts)}</text>`,
     ]
   }

@@ -3,7 +3,7 @@ import { heading, table, type Cell } from '../table.ts'
 import type { Asked } from './asked.ts'
 
 /** So much of a long list is shown; `--json` has all of it. */
-const ENTRIES_SHOWN = 10
+const ENTRIES_SHOWN = 8
 const HOSTS_SHOWN = 20
 const PROBLEMS_SHOWN = 5
 
@@ -112,7 +112,9 @@ function verdictText(asked: Asked, verdict: Verdict, isColoured: boolean): strin
   const done = `${liveness.entries.toLocaleString('en')} of ${liveness.expected.toLocaleString('en')} entries`
   const waits = fairness.waitedForMost
   const wait =
-    waits === null ? '' : `; once known to all, nobody waited for more than ${waits} others`
+    waits === null
+      ? ''
+      : `; once known to all, nobody waited for more than ${counted(waits, 'other')}`
   const rows: Cell[][] = [
     [{ text: passed ? 'PASS' : 'FAIL', colour: passed ? 'green' : 'red' }],
     ['  safety', mark(safety.passed), safetyText(verdict, asked)],

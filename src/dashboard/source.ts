@@ -92,7 +92,7 @@ export class Source {
   async #follow(socket: string): Promise<void> {
     const { signal } = this.#over
     let last: number | undefined = EVENTS_FIRST
-    while (!signal.aborted) {
+    for (;;) {
       try {
         await readTrace(
           socket,
@@ -107,7 +107,8 @@ export class Source {
         // `ask` says that it is away.
       }
       last = undefined
-      if (!signal.aborted) await new Promise(resolve => setTimeout(resolve, AGAIN_MS))
+      if (signal.aborted) return
+      await new Promise(resolve => setTimeout(resolve, AGAIN_MS))
     }
   }
 

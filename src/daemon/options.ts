@@ -11,6 +11,8 @@ export type Options = {
   readonly socket: string | undefined
   readonly key: string | undefined
   readonly check: boolean
+  /** Only to look at files and this machine, and to print what was found, as JSON. */
+  readonly doctor: boolean
   /** Packets may leave this machine although they are not sealed. */
   readonly insecure: boolean
 }
@@ -24,6 +26,7 @@ export const DAEMON_OPTIONS: readonly (readonly [name: string, value: string, de
     ['socket', 'PATH', 'path of the control socket'],
     ['key', 'FILE', 'the cluster key file [key: of the hosts file]'],
     ['check', '', 'only look for mistakes in the hosts file'],
+    ['doctor', '', 'only look at files and this machine, as lamportctl doctor does; JSON'],
   ]
 
 export const DAEMON_EXITS: readonly (readonly [code: string, meaning: string])[] = [
@@ -49,7 +52,10 @@ const EPILOGUE = [
   `Exit: ${DAEMON_EXITS.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.`,
 ].join('\n')
 
-type Typed = { hosts: Text; id: Text; state: Text; socket: Text; key: Text; check: Flag }
+type Typed = { hosts: Text; id: Text; state: Text; socket: Text; key: Text } & {
+  check: Flag
+  doctor: Flag
+}
 type Text = { string: true; requiresArg: true; describe: string }
 type Flag = { boolean: true; describe: string }
 
@@ -96,6 +102,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     socket: given('socket'),
     key: given('key'),
     check: parsed.check ?? false,
+    doctor: parsed.doctor ?? false,
     insecure: environment.LAMPORT_INSECURE === '1',
   }
 }

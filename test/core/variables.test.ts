@@ -283,3 +283,29 @@ test('a host that leaves refuses what has had no effect, and what comes later', 
     t.like(site.responses.get(id), { type: 'refused', reason: 'leaving' })
   }
 })
+
+test('to spread a value has all who are there accept it, and changes nothing', t => {
+  const site = new VariablesSite(3).settle()
+  site.set(1, 'a')
+  site.settle()
+  site.stop(3)
+  site.set(1, 'b')
+  site.settle()
+  site.start(3).settle().pass(3000)
+  t.deepEqual([site.text(3), site.host(3).isWhole, site.host(2).isWhole], ['b', false, true])
+  // Started again, it finds out from its disk.
+  site.stop(3)
+  site.start(3).settle().pass(3000)
+  t.false(site.host(3).isWhole)
+  const id = site.do(2, { type: 'get', name: 'x', wait: milliseconds(5000), spread: true })
+  site.settle()
+  t.is(versionOf(site.responses.get(id)), 2)
+  t.deepEqual([site.text(3), site.host(3).isWhole], ['b', true])
+  site.stop(3)
+  t.true(site.start(3).host(3).isWhole)
+  // Of a name that was never set there is nothing to accept.
+  const none = site.do(2, { type: 'get', name: 'y', wait: milliseconds(5000), spread: true })
+  site.settle()
+  t.is(versionOf(site.responses.get(none)), 0)
+  t.deepEqual(site.host(2).names(), ['x'])
+})

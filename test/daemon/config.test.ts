@@ -31,10 +31,18 @@ function many(count: number): string[] {
 }
 
 test('a hosts file says who is who, and the rest has defaults', t => {
-  const file = right(hosts('{ id: 10, name: ten, address: 10.0.0.9, port: 7412, votes: 2 }', two))
+  const { places, ...file } = right(
+    hosts('{ id: 10, name: ten, address: 10.0.0.9, port: 7412, votes: 2 }', two),
+  )
+  t.deepEqual([...places.keys()], ['host 10', 'host 2'])
   t.deepEqual(file, {
     cluster: 'a',
     key: undefined,
+    limits: {
+      connections: 1024,
+      requests: 10_000,
+      variables: { names: 20_000, bytes: 64 * 1024 * 1024 },
+    },
     timing: { heartbeat: 150, suspect: 1200, lease: 2000, drift: 0.02 } as HostsFile['timing'],
     hosts: [
       {

@@ -532,6 +532,8 @@ test('status tells of every host of the file, in the order of ids', async t => {
         silentMs: 12.346,
         key: null,
         notice: null,
+        version: null,
+        differences: [],
       },
       {
         id: 2,
@@ -545,6 +547,8 @@ test('status tells of every host of the file, in the order of ids', async t => {
         silentMs: null,
         key: null,
         notice: null,
+        version: '1.2.3',
+        differences: [],
       },
       {
         id: 10,
@@ -558,8 +562,11 @@ test('status tells of every host of the file, in the order of ids', async t => {
         silentMs: null,
         key: null,
         notice: null,
+        version: null,
+        differences: [],
       },
     ],
+    notices: [],
     messages: { sent: messages, received: messages },
     datagrams: { sent: 1, received: 2, retransmitted: 3, dropped: { malformed: 4 } },
   })

@@ -5,7 +5,7 @@ import { Node, NOTHING_DURABLE } from '../../src/node.ts'
 import { ClearSeal } from '../../src/transport/clear-seal.ts'
 
 import type { Instant } from '../../src/lib/time.ts'
-import type { Command, Effect, Input, NodeEvent, Response } from '../../src/node.ts'
+import type { Command, Effect, Input, NodeConfig, NodeEvent, Response } from '../../src/node.ts'
 import type { Seal } from '../../src/transport/seal.ts'
 
 const SUSPECT_MS = 2000
@@ -26,6 +26,7 @@ export class Site {
   constructor(
     ids: readonly number[],
     createSeal: (host: number) => Seal = host => new ClearSeal(new Random(host)),
+    change: (config: NodeConfig) => NodeConfig = config => config,
   ) {
     const hosts = ids.map(id => {
       return { id, name: `host${id}`, address: { ip: `10.0.0.${id}`, port: 7411 }, votes: 1 }
@@ -37,7 +38,7 @@ export class Site {
       drift: 0.02,
     }
     for (const self of ids) {
-      const config = { cluster: 'home', self, hosts, timing }
+      const config = change({ cluster: 'home', self, hosts, timing })
       const node = new Node(
         config,
         NOTHING_DURABLE,

@@ -39,8 +39,8 @@ type Plan = {
 
 const FULL: Plan = {
   losses: [0, 1, 5, 10, 20],
-  turns: 2,
-  turnMs: 10_000,
+  turns: 5,
+  turnMs: 4000,
   roundsMs: 2000,
   bulkTurnMs: 5000,
 }

@@ -117,7 +117,7 @@ test('a new incarnation tells its holders, asks again for who waits, and speaks 
   lone.host.rebirth(toInstant(lone.now), 'suspended')
   t.deepEqual(
     lone.events.filter(({ type }) => type === 'lost'),
-    [{ type: 'lost', token: held, reason: 'suspended' }],
+    [{ type: 'lost', token: held, cause: 'incarnation', reason: 'suspended' }],
   )
   t.false(lone.host.isAwake)
   t.deepEqual(lone.incarnations, [])

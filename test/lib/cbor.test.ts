@@ -3,6 +3,9 @@ import fc from 'fast-check'
 
 import { decode, encode } from '../../src/lib/cbor.ts'
 
+/** `__proto__` is read as another key, on purpose: see below. */
+const key = fc.string({ minLength: 1 }).filter(name => name !== '__proto__')
+
 const plain = fc.letrec(tie => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -14,7 +17,7 @@ const plain = fc.letrec(tie => ({
     fc.constant(null),
     fc.uint8Array({ maxLength: 300 }),
     fc.array(tie('value'), { maxLength: 30 }),
-    fc.dictionary(fc.string({ minLength: 1 }), tie('value'), { maxKeys: 5, noNullPrototype: true }),
+    fc.dictionary(key, tie('value'), { maxKeys: 5, noNullPrototype: true }),
   ),
 })).value
 
@@ -31,6 +34,21 @@ test('every plain value comes out as it went in', t => {
     }),
     { numRuns: 1000 },
   )
+})
+
+test('a map that carries __proto__ is read with another key, and changes no prototype', t => {
+  const filler = Array.from({ length: 40 }, (_, at) => [`k${at}`, at] as const)
+  for (const others of [[], filler]) {
+    const hostile = Object.fromEntries([...others, ['__proto__', { isAdmin: true }]]) as unknown
+    const bytes = encode([hostile])
+    t.true(Buffer.from(bytes).includes('__proto__'), 'the key is really sent')
+    const [map] = decode(bytes) as [object]
+    t.is(Object.getPrototypeOf(map), Object.prototype)
+    t.false('isAdmin' in map)
+    t.deepEqual(Object.keys(map), [...others.map(([name]) => name), '__proto_'])
+    t.deepEqual(Object.getOwnPropertyDescriptor(map, '__proto_')?.value, { isAdmin: true })
+  }
+  t.false('isAdmin' in {})
 })
 
 test('what is cut short or goes on behind its end is nothing', t => {

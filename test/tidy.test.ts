@@ -56,9 +56,11 @@ const longFiles: Record<string, number> = {
   // Transport and core, wired: a few lines for each input, effect and question.
   'src/node.ts': 490,
   // What a variable's register hears and says, wired: each part has a file of its own.
-  'src/core/variables.ts': 475,
+  'src/core/variables.ts': 490,
   // What strangers send, step by step, and who is told of it: the way in, in one place.
   'src/transport/endpoint.ts': 420,
+  // The whole public client, a few lines and a comment a method.
+  'src/client/client.ts': 420,
   // One round after the other on each register: one state, told in one place.
   'src/core/changes.ts': 410,
   // What can happen in the small world that is explored whole, event by event.

@@ -309,3 +309,21 @@ test('to spread a value has all who are there accept it, and changes nothing', t
   t.is(versionOf(site.responses.get(none)), 0)
   t.deepEqual(site.host(2).names(), ['x'])
 })
+
+test('a host lets be set what it may carry, and takes what others let be set', t => {
+  const site = new VariablesSite(3, undefined, { names: 2, bytes: 10 }).settle()
+  const wait = milliseconds(5000)
+  const set = (name: string, length: number): string | undefined => {
+    const bytes = new Uint8Array(length)
+    const condition = { type: 'always' } as const
+    const id = site.do(1, { type: 'change', name, bytes, condition, wait })
+    site.settle()
+    const response = site.responses.get(id)
+    return response?.type === 'refused' ? `${response.reason}: ${response.detail}` : response?.type
+  }
+  t.is(set('a', 6), 'changed')
+  t.is(set('b', 5), 'limit: all values together have at most 10 bytes')
+  t.is(set('b', 4), 'changed')
+  t.is(set('c', 0), 'limit: there are 2 names of variables already, unset ones included')
+  t.is(set('b', 2), 'changed')
+})

@@ -27,7 +27,9 @@ export class Site {
     ids: readonly number[],
     createSeal: (host: number) => Seal = host => new ClearSeal(new Random(host)),
     change: (config: NodeConfig) => NodeConfig = config => config,
+    start = 0,
   ) {
+    this.#now = start
     const hosts = ids.map(id => {
       return { id, name: `host${id}`, address: { ip: `10.0.0.${id}`, port: 7411 }, votes: 1 }
     })
@@ -70,6 +72,12 @@ export class Site {
     this.#commands++
     this.give(id, { type: 'command', id: this.#commands, command })
     return this.responses.get(this.#commands)
+  }
+
+  /** A command; the result names its answer in `responses`. */
+  ask(id: number, command: Command): number {
+    this.command(id, command)
+    return this.#commands
   }
 
   /** A command that is given after what is under way. */

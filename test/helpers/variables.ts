@@ -4,7 +4,7 @@ import { isCopyMessage, type CatchUpMessage, type VariableMessage } from '../../
 import { RULES, type Rules } from '../../src/core/rules.ts'
 import { NOTHING_DURABLE, recover, type Durable } from '../../src/core/store.ts'
 import type { Condition, Variable } from '../../src/core/variable.ts'
-import { VARIABLE_LIMITS, Variables } from '../../src/core/variables.ts'
+import { VARIABLE_LIMITS, Variables, type VariableLimits } from '../../src/core/variables.ts'
 import { Votes } from '../../src/core/view.ts'
 import { Random } from '../../src/lib/random.ts'
 import { milliseconds, toInstant } from '../../src/lib/time.ts'
@@ -46,10 +46,12 @@ export class VariablesSite {
   isDiskFast = true
   readonly #machines = new Map<number, Machine>()
   readonly #rules: Rules
+  readonly #limits: VariableLimits
   #nextId = 1
 
-  constructor(hosts: number, rules: Rules = RULES) {
+  constructor(hosts: number, rules: Rules = RULES, limits: VariableLimits = VARIABLE_LIMITS) {
     this.#rules = rules
+    this.#limits = limits
     for (let id = 1; id <= hosts; id++) {
       const disk = new Map<string, Uint8Array>()
       const machine = { id, disk, unsynced: [], synced: 0, appended: 0, life: 0, isUp: false }
@@ -183,7 +185,7 @@ export class VariablesSite {
       this.#rules,
       durable,
       start,
-      VARIABLE_LIMITS,
+      this.#limits,
       {
         send: (to, message, isResting) => {
           const rests = isResting ? machine.appended : 0

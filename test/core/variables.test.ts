@@ -274,6 +274,19 @@ test('all values together have so many bytes and no more; a shorter one can alwa
   t.like(change(site, 'one more', new Uint8Array(1)), { type: 'changed' })
 })
 
+test('only so many operations are carried at a time, and the next is refused as busy', t => {
+  const site = new VariablesSite(3).settle()
+  const first = site.get(1)
+  for (let i = 1; i < 10_000; i++) {
+    site.get(1)
+    site.messages.length = 0
+  }
+  t.is(site.responses.get(first), undefined)
+  for (const id of [site.get(1), site.set(1, 'a')]) {
+    t.like(site.responses.get(id), { type: 'refused', reason: 'busy' })
+  }
+})
+
 test('a host that leaves refuses what has had no effect, and what comes later', t => {
   const site = new VariablesSite(3).settle()
   site.isLost = ({ from, to }) => from !== to

@@ -1,33 +1,87 @@
-import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { build } from 'esbuild'
+import { buildChunks } from './chunks.config.js'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 
-// lamportctl runs in every cron line: one file starts in half the time of a tree of modules.
-const programs = { lamportctl: 'src/ctl/main.ts', lamportd: 'src/daemon/main.ts' }
+const common = {
+  platform: 'node',
+  target: 'node20',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  define: { LAMPORTD_VERSION: JSON.stringify(version) },
+}
 
-for (const [name, source] of Object.entries(programs)) {
-  if (!existsSync(source)) continue
-  const outfile = `dist/${name}.js`
+await build({
+  ...common,
+  entryPoints: ['src/daemon/main.ts'],
+  outfile: 'dist/lamportd.js',
+  bundle: true,
+  format: 'esm',
+  sourcemap: 'linked',
+  external: ['lmdb'],
+  // CommonJS dependencies call `require` for what Node brings.
+  banner: {
+    js:
+      '#!/usr/bin/env node\n' +
+      "import { createRequire as lamportRequire } from 'node:module'\n" +
+      'const require = lamportRequire(import.meta.url)',
+  },
+})
+chmodSync('dist/lamportd.js', 0o755)
+
+// What few commands of lamportctl need is a file beside it, read by those alone that import it.
+const parts = [
+  { file: 'lamportctl-simulator.cjs', folders: /\/(sim|simulate)\/[^/]+\.ts$/, entries: new Set() },
+]
+const apart = {
+  name: 'apart',
+  setup: ({ onResolve }) => {
+    for (const { file, folders, entries } of parts) {
+      onResolve({ filter: folders }, ({ kind, path, resolveDir }) => {
+        if (kind !== 'dynamic-import') return undefined
+        entries.add(join(resolveDir, path))
+        return { path: `./${file}`, external: true }
+      })
+    }
+  },
+}
+
+// lamportctl stands in many a cron line, and has to start fast: see `npm run bench:start`.
+const lamportctl = {
+  ...common,
+  entryPoints: ['src/ctl/main.ts'],
+  outfile: 'dist/lamportctl.cjs',
+  plugins: [apart],
+}
+// Coverage is traced back to the sources by the map of a whole bundle.
+if (process.argv.includes('--whole')) {
   await build({
-    entryPoints: [source],
-    outfile,
+    ...lamportctl,
     bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    minifySyntax: true,
-    minifyWhitespace: true,
+    format: 'cjs',
     sourcemap: 'linked',
-    external: ['lmdb'],
-    define: { LAMPORTD_VERSION: JSON.stringify(version) },
-    // CommonJS dependencies call `require` for what Node brings.
-    banner: {
-      js:
-        '#!/usr/bin/env node\n' +
-        "import { createRequire as lamportRequire } from 'node:module'\n" +
-        'const require = lamportRequire(import.meta.url)',
-    },
+    define: { ...common.define, 'import.meta.url': '"file:///"' },
+    banner: { js: '#!/usr/bin/env node' },
   })
-  chmodSync(outfile, 0o755)
+} else {
+  await buildChunks(lamportctl)
+}
+chmodSync(lamportctl.outfile, 0o755)
+rmSync('dist/lamportctl.js', { force: true })
+symlinkSync('lamportctl.cjs', 'dist/lamportctl.js')
+
+for (const { file, entries } of parts) {
+  const contents = [...entries].map(path => `export * from ${JSON.stringify(path)}\n`).join('')
+  await build({
+    ...common,
+    stdin: { contents, resolveDir: '.' },
+    outfile: `dist/${file}`,
+    bundle: true,
+    format: 'cjs',
+    sourcemap: 'linked',
+    define: { ...common.define, 'import.meta.url': 'lamportUrl' },
+    banner: { js: "const lamportUrl = require('node:url').pathToFileURL(__filename).href" },
+  })
 }

@@ -15,6 +15,29 @@ export type EtcdClient = {
     status(): Promise<{ readonly leader: string; readonly header: { readonly member_id: string } }>
   }
   close(): void
+} & EtcdLocks
+
+/** What of it is used for locks. */
+export type EtcdLocks = {
+  if(
+    key: string,
+    target: 'Create',
+    comparison: '==',
+    value: number,
+  ): { then(operation: unknown): { commit(): PromiseLike<{ readonly succeeded: boolean }> } }
+  delete(): { key(key: string): PromiseLike<unknown> }
+  lease(ttlSeconds: number): EtcdLease
+  lock(key: string): EtcdLock
+}
+export type EtcdLease = {
+  grant(): Promise<unknown>
+  revoke(): Promise<unknown>
+  put(key: string): { value(value: string): unknown }
+}
+type EtcdLock = {
+  ttl(seconds: number): EtcdLock
+  acquire(): Promise<EtcdLock>
+  release(): Promise<void>
 }
 
 type Etcd3 = new (options: { readonly hosts: readonly string[] }) => EtcdClient
@@ -55,9 +78,12 @@ export function etcdVersion(): string {
 export class EtcdSite {
   /** The first one is connected to the leader, which spares it a hop. */
   readonly clients: readonly [leader: EtcdClient, follower: EtcdClient]
+  /** One of each server. */
+  readonly all: readonly EtcdClient[]
 
-  private constructor(clients: readonly [EtcdClient, EtcdClient]) {
+  private constructor(clients: readonly [EtcdClient, EtcdClient], all: readonly EtcdClient[]) {
     this.clients = clients
+    this.all = all
   }
 
   static async start(place: Place): Promise<EtcdSite> {
@@ -86,11 +112,11 @@ export class EtcdSite {
     const leader = clients[states.findIndex(leads)]
     const follower = clients[states.findIndex(state => !leads(state))]
     if (leader === undefined || follower === undefined) throw new Error('etcd has a leader')
-    return new EtcdSite([leader, follower])
+    return new EtcdSite([leader, follower], clients)
   }
 
   close(): void {
-    for (const client of this.clients) client.close()
+    for (const client of this.all) client.close()
   }
 }
 

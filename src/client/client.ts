@@ -205,7 +205,7 @@ export class Client {
     const { waitMs } = params
     const giveUpAt = waitMs === undefined ? Infinity : monotonicNow() + waitMs
     const pauses = new Pauses()
-    let again = params
+    let again = { ...params, positions: options.onQueued !== undefined }
     for (;;) {
       const line = await this.#link.line(giveUpAt, options.signal)
       try {
@@ -219,7 +219,7 @@ export class Client {
       await pauses.next(giveUpAt, options.signal, this.#link.closing)
       // What it has waited counts; 0 would be another question.
       const restMs = Math.max(1, giveUpAt - monotonicNow())
-      if (waitMs !== undefined) again = { ...params, waitMs: restMs }
+      if (waitMs !== undefined) again = { ...again, waitMs: restMs }
     }
   }
 

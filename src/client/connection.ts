@@ -50,6 +50,8 @@ export class Connection {
   #hello: HelloParams | undefined
   #end: LamportError | undefined
   #nextId = 1
+  /** Requests of one turn of the loop leave together, at its end. */
+  #unsent = ''
 
   private constructor(path: string, output: ConnectionOutput) {
     this.path = path
@@ -124,7 +126,8 @@ export class Connection {
         this.#finish(error)
       }
       this.#pending.set(id, { resolve: settle, reject, timer })
-      this.#socket.write(line)
+      if (this.#unsent === '') process.nextTick(() => this.#send())
+      this.#unsent += line
     })
     return { id, answer }
   }
@@ -138,6 +141,7 @@ export class Connection {
   async close(): Promise<void> {
     const gone = new Promise<void>(resolve => this.#socket.once('close', () => resolve()))
     if (this.#socket.closed) return
+    this.#send()
     this.#socket.end()
     this.#finish(closed(), () => undefined)
     const timer = setTimeout(() => this.#socket.destroy(), CLOSE_MS)
@@ -154,6 +158,12 @@ export class Connection {
     // Whoever has it now never writes on it, and learns of its end from the first connection.
     this.#socket.on('error', () => undefined)
     return this.#socket
+  }
+
+  #send(): void {
+    const text = this.#unsent
+    this.#unsent = ''
+    if (text !== '') this.#socket.write(text)
   }
 
   #receive(chunk: Uint8Array): void {

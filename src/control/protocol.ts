@@ -69,6 +69,8 @@ export type AcquireParams = {
   readonly command?: string
   readonly pid?: number
   readonly user?: string
+  /** False: nobody is told with `queued` how many precede. */
+  readonly positions?: boolean
   /**
    * The lock belongs to this host, and not to the connection: nobody is told of its lease or its
    * loss. It ends after `ttlMs` of the monotonic clock, with `release`, when the process `pid` is

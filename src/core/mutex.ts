@@ -161,7 +161,7 @@ export class Mutex {
     this.#output.requested(request)
     const message: MutexMessage = { type: 'request', view: view.number, time, names, limit, info }
     for (let copies = this.#rules.requestOnce ? 1 : 2; copies > 0; copies--) {
-      this.#output.send(this.#joined(), message)
+      this.#output.send(this.#nextFirst(names), message)
     }
     this.#advance(now, names)
     return token
@@ -447,6 +447,15 @@ export class Mutex {
   }
 
   /** Those members to whose very incarnation channels are open. */
+  /** Whoever is next after this release hears of it first: packets leave one after the other. */
+  #nextFirst(names: readonly string[]): readonly HostId[] {
+    const joined = this.#joined()
+    const [name] = names
+    const next = name === undefined ? undefined : this.#queue.line(name)[0]?.request.host
+    if (next === undefined || !joined.includes(next)) return joined
+    return [next, ...joined.filter(host => host !== next)]
+  }
+
   #joined(): HostId[] {
     return this.#others().filter(host => this.#isJoined(host))
   }

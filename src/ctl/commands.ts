@@ -125,4 +125,14 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'print a new cluster key',
     load: async () => (await import('./commands/keygen.ts')).keygen,
   },
+  {
+    name: 'completion',
+    summary: 'print what makes bash, zsh or fish complete its lines',
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
+  {
+    name: 'compare',
+    summary: 'measure the classic algorithms for mutual exclusion side by side',
+    load: async () => (await import('./commands/compare.ts')).compare,
+  },
 ]

@@ -6,6 +6,8 @@ import { unreachable } from '../lib/assert.ts'
 export const Exit = {
   done: 0,
   notAcquired: 1,
+  /** What was measured or checked is not as it should be. */
+  differs: 1,
   usage: 64,
   /** A file that was given, a template or a backup, is not what it should be. */
   data: 65,

@@ -26,6 +26,8 @@ export class Connection {
   readonly #reader = new LineReader()
   /** Read, and not yet handled: what one read of the socket brought at most. */
   #lines: readonly Line[] = []
+  /** Written in this turn of the loop: leaves at its end, at once. A write costs more than an answer. */
+  #unsent = ''
   #state: 'open' | 'muted' | 'closed' = 'open'
 
   constructor(socket: Socket, output: ConnectionOutput) {
@@ -49,7 +51,7 @@ export class Connection {
 
   /** What was written, and has not left this process: more than a client leaves that reads. */
   get unreadBytes(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + this.#unsent.length
   }
 
   /** The client does not read what it is sent: what may be left out should be. */
@@ -77,7 +79,9 @@ export class Connection {
 
   /** A line that was made already, with its newline. */
   write(line: string): void {
-    if (this.#state === 'open' && this.#socket.writable) this.#socket.write(line)
+    if (this.#state !== 'open') return
+    if (this.#unsent === '') queueMicrotask(() => this.#send())
+    this.#unsent += line
   }
 
   /** From now on nothing is written, and what the client writes is read and ignored. */
@@ -91,6 +95,7 @@ export class Connection {
     this.#state = 'closed'
     this.#lines = []
     this.#output.closed()
+    this.#send()
     this.#socket.end()
     // Unread bytes at the close would be a reset, and the client would miss the last words.
     this.#socket.resume()
@@ -109,19 +114,21 @@ export class Connection {
 
   #proceed(): void {
     let next = 0
-    // The answers to lines that came together leave together: a write costs more than an answer.
-    const isBatch = this.#lines.length > 1
-    if (isBatch) this.#socket.cork()
     while (this.#state === 'open' && next < this.#lines.length && !this.isSlow) {
       const line = this.#lines[next]
       assert(line !== undefined, 'a list holds something below its length')
       next += 1
       this.#output.line(line)
     }
-    if (isBatch) this.#socket.uncork()
     this.#lines = this.#state === 'open' ? this.#lines.slice(next) : []
     if (this.#lines.length > 0) this.#socket.pause()
     else this.#socket.resume()
+  }
+
+  #send(): void {
+    const text = this.#unsent
+    this.#unsent = ''
+    if (text !== '' && this.#socket.writable) this.#socket.write(text)
   }
 
   #writeValue(value: unknown): void {

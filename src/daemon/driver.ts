@@ -56,8 +56,9 @@ export class Driver {
   #immediateAt: Instant = NEVER
   /** When something was last done here. */
   #active: Instant = NEVER
-  /** Something has just become durable: what rests on it has waited long enough. */
-  #hasSynced = false
+  /** What just came in is answered within this turn of the loop, without a look at the sockets. */
+  #isUrgent = false
+  #hasTurnTick = false
   /** The loop was held up: no timer is due before what came in meanwhile has been taken. */
   #isBehind = false
   #datagrams = 0
@@ -84,7 +85,8 @@ export class Driver {
     if (this.#isStepping) return
     this.#isStepping = true
     if (input.type === 'datagram') this.#datagrams += 1
-    if (input.type === 'synced') this.#hasSynced = true
+    // A commit has waited long enough; lines that a client wrote together come in one turn.
+    if (input.type === 'synced' || input.type === 'command') this.#isUrgent = true
     this.#noticeStall()
     if (this.#sleep.wasAsleep(monotonicNow())) this.#inputs.unshift({ type: 'suspended' })
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
@@ -167,10 +169,10 @@ export class Driver {
   #rearm(): void {
     const { deadline } = this.#node
     const now = monotonicNow()
-    const hasSynced = this.#hasSynced
-    this.#hasSynced = false
+    const isUrgent = this.#isUrgent
+    this.#isUrgent = false
     if (deadline <= now) {
-      if (hasSynced) this.#tickAfterTurn()
+      if (isUrgent) this.#tickAfterTurn()
       else this.#tickAfterPoll(now)
       return
     }
@@ -199,9 +201,14 @@ export class Driver {
     }
   }
 
-  /** When all that one commit has made durable has been told. */
+  /** When all that one commit has made durable, or one client has asked for, has been taken. */
   #tickAfterTurn(): void {
-    queueMicrotask(() => this.drive({ type: 'tick' }))
+    if (this.#hasTurnTick) return
+    this.#hasTurnTick = true
+    queueMicrotask(() => {
+      this.#hasTurnTick = false
+      this.drive({ type: 'tick' })
+    })
   }
 
   /** After the poll phase: what arrived together is handled before anything is flushed. */

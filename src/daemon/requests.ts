@@ -27,6 +27,8 @@ export type Request =
       readonly limit: number
       readonly wait: Duration | undefined
       readonly info: string
+      /** Whether it is told how many precede. */
+      readonly positions: boolean
       readonly detached: { readonly ttl: Duration; readonly pid: number | undefined } | undefined
     }
   | {
@@ -113,11 +115,22 @@ function parseWhy(params: Params): Request | Wrong {
 }
 
 function parseAcquire(params: Params): Request | Wrong {
-  const known = ['names', 'limit', 'waitMs', 'why', 'command', 'pid', 'user', 'detached']
+  const known = [
+    'names',
+    'limit',
+    'waitMs',
+    'why',
+    'command',
+    'pid',
+    'user',
+    'positions',
+    'detached',
+  ]
   const wrong =
     unknownParam(params, known) ??
     wrongNames(params.names) ??
     wrongInfo(params) ??
+    wrongPositions(params.positions) ??
     wrongDetached(params.detached)
   if (wrong !== undefined) return wrong
   const { limit, waitMs } = params
@@ -135,6 +148,7 @@ function parseAcquire(params: Params): Request | Wrong {
     limit: limit === 0 ? Infinity : limit,
     wait: waitMs === undefined ? undefined : milliseconds(waitMs as number),
     info,
+    positions: params.positions !== false,
     detached: readDetached(params.detached),
   }
 }
@@ -213,6 +227,11 @@ function wrongDetached(detached: unknown): Wrong | undefined {
 }
 
 /** Of checked parameters. */
+function wrongPositions(positions: unknown): Wrong | undefined {
+  if (positions === undefined || typeof positions === 'boolean') return undefined
+  return { wrong: `positions is ${show(positions)} (write true or false, or leave it out)` }
+}
+
 function readDetached(detached: unknown): Of<'acquire'>['detached'] {
   if (!isObject(detached)) return undefined
   const { ttlMs, pid } = detached

@@ -138,7 +138,7 @@ export class Sessions {
       return
     }
     if (!this.admits(session, requestId)) return
-    const { names, limit, wait, info } = request
+    const { names, limit, wait, info, positions } = request
     const detachment = detachmentOf(request)
     if (detachment !== undefined && 'code' in detachment) {
       connection.error(requestId, detachment)
@@ -153,7 +153,8 @@ export class Sessions {
         this.#acquired(session, waited, response)
       },
       queued: position => {
-        if (!connection.isSlow) connection.notify('queued', { id: requestId, position })
+        if (positions && !connection.isSlow)
+          connection.notify('queued', { id: requestId, position })
       },
     })
     waiting.set(requestId, { id, requestId, names, detachment, cancels, askedAt })

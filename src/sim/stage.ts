@@ -3,7 +3,7 @@ import { milliseconds, type Duration } from '../lib/time.ts'
 import type { Outcome } from './clients.ts'
 import { Narrator } from './narrator.ts'
 import { FAULTLESS } from './network.ts'
-import { CALM, Simulation } from './simulation.ts'
+import { CALM, Simulation, SIMULATION_RULES, type SimulationRules } from './simulation.ts'
 
 /** What is wrong with a line of a scenario: its writer's mistake. */
 class ScenarioError extends Error {}
@@ -24,6 +24,7 @@ const CONNECT_MS_MAX = 10_000
 export class Stage {
   #simulation: Simulation | undefined
   #delayMs = 1
+  #rules: SimulationRules = SIMULATION_RULES
   #claims: Claim[] = []
   readonly #narrator = new Narrator()
 
@@ -49,6 +50,9 @@ export class Stage {
         this.#gather(words.map(Number))
         return
       }
+      case 'without':
+        for (const rule of words) this.#without(rule)
+        return
       case 'show':
         this.#narrator.isLoud = words[0] === 'all'
         return
@@ -146,7 +150,7 @@ export class Stage {
   /** Connects the hosts, and brings their clocks to one reading, which is called 0. */
   #gather(hosts: readonly HostId[]): void {
     const link = { ...FAULTLESS, delayMs: this.#delayMs }
-    const simulation = new Simulation({ ...CALM, seed: 1, hosts, link })
+    const simulation = new Simulation({ ...CALM, seed: 1, hosts, link, rules: this.#rules })
     this.#simulation = simulation
     if (!simulation.connect(CONNECT_MS_MAX)) throw new ScenarioError('the hosts do not connect')
     this.#settle()
@@ -160,6 +164,12 @@ export class Stage {
     this.#settle()
     this.#narrator.start = this.#clock(other ?? leveller)
     simulation.watch(observation => this.#narrator.observe(observation))
+  }
+
+  #without(rule: string): void {
+    if (this.#simulation !== undefined) throw new ScenarioError('rules end before there are hosts')
+    if (!(rule in this.#rules)) throw new ScenarioError(`there is no rule ${rule}`)
+    this.#rules = { ...this.#rules, [rule]: false }
   }
 
   #delay(words: readonly string[]): void {

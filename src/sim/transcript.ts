@@ -9,7 +9,8 @@ type Block = { readonly commands: readonly string[]; readonly output: readonly s
  * output that there really was.
  *
  * Commands of a block begin at one instant, until one of them lets time pass. There are:
- * `hosts 1 2 3`, first of all: connects them, has host 1 take and free a lock, and calls the time
+ * `without totalOrder`: a rule of the protocol is switched off, to see what it is for ·
+ * `hosts 1 2 3`, first of all else: connects them, has host 1 take and free a lock, and calls the time
  * that the clocks of all others then read 0 · `delay 5ms`, `delay 1 3 80ms`: of all ways, of one ·
  * `show all`, `show entries`: with messages or without · `1 lock door`, `1 try door`, with any of
  * `shared`, `of 2`, `for 50ms`, and `left+right` for several names · `1 unlock door`,

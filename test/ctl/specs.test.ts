@@ -123,6 +123,11 @@ test('whatever is wrong with a line, it says so in one, and what to do', async t
     ['status', '--wait', 'x'],
     ['keygen', 'x'],
     ['metrics', 'x'],
+    ['compare', '5'],
+    ['compare', '--hosts', '5,x'],
+    ['compare', '--hosts', '1'],
+    ['compare', '--load', 'hard'],
+    ['compare', '--seed', '-1'],
   ]
   for (const args of lines) {
     const running = lamportctl(args, { socket: '/nonexistent/control.sock' })

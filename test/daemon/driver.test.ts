@@ -92,6 +92,26 @@ test('effects are performed in order, and inputs they give come after all of the
   ])
 })
 
+test('what clients have asked for leaves in the same turn of the loop, in one tick', async t => {
+  const node = new ScriptedNode()
+  const driver = new Driver(node, nowhere)
+  node.react = input => {
+    node.deadline = input.type === 'tick' ? NEVER : monotonicNow()
+    return []
+  }
+  let hasTurned = false
+  setImmediate(() => (hasTurned = true))
+  driver.drive(command(1))
+  driver.drive(command(2))
+  await Promise.resolve()
+  t.deepEqual(
+    node.steps.map(({ input }) => input.type),
+    ['command', 'command', 'tick'],
+  )
+  t.false(hasTurned)
+  driver.stop()
+})
+
 test('a deadline that has come asks for a tick, after what has arrived together', async t => {
   const node = new ScriptedNode()
   const driver = new Driver(node, nowhere)
@@ -99,11 +119,13 @@ test('a deadline that has come asks for a tick, after what has arrived together'
     node.deadline = input.type === 'tick' ? NEVER : monotonicNow()
     return []
   }
-  driver.drive(command(1))
-  driver.drive(command(2))
-  t.is(node.steps.length, 2)
-  await until(() => node.steps.length === 3)
-  t.is(node.steps[2]?.input.type, 'tick')
+  const from = { ip: '127.0.0.1', port: 1 }
+  driver.drive({ type: 'datagram', from, bytes: new Uint8Array(1) })
+  driver.drive({ type: 'datagram', from, bytes: new Uint8Array(1) })
+  await Promise.resolve()
+  const isTick = ({ input }: { readonly input: Input }): boolean => input.type === 'tick'
+  t.false(node.steps.some(isTick))
+  await until(() => node.steps.some(isTick))
   driver.stop()
 })
 
@@ -119,7 +141,7 @@ test('a later deadline is waited for, and a nearer one takes its place', async t
     node.deadline = NEVER
     return []
   }
-  await until(() => node.steps.length === 3)
+  await until(() => node.steps.length >= 3)
   t.is(node.steps[2]?.input.type, 'tick')
   t.true(node.steps[2]!.now >= start + 20)
 })
@@ -128,16 +150,16 @@ test('a deadline that has moved on is waited for anew, without a tick in between
   const node = new ScriptedNode()
   const driver = new Driver(node, nowhere)
   const start = monotonicNow()
-  node.deadline = after(start, milliseconds(10))
+  node.deadline = after(start, milliseconds(200))
   driver.drive(command(1))
-  node.deadline = after(start, milliseconds(30))
+  node.deadline = after(start, milliseconds(300))
   driver.drive(command(2))
   node.react = () => {
     node.deadline = NEVER
     return []
   }
-  await until(() => node.steps.length === 3)
-  t.true(node.steps[2]!.now >= start + 30)
+  await until(() => node.steps.length >= 3)
+  t.true(node.steps[2]!.now >= start + 300)
 })
 
 test('the clock is CLOCK_MONOTONIC, the same in every process', t => {

@@ -24,6 +24,7 @@ test('an acquire is taken with all it may have', t => {
       command: 'c',
       pid: 7,
       user: 'u',
+      positions: false,
       detached: { ttlMs: 500, pid: 9 },
     }),
     {
@@ -32,6 +33,7 @@ test('an acquire is taken with all it may have', t => {
       limit: Infinity,
       wait: 1.5,
       info: '{"p":7,"u":"u","c":"c","w":"w"}',
+      positions: false,
       detached: { ttl: 500, pid: 9 },
     } as unknown as Request,
   )
@@ -41,6 +43,7 @@ test('an acquire is taken with all it may have', t => {
     limit: 1_000_000,
     wait: undefined,
     info: '{}',
+    positions: true,
     detached: undefined,
   })
 })
@@ -52,6 +55,11 @@ const wrong: readonly (readonly [method: string, params: unknown, message: strin
   ['acquire', { names: [], limit: 1 }, 'no name is given (name at least one lock)'],
   ['acquire', { names: ['a', 'b', 'a'], limit: 1 }, 'the name a is given twice (give it once)'],
   ['acquire', { names: [''], limit: 1 }, 'the name is empty (give one of 1 to 255 bytes)'],
+  [
+    'acquire',
+    { names: ['a'], limit: 1, positions: 0 },
+    'positions is 0 (write true or false, or leave it out)',
+  ],
   ['acquire', { names: ['a'] }, `limit is missing (${limits})`],
   ['acquire', { names: ['a'], limit: -1 }, `limit is -1 (${limits})`],
   ['acquire', { names: ['a'], limit: 1.5 }, `limit is 1.5 (${limits})`],

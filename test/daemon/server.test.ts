@@ -37,6 +37,17 @@ test('a lock is granted, waited for, and passed on when it is released', async t
   t.deepEqual(node.held, ['door'])
 })
 
+test('who does not want to know how many precede is not told', async t => {
+  const { path } = await start(t)
+  const one = await RawClient.greeted(path)
+  const two = await RawClient.greeted(path)
+  const token = await one.acquire('door')
+  two.ask('a', 'acquire', { names: ['door'], limit: 1, positions: false })
+  t.deepEqual((await two.rest()).length, 0)
+  one.ask(2, 'release', { token })
+  t.is((await two.next()).id, 'a')
+})
+
 test('until is told where there is a lease', async t => {
   const { path, node } = await start(t)
   const one = await RawClient.greeted(path)

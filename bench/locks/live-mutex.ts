@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { load, packageProblem, packageVersion } from './packages.ts'
+
+import type { EventEmitter } from 'node:events'
+import type { Contender, LockClient } from './peer.ts'
+
+type LiveMutex = {
+  readonly Broker: new (options: { readonly udsPath: string }) => {
+    readonly emitter: EventEmitter
+    ensure(): Promise<unknown>
+  }
+  readonly Client: new (options: { readonly udsPath: string }) => Mutex
+}
+type Mutex = {
+  readonly emitter: EventEmitter
+  ensure(): Promise<unknown>
+  acquire(name: string): Promise<{ readonly id: string }>
+  release(name: string, options: { readonly id: string }): Promise<unknown>
+  close(): void
+}
+
+const CHILD = 'live-mutex-broker'
+
+/** One broker on one machine: what is not replicated has no network to wait for. */
+export const liveMutex: Contender = {
+  name: 'live-mutex',
+  problem: () => packageProblem('live-mutex'),
+  version: () => `live-mutex ${packageVersion('live-mutex')}, one broker`,
+  async start(place) {
+    const path = join(place.folder, 'live-mutex.sock')
+    const program = fileURLToPath(import.meta.url)
+    const stdio = ['ignore', 'ignore', 'ignore', 'ipc'] as const
+    const broker = place.spawn(process.execPath, [program, CHILD, path], [...stdio])
+    await once(broker, 'message')
+    const { Client } = load<LiveMutex>('live-mutex')
+    const mutexes = [0, 1, 2].map(() => new Client({ udsPath: path }))
+    for (const each of mutexes) {
+      each.emitter.on('warning', () => undefined)
+      await each.ensure()
+    }
+    const clients = mutexes.map((each): LockClient => ({
+      async acquire(name) {
+        const { id } = await each.acquire(name)
+        return () => each.release(name, { id })
+      },
+    }))
+    return {
+      peers: [{ name: 'live-mutex', clients }],
+      close() {
+        for (const each of mutexes) each.close()
+        broker.kill('SIGKILL')
+        return Promise.resolve()
+      },
+    }
+  },
+}
+
+async function serve(path: string): Promise<void> {
+  const { Broker } = load<LiveMutex>('live-mutex')
+  const broker = new Broker({ udsPath: path })
+  broker.emitter.on('warning', () => undefined)
+  await broker.ensure()
+  process.send?.('ready')
+}
+
+const [, , argument, path] = process.argv
+if (argument === CHILD && path !== undefined) await serve(path)

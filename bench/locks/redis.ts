@@ -1,0 +1,73 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { until } from '../variables/place.ts'
+import { load, packageProblem, packageVersion, programProblem } from './packages.ts'
+
+import type { Contender, LockClient } from './peer.ts'
+
+type Redis = { ping(): Promise<string>; disconnect(): void }
+type RedisClass = new (options: { readonly port: number; readonly host: string }) => Redis
+type Redlock = {
+  lock(name: string, ttlMs: number): PromiseLike<{ unlock(): PromiseLike<void> }>
+}
+type RedlockClass = new (
+  clients: readonly Redis[],
+  options: {
+    readonly retryCount: number
+    readonly retryDelay: number
+    readonly retryJitter: number
+  },
+) => Redlock
+
+const HOST = '127.0.84.1'
+const PORTS = [7541, 7542, 7543]
+
+/** Long enough that none ends while it is held. */
+const TTL_MS = 5000
+
+/** Redlock over three servers in memory: nothing is synced, nothing survives a power cut. */
+export const redis: Contender = {
+  name: 'Redlock',
+  problem: () =>
+    programProblem('redis-server', 'redis-server') ?? packageProblem('redlock', 'ioredis'),
+  version() {
+    const { stdout } = spawnSync('redis-server', ['--version'], { encoding: 'utf8' })
+    const server = /v=(\S+)/.exec(stdout)?.[1] ?? 'unknown'
+    return `Redis ${server} in memory, redlock ${packageVersion('redlock')}`
+  },
+  async start(place) {
+    for (const port of PORTS) {
+      const folder = join(place.folder, `redis-${port}`)
+      mkdirSync(folder)
+      const where = ['--port', String(port), '--bind', HOST, '--dir', folder]
+      place.spawn('redis-server', [...where, '--save', '', '--appendonly', 'no'], 'ignore')
+    }
+    const Client = load<RedisClass>('ioredis')
+    const connections = [0, 1, 2].map(() => PORTS.map(port => new Client({ port, host: HOST })))
+    const all = connections.flat()
+    await until('Redis answers', async () => {
+      await Promise.all(all.map(each => each.ping()))
+      return true
+    })
+    const Lock = load<RedlockClass>('redlock')
+    // It asks again after a while: nothing tells who waits that a lock is free.
+    const options = { retryCount: -1, retryDelay: 50, retryJitter: 20 }
+    const clients = connections.map((each): LockClient => {
+      const redlock = new Lock(each, options)
+      return {
+        async acquire(name) {
+          const lock = await redlock.lock(name, TTL_MS)
+          return () => lock.unlock()
+        },
+      }
+    })
+    return {
+      peers: [{ name: 'Redlock', clients }],
+      close() {
+        for (const each of all) each.disconnect()
+        return Promise.resolve()
+      },
+    }
+  },
+}

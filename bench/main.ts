@@ -1,0 +1,214 @@
+// lamportd beside what people would use instead, all in one run: `npm run bench`.
+import { loadavg } from 'node:os'
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { etcd } from './locks/etcd.ts'
+import { LocksFloor } from './locks/floor.ts'
+import { lamportd } from './locks/lamportd.ts'
+import { liveMutex } from './locks/live-mutex.ts'
+import { redis } from './locks/redis.ts'
+import { formatContended, formatIndependent, formatLatency, locksGoals } from './locks/results.ts'
+import { alone, contend, independent } from './locks/works.ts'
+import { zooKeeper } from './locks/zookeeper.ts'
+import { isMet } from './measures.ts'
+import { describeMachine, formatGoals, formatMachine } from './report.ts'
+import { Place } from './variables/place.ts'
+
+import type { Contended, Latency, Results, Throughput } from './locks/results.ts'
+import type { Contender, Peer } from './locks/peer.ts'
+
+const EX_USAGE = 64
+
+const USAGE = `npm run bench -- [--quick] [--json FILE] [--only NAME]...
+
+  --quick      fewer turns
+  --json FILE  writes the numbers there as well
+  --only NAME  measures lamportd and these alone: ${[redis, etcd, zooKeeper, liveMutex]
+    .map(({ name }) => name)
+    .join(', ')}`
+
+/** How much is measured. */
+type Plan = {
+  /** Short turns of single locks, and those before that do not count. */
+  readonly turns: number
+  readonly warmUp: number
+  /** Before all else, each at each work. */
+  readonly warmUpMs: number
+  /** Turns of work that goes on for a while. */
+  readonly longTurns: number
+  readonly longTurnMs: number
+}
+
+const FULL: Plan = { turns: 60, warmUp: 20, warmUpMs: 3000, longTurns: 6, longTurnMs: 1500 }
+const QUICK: Plan = { turns: 20, warmUp: 10, warmUpMs: 2000, longTurns: 2, longTurnMs: 1000 }
+
+/** Locks in a turn. */
+const CYCLES = 20
+const WORKERS = 64
+
+class Benchmark {
+  readonly #peers: readonly Peer[]
+  readonly #floor: LocksFloor
+  readonly #plan: Plan
+
+  constructor(peers: readonly Peer[], floor: LocksFloor, plan: Plan) {
+    this.#peers = peers
+    this.#floor = floor
+    this.#plan = plan
+  }
+
+  async run(): Promise<Results> {
+    await this.#warmUp()
+    const latency = await this.#latency()
+    const contended = await this.#contended()
+    const independent = await this.#independent()
+    return { latency, contended, independent }
+  }
+
+  /** Until the engines of all have compiled what is often run. */
+  async #warmUp(): Promise<void> {
+    for (const peer of this.#peers) {
+      const [client] = peer.clients
+      const end = performance.now() + this.#plan.warmUpMs
+      while (client !== undefined && performance.now() < end) await alone(client, CYCLES)
+      await contend(peer, this.#plan.warmUpMs)
+      await independent(peer, WORKERS, this.#plan.warmUpMs)
+    }
+  }
+
+  /** W1, and what bounds it. */
+  async #latency(): Promise<Latency[]> {
+    const floor = this.#floor
+    const timed = async (once: () => Promise<void>): Promise<[number[], number[]]> => {
+      const took: number[] = []
+      for (let i = 0; i < CYCLES; i++) {
+        const start = performance.now()
+        await once()
+        took.push(performance.now() - start)
+      }
+      return [took, took]
+    }
+    const entrants = [
+      ...this.#peers.map(({ name, clients: [client] }) => ({
+        name,
+        turn: () => (client === undefined ? undefined : alone(client, CYCLES)),
+      })),
+      { name: 'Unix echo', turn: () => timed(() => floor.unixEcho()) },
+      { name: 'datagram echo to one', turn: () => timed(() => floor.datagramEcho(1)) },
+      { name: 'datagram echo to two', turn: () => timed(() => floor.datagramEcho(2)) },
+      { name: 'sealed echo to two', turn: () => timed(() => floor.sealedEcho(2)) },
+    ]
+    const rows = entrants.map(({ name }): Latency => ({ name, acquire: [], cycle: [] }))
+    await turns(entrants.length, this.#plan.turns, this.#plan.warmUp, async (i, counts) => {
+      const [acquire, cycle] = (await entrants[i]?.turn()) ?? [[], []]
+      if (!counts) return
+      rows[i]?.acquire.push(acquire)
+      rows[i]?.cycle.push(cycle)
+    })
+    return rows
+  }
+
+  /** W2. */
+  async #contended(): Promise<Contended[]> {
+    const peers = this.#peers
+    const rows = peers.map(({ name }): Contended => ({
+      name,
+      perSecond: [],
+      handOver: [],
+      fairness: [],
+    }))
+    await turns(peers.length, this.#plan.longTurns, 1, async (i, counts) => {
+      const peer = peers[i]
+      if (peer === undefined) return
+      const { perSecond, handOver, fairness } = await contend(peer, this.#plan.longTurnMs)
+      if (!counts) return
+      rows[i]?.perSecond.push(perSecond)
+      rows[i]?.handOver.push(handOver)
+      rows[i]?.fairness.push(fairness)
+    })
+    return rows
+  }
+
+  /** W3. */
+  async #independent(): Promise<Throughput[]> {
+    const peers = this.#peers
+    const rows = peers.map(({ name }): Throughput => ({ name, perSecond: [] }))
+    await turns(peers.length, this.#plan.longTurns, 1, async (i, counts) => {
+      const peer = peers[i]
+      if (peer === undefined) return
+      const perSecond = await independent(peer, WORKERS, this.#plan.longTurnMs)
+      if (counts) rows[i]?.perSecond.push(perSecond)
+    })
+    return rows
+  }
+}
+
+/** All take turns, so that they meet the same machine, and each is first at times. */
+async function turns(
+  entrants: number,
+  count: number,
+  warmUp: number,
+  take: (entrant: number, counts: boolean) => Promise<void>,
+): Promise<void> {
+  for (let turn = -warmUp; turn < count; turn++) {
+    for (let i = 0; i < entrants; i++) await take((i + turn + warmUp) % entrants, turn >= 0)
+  }
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean' },
+      json: { type: 'string' },
+      only: { type: 'string', multiple: true },
+      help: { type: 'boolean' },
+    },
+  })
+  if (values.help) {
+    console.log(USAGE)
+    return 0
+  }
+  const others = [redis, etcd, zooKeeper, liveMutex].filter(
+    ({ name }) => values.only?.includes(name) ?? true,
+  )
+  const missing = others.map(each => each.problem()).filter(problem => problem !== undefined)
+  const contenders: Contender[] = [lamportd, ...others.filter(each => each.problem() === undefined)]
+  const place = new Place()
+  process.on('exit', () => place.end())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+  const machine = {
+    ...describeMachine(),
+    disk: place.disk,
+    priority: place.isPreferred ? 'real-time (chrt --rr)' : 'normal',
+  }
+  console.log(formatMachine(machine))
+  for (const each of contenders) console.log(`measured: ${each.version()}`)
+  for (const problem of missing) console.log(`left out: ${problem}`)
+  const plan = values.quick ? QUICK : FULL
+  const running = []
+  for (const each of contenders) running.push(await each.start(place))
+  const peers = running.flatMap(each => each.peers)
+  const floor = await LocksFloor.open(place)
+  const results = await new Benchmark(peers, floor, plan).run()
+  console.log(`\nA lock that nobody else wants, in ms\n${formatLatency(results.latency)}`)
+  console.log(`\nOne lock that three clients want\n${formatContended(results.contended)}`)
+  console.log(`\n${WORKERS} workers, a lock each\n${formatIndependent(results.independent)}`)
+  const goals = locksGoals(results)
+  console.log(`\nGoals\n${formatGoals(goals)}`)
+  console.log(`\nload average at the end: ${(loadavg()[0] ?? NaN).toFixed(2)}`)
+  if (values.json !== undefined) {
+    writeFileSync(values.json, `${JSON.stringify({ machine, results, goals }, undefined, 2)}\n`)
+  }
+  floor.close()
+  for (const each of running) await each.close()
+  return goals.every(isMet) ? 0 : 1
+}
+
+try {
+  process.exit(await main())
+} catch (error) {
+  // parseArgs throws a TypeError that quotes the wrong option.
+  if (!(error instanceof TypeError && 'code' in error)) throw error
+  console.error(`bench: ${error.message}\n${USAGE}`)
+  process.exit(EX_USAGE)
+}

@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { comparisonText } from '../../src/ctl/comparison-text.ts'
+import { compareAll } from '../../src/sim/comparison.ts'
+import { LAMPORTCTL } from '../helpers/lamportctl.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+test('the tables of docs/compare.md are what the command prints', t => {
+  const document = readFileSync(`${root}docs/compare.md`, 'utf8')
+  const shown = [...document.matchAll(/^```\n\$ lamportctl (compare.*)\n\n?([^`]*)^```$/gm)]
+  t.true(shown.length >= 1)
+  for (const [, line = '', output] of shown) {
+    const { stdout, status } = spawnSync(process.execPath, [LAMPORTCTL, ...line.split(' ')], {
+      encoding: 'utf8',
+    })
+    t.is(status, 0)
+    t.is(stdout, output ?? '', line)
+  }
+})
+
+test('what is not as theory says is marked, counted, and told', t => {
+  const [first, ...rest] = compareAll(['saturated'], [3], 1)
+  t.notRegex(comparisonText([first!, ...rest], ['saturated'], false), /!/)
+  const wrong = {
+    ...first!,
+    messages: { ...first!.messages, measured: 7, isWithin: false },
+    violations: ['at 3: exclusion: host 1 enters while host 2 is inside'],
+  }
+  const text = comparisonText([wrong, ...rest], ['saturated'], false)
+  t.regex(text, /Lamport +! 7\.00 {2}3\(N-1\) = 6 /)
+  t.regex(text, /1 of 27 figures/)
+  t.regex(text, /^! Lamport, 3 hosts, at 3: exclusion/m)
+})
+
+test('lamportctl itself holds nothing of the simulator: what a cron line loads stays small', t => {
+  const bundle = readFileSync(LAMPORTCTL, 'utf8')
+  t.true(bundle.includes('./lamportctl-simulator.cjs'))
+  t.false(/Ricart|#agenda/.test(bundle))
+  const { files } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { files: string[] }
+  t.true(files.includes('dist/lamportctl-simulator.cjs'))
+})

@@ -12,6 +12,7 @@ import { fromText } from '../../src/daemon/doctor/finding.ts'
 import { checkBuffers, checkFreePort, checkWifi } from '../../src/daemon/doctor/network.ts'
 import { checkChange, checkSite, type SiteFacts } from '../../src/daemon/doctor/site.ts'
 import { DISK_SECONDS, Histogram } from '../../src/daemon/histogram.ts'
+import { milliseconds } from '../../src/lib/time.ts'
 import type { PeerStatus, Status } from '../../src/node.ts'
 import { folderOf } from '../helpers/daemon-folder.ts'
 import { StandInNode } from '../helpers/daemon-node.ts'
@@ -33,7 +34,7 @@ const own = aboutSelf(file, '1.0.0')
 /** Two hosts that are well, but for what is said. */
 function facts(peer: Partial<PeerStatus> = {}, status: Partial<Status> = {}): SiteFacts {
   const well = new StandInNode().status()
-  const other = { ...well.peers[0]!, silent: undefined, about: aboutText(own), ...peer }
+  const other = { ...well.peers[0]!, silent: milliseconds(5), about: aboutText(own), ...peer }
   const variables = { count: 3, bytes: 9, complete: true }
   return {
     status: { ...well, variables, peers: [other], ...status },
@@ -46,13 +47,13 @@ function facts(peer: Partial<PeerStatus> = {}, status: Partial<Status> = {}): Si
 test('of hosts that are well nothing is said but that they are', t => {
   const findings = checkSite(facts())
   t.deepEqual(new Set(findings.map(({ state }) => state)), new Set(['ok']))
-  t.is(checkChange(facts()).state, 'ok')
+  t.is(checkChange(facts(), 10).state, 'ok')
 })
 
 const ills: readonly (readonly [string, 'warning' | 'failure', RegExp, SiteFacts])[] = [
   ['majority', 'failure', /no vote yet/, facts({}, { blank: 'the first start of garage (2)' })],
   ['majority', 'failure', /no majority/, facts({ state: 'silent' }, { majority: false })],
-  ['hosts', 'warning', /kitchen \(never\)/, facts({ state: 'silent' })],
+  ['hosts', 'warning', /kitchen \(never\)/, facts({ state: 'silent', silent: undefined })],
   ['hosts', 'warning', /somebody calls/, facts({}, { notices: ['it calls itself host 9'] })],
   [
     'same-file',
@@ -109,12 +110,14 @@ test('a change has to wait for whoever is away, has other values, or a disk behi
   for (const [ill, pattern] of [
     [facts({ state: 'heard' }), /not in the view: kitchen/],
     [facts({}, { isMember: false }), /not in the view: this host/],
+    [facts({ silent: milliseconds(11) }), /not heard since this was asked: kitchen/],
+    [facts({ silent: undefined }), /not heard since/],
     [facts({ copy: undefined }), /other values/],
     [facts({ copy: { ...whole, agrees: false } }), /other values of variables: kitchen/],
     [facts({ copy: { ...whole, whole: false } }), /disk of kitchen/],
     [facts({}, { whole: false }), /disk of this host/],
   ] as const) {
-    const { state, text } = checkChange(ill)
+    const { state, text } = checkChange(ill, 10)
     t.is(state, 'failure')
     t.regex(text, pattern)
   }

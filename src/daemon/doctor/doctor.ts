@@ -15,6 +15,10 @@ import { checkChange, checkSite, type SiteFacts } from './site.ts'
 const AGREE_MS = 10_000
 const LOOK_MS = 100
 
+/** Where heartbeats are rare, some of each are waited for, as long as a client waits. */
+const HEARTBEATS = 5
+const HEARD_MS_MAX = 100_000
+
 /** Values that are spread at a time. */
 const SPREAD_AT_ONCE = 32
 const SPREAD_MS = 5000
@@ -80,10 +84,12 @@ export class Doctor {
 
   /** Has each disk accept the newest of every variable, where that is not so, and waits for it. */
   async #beforeChange(facts: () => SiteFacts): Promise<DoctorFinding> {
-    const deadline = performance.now() + AGREE_MS
+    const askedAt = performance.now()
+    const heard = Math.min(HEARTBEATS * this.#options.file.timing.heartbeat, HEARD_MS_MAX)
+    const deadline = askedAt + Math.max(AGREE_MS, heard)
     let isSpread = false
     for (;;) {
-      const finding = checkChange(facts())
+      const finding = checkChange(facts(), performance.now() - askedAt)
       if (finding.state === 'ok' || performance.now() >= deadline) return finding
       const { status } = facts()
       const isThere = status.peers.every(({ state }) => state === 'member')

@@ -29,8 +29,13 @@ export function checkSite(facts: SiteFacts): DoctorFinding[] {
   ]
 }
 
-/** Whether hosts may be added or taken away now: docs/operations.md. */
-export function checkChange({ status, file }: SiteFacts): DoctorFinding {
+/**
+ * Whether hosts may be added or taken away now: docs/operations.md.
+ *
+ * @param askedMs for how long: each host must have been heard since, for one that has just died is
+ *   taken for alive until `suspect` has passed
+ */
+export function checkChange({ status, file }: SiteFacts, askedMs: number): DoctorFinding {
   const check = 'change'
   const away = status.peers.filter(({ state }) => state !== 'member')
   const isIn = status.isMember && status.complete
@@ -38,6 +43,11 @@ export function checkChange({ status, file }: SiteFacts): DoctorFinding {
     const who = [...(isIn ? [] : ['this host']), ...away.map(describe)].join(', ')
     const advice = 'start them; if one is gone for good: docs/operations.md'
     return failure(check, `not in the view: ${who}`, advice)
+  }
+  const unheard = status.peers.filter(({ silent }) => silent === undefined || silent > askedMs)
+  if (unheard.length > 0) {
+    const text = `not heard since this was asked: ${unheard.map(({ name }) => name).join(', ')}`
+    return failure(check, text, 'are they up? ask again')
   }
   const other = status.peers.filter(({ copy }) => copy?.agrees !== true)
   if (other.length > 0) {

@@ -116,6 +116,21 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/metrics.ts')).metrics,
   },
   {
+    name: 'trace',
+    summary: 'print what happened in this host, an event a line',
+    load: async () => (await import('./commands/trace.ts')).trace,
+  },
+  {
+    name: 'diagram',
+    summary: 'draw traces: who sent what to whom, and when who held what',
+    load: async () => (await import('./commands/diagram.ts')).diagram,
+  },
+  {
+    name: 'dashboard',
+    summary: 'serve a page that shows what is going on',
+    load: async () => (await import('./commands/dashboard.ts')).dashboard,
+  },
+  {
     name: 'found',
     summary: 'go on without hosts that never ran, or are gone for good',
     load: async () => (await import('./commands/found.ts')).found,

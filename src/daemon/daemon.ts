@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { monotonicNow } from '../control/monotonic.ts'
 import { packageVersion } from '../control/version.ts'
 import { RULES } from '../core/rules.ts'
 import { Random } from '../lib/random.ts'
@@ -19,6 +20,7 @@ import { Driver } from './driver.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
 import { Network } from './network.ts'
+import { Recorder } from './recorder.ts'
 import type { Refusal } from './refusal.ts'
 import { Server } from './server.ts'
 import type { Store } from './store.ts'
@@ -54,6 +56,7 @@ export class Daemon {
   readonly #doctor: Doctor
   /** Where the socket is to be bound. */
   #ip: string | undefined
+  readonly #recorder: Recorder
   #names: Names | undefined
   #refusal: Refusal | undefined
   #isRunning = false
@@ -75,7 +78,11 @@ export class Daemon {
     this.#seal = this.#createSeal(options.keys)
     const about = aboutSelf(file, packageVersion)
     const config = nodeConfig(file, self, aboutText(about))
-    const node = new Node(config, store.takeDurable(), random, createTrace(), RULES, this.#seal)
+    this.#recorder = new Recorder(self.id)
+    const trace = createTrace(this.#recorder)
+    const node = new Node(config, store.takeDurable(), random, trace, RULES, this.#seal)
+    const { clock, incarnation } = node.status(monotonicNow())
+    this.#recorder.start(clock, incarnation)
     this.#driver = new Driver(node, {
       transmit: (to, bytes) => this.#network.send(to, bytes),
       append: (lsn, entries) => {
@@ -88,6 +95,8 @@ export class Daemon {
       {
         hosts: file.hosts,
         self: self.id,
+        cluster: file.cluster,
+        recorder: this.#recorder,
         version: packageVersion,
         about,
         places: file.places,

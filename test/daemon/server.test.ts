@@ -95,7 +95,7 @@ test('what is not a request gets an error, and changes nothing', async t => {
       '{"jsonrpc":"2.0","id":1,"method":"__proto__"}',
       methodNotFound,
       1,
-      'unknown method "__proto__" (there are status, metrics, doctor, locks, why, found, acquire, release, anchor, cancel, ' +
+      'unknown method "__proto__" (there are status, metrics, doctor, locks, why, found, acquire, release, anchor, cancel, trace, ' +
         'get, set, unset, vars, history, watch, unwatch)',
     ],
     [

@@ -23,6 +23,7 @@ const layers: Record<string, readonly string[]> = {
   ctl: ['lib', 'control', 'client', 'diagram', 'dashboard', 'sim'],
   examples: ['lib', 'control', 'client'],
   man: ['lib', 'control', 'ctl', 'daemon'],
+  deb: [],
 }
 
 /** Who runs without being imported. */
@@ -37,6 +38,9 @@ const entries = [
   'src/examples/bank/demo.ts',
   'src/man/main.ts',
   'src/examples/library.ts',
+  'src/deb/main.ts',
+  // Bundled in the place of lmdb's own search.
+  'src/daemon/lmdb-binary.ts',
   'src/page/diagram.ts',
   'src/page/dashboard.ts',
 ]

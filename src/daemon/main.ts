@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { adminSocketPath, defaultSocketPath, defaultStatePath } from '../control/paths.ts'
+import { Supervisor } from '../control/supervisor.ts'
 import type { HostLine, HostsFile } from './config.ts'
 import { formatMistake, parseHosts } from './config.ts'
 import { Daemon } from './daemon.ts'
 import { keyFileOf } from './doctor/files.ts'
-import { examineOffline } from './doctor/offline.ts'
 import { keepCollectionsShort } from './heap.ts'
 import { chooseHost, hostsBeyondLoopback, thisMachine } from './identity.ts'
 import { readKeys } from './key.ts'
@@ -20,6 +20,9 @@ import { isCommitError } from './store-database.ts'
 
 /** Of a file that is wrong from top to bottom, enough to see it. */
 const MISTAKES_SHOWN_MAX = 100
+
+/** How long the end takes beside the lease that holders have to stop. */
+const LEAVE_MS_MAX = 5000
 
 const log = createLog(line => process.stderr.write(line), stderrIsJournal())
 
@@ -38,16 +41,15 @@ process.on('unhandledRejection', error => {
 
 keepCollectionsShort()
 
-try {
-  await main()
-} catch (error) {
+main().catch((error: unknown) => {
   if (!(error instanceof Refusal)) throw error
   refuse(error)
-}
+})
 
 async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2), process.env)
+  const options = await readOptions(process.argv.slice(2), process.env)
   if (options.doctor) {
+    const { examineOffline } = await import('./doctor/offline.ts')
     process.stdout.write(`${JSON.stringify(await examineOffline(options))}\n`)
     return
   }
@@ -87,12 +89,19 @@ async function run(
   },
 ): Promise<void> {
   let isLeaving = false
+  const supervisor = new Supervisor(message => log.warning(message))
+  const tellLeaving = (): void => {
+    // Holders have a lease to stop, however long it is in hosts.yml.
+    const microseconds = Math.ceil((file.timing.lease + LEAVE_MS_MAX) * 1000)
+    supervisor.tell('STOPPING=1', 'STATUS=leaving', `EXTEND_TIMEOUT_USEC=${microseconds}`)
+  }
   const owner = { cluster: file.cluster, host: self.id, name: self.name }
   const store = await Store.open(options.state, owner, reason => {
     // What was promised after the last good write has not left this host.
     log.error(`the disk failed (${options.state}: ${reason}): leaving (free space, or replace it)`)
     if (isLeaving) return
     isLeaving = true
+    tellLeaving()
     void daemon.leave().finally(() => process.exit(ExitCode.io))
   })
   const { keyFile } = options
@@ -102,12 +111,15 @@ async function run(
     if (isLeaving) process.exit(ExitCode.done)
     isLeaving = true
     log.info(`${signal}: leaving (a second one: at once)`)
+    tellLeaving()
     void daemon.leave().then(() => process.exit(ExitCode.done))
   }
   process.on('SIGTERM', leave)
   process.on('SIGINT', leave)
   process.on('SIGHUP', () => rereadKeys(keyFile, daemon))
   await daemon.start()
+  const who = `${self.name} (${self.id}) of ${file.cluster}`
+  supervisor.tell('READY=1', `STATUS=${who}, one of ${file.hosts.length}`)
 }
 
 /** SIGHUP. Whatever is wrong with the file, the daemon goes on with the keys that it has. */

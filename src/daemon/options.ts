@@ -1,4 +1,3 @@
-import yargs from 'yargs'
 import { defaultHostsPath } from '../control/paths.ts'
 import { packageVersion } from '../control/version.ts'
 import { ExitCode, Refusal } from './refusal.ts'
@@ -68,8 +67,37 @@ function yargsOptions(): Typed {
 }
 
 /** Reads them; prints and ends at `--help` and `--version`; throws a Refusal. */
-export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): Options {
-  const parsed = yargs([...args])
+export async function readOptions(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): Promise<Options> {
+  const parsed: Parsed = args.length === 0 ? {} : await parse(args)
+  const given = (name: 'hosts' | 'id' | 'state' | 'socket' | 'key'): string | undefined => {
+    const option = parsed[name]
+    if (option === '') throw new Refusal(ExitCode.usage, `--${name} is empty (leave it out)`)
+    const variable = environment[`LAMPORT_${name.toUpperCase()}`]
+    return option ?? (variable === '' ? undefined : variable)
+  }
+  return {
+    hosts: given('hosts') ?? defaultHostsPath,
+    id: given('id'),
+    state: given('state'),
+    socket: given('socket'),
+    key: given('key'),
+    check: parsed.check ?? false,
+    doctor: parsed.doctor ?? false,
+    insecure: environment.LAMPORT_INSECURE === '1',
+  }
+}
+
+type Parsed = {
+  readonly [name in 'hosts' | 'id' | 'state' | 'socket' | 'key']?: string | undefined
+} & { readonly [name in 'check' | 'doctor']?: boolean | undefined }
+
+/** As a service lamportd is started without arguments, and without what reads them. */
+async function parse(args: readonly string[]): Promise<Parsed> {
+  const { default: yargs } = await import('yargs')
+  return yargs([...args])
     .scriptName('lamportd')
     .usage('$0 [options]\n\nLeaderless locks for the hosts of one hosts.yml; stays in front.')
     .options(yargsOptions())
@@ -89,20 +117,4 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       throw new Refusal(ExitCode.usage, `${reason.replaceAll('\n', ' ')} (see lamportd --help)`)
     })
     .parseSync()
-  const given = (name: 'hosts' | 'id' | 'state' | 'socket' | 'key'): string | undefined => {
-    const option = parsed[name]
-    if (option === '') throw new Refusal(ExitCode.usage, `--${name} is empty (leave it out)`)
-    const variable = environment[`LAMPORT_${name.toUpperCase()}`]
-    return option ?? (variable === '' ? undefined : variable)
-  }
-  return {
-    hosts: given('hosts') ?? defaultHostsPath,
-    id: given('id'),
-    state: given('state'),
-    socket: given('socket'),
-    key: given('key'),
-    check: parsed.check ?? false,
-    doctor: parsed.doctor ?? false,
-    insecure: environment.LAMPORT_INSECURE === '1',
-  }
 }

@@ -1,7 +1,7 @@
 import type { CommandSpec, Options } from '../arguments.ts'
 import { command, usageError, type Command } from '../command.ts'
 import { Standby, type HoldPlan } from '../hold/standby.ts'
-import { Supervisor } from '../hold/supervisor.ts'
+import { Supervisor } from '../../control/supervisor.ts'
 import { SHARING, WHY } from '../lock/options.ts'
 import { FAREWELL_MS } from '../lock/parts.ts'
 import { planLock } from '../lock/plan.ts'

@@ -7,7 +7,7 @@ import type { LockPlan } from '../lock/plan.ts'
 import { Interrupted, type Signals } from '../lock/signals.ts'
 import type { Notes } from '../output.ts'
 import { Line } from './line.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { Supervisor } from '../../control/supervisor.ts'
 
 /** What one line of `lamportctl hold` asks for. */
 export type HoldPlan = {
@@ -83,7 +83,12 @@ export class Standby {
     const { lock: plan, socket } = this.#plan
     const user = userName()
     this.#tell({ event: 'waiting' }, `waiting for ${plan.names.join(' ')}`)
-    const client = await connectPatiently(socket, Infinity, signal)
+    const client = await connectPatiently(socket, 0, signal).catch((error: unknown) => {
+      if (!(error instanceof LamportError) || error.code !== 'unreachable') throw error
+      if (error.message !== this.#complaint) this.#say(error.message)
+      this.#complaint = error.message
+      return connectPatiently(socket, Infinity, signal)
+    })
     try {
       const lock = await client.lock(plan.names, {
         mode: plan.mode,

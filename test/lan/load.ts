@@ -1,0 +1,84 @@
+import type { Box } from './box.ts'
+import type { Lan } from './lan.ts'
+
+/**
+ * Whoever is inside takes a lock of the kernel, which all boxes share, without waiting: refused, it
+ * has seen another one inside. What ends a holder frees it.
+ */
+const ENTER = `#!/bin/sh
+exec 9>>/lan/door
+flock -n 9 || { echo "two holders: $LAMPORT_LOCK_TOKEN on $LAMPORT_HOST" >> /lan/faults; exit 99; }
+echo "$LAMPORT_LOCK_TOKEN $LAMPORT_HOST" >> /lan/entries
+sleep 0.03
+`
+
+/** Enters again and again, until /lan/stop is there; each end is a line: box, exit code. */
+const LOOP = `#!/bin/sh
+while [ ! -e /lan/stop ]; do
+  lamportctl lock --connect-wait 30 -w 60 door /lan/enter
+  echo "$(hostname) $?" >> /lan/results
+done
+`
+
+const LOOPS_A_BOX = 2
+
+export type LoadResult = {
+  /** Exit codes, and how often. */
+  readonly codes: Readonly<Record<string, number>>
+  readonly entries: number
+  /** How often boxes began anew meanwhile. */
+  readonly begun: number
+  /** What must not have happened. */
+  readonly faults: readonly string[]
+}
+
+/** Contention on all boxes for as long as `work` takes. */
+export async function underLoad(
+  lan: Lan,
+  work: () => Promise<void>,
+  boxes: readonly Box[] = lan.boxes,
+): Promise<LoadResult> {
+  lan.share('enter', ENTER)
+  lan.share('loop', LOOP)
+  for (const name of ['door', 'entries', 'faults', 'results']) lan.share(name, '')
+  await lan.onAll('rm -f /lan/stop', boxes.slice(0, 1))
+  const before = await lan.incarnations()
+  const loops = boxes.flatMap(box =>
+    Array.from({ length: LOOPS_A_BOX }, () => box.run('/lan/loop', 240_000)),
+  )
+  try {
+    await work()
+  } finally {
+    lan.share('stop', '')
+    await Promise.all(loops)
+  }
+  return readLoad(lan, (await lan.incarnations()) - before)
+}
+
+function readLoad(lan: Lan, begun: number): LoadResult {
+  const codes: Record<string, number> = {}
+  for (const line of lines(lan.shared('results'))) {
+    const code = line.split(' ')[1] ?? ''
+    codes[code] = (codes[code] ?? 0) + 1
+  }
+  const entries = lines(lan.shared('entries'))
+  return {
+    codes,
+    begun,
+    entries: entries.length,
+    faults: [...lines(lan.shared('faults')), ...falls(entries)],
+  }
+}
+
+/** Tokens rise in the order of entries. */
+export function falls(entries: readonly string[]): readonly string[] {
+  const tokens = entries.map(line => Number(line.split(' ')[0]))
+  return tokens.flatMap((token, index) => {
+    const before = tokens[index - 1] ?? 0
+    return token > before ? [] : [`token ${token} after ${before}`]
+  })
+}
+
+function lines(text: string): readonly string[] {
+  return text.split('\n').filter(line => line !== '')
+}

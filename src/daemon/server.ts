@@ -4,12 +4,19 @@ import type { Server as SocketServer, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Line } from '../control/framing.ts'
 import { ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION } from '../control/protocol.ts'
-import type { ErrorObject, HelloParams, MetricsResult, RequestId } from '../control/protocol.ts'
+import type {
+  DoctorResult,
+  ErrorObject,
+  HelloParams,
+  MetricsResult,
+  RequestId,
+} from '../control/protocol.ts'
 import { adminSocketPath } from '../control/paths.ts'
 import type { Token } from '../core/clock.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { Duration } from '../lib/time.ts'
 import type {
+  Command,
   CommandId,
   Input,
   LockStatus,
@@ -53,6 +60,8 @@ export type ServerOptions = ReportContext & {
   readonly requestsMax: number
   /** How long commits of the store took. */
   readonly commits: Histogram
+  /** Looks at everything that can be wrong; told how many connections there are. */
+  readonly examine: (connections: number, isBeforeChange: boolean) => Promise<DoctorResult>
   /** What happened in this host. */
   readonly recorder: Recorder
   /** Something that people should hear of. */
@@ -256,12 +265,14 @@ export class Server {
         connection.result(id, request.type === 'status' ? this.#status() : this.#metrics())
         return
       }
-      case 'locks': {
-        connection.result(id, this.#locks(request.name))
+      case 'doctor': {
+        void this.#examine(connection, id, request.isBeforeChange)
         return
       }
+      case 'locks':
       case 'why': {
-        connection.result(id, this.#why(request.name))
+        const { type, name } = request
+        connection.result(id, type === 'why' ? this.#why(name) : this.#locks(name))
         return
       }
       case 'found': {
@@ -273,10 +284,9 @@ export class Server {
         this.#sessions.acquire(session, id, request)
         return
       }
-      case 'adopt': {
+      case 'adopt':
         this.#sessions.adopt(session, id, request)
         return
-      }
       case 'release': {
         if (request.force && !session.isAdministrator) connection.error(id, NOT_HERE)
         else this.#sessions.release(session, id, request)
@@ -342,6 +352,20 @@ export class Server {
     const uptimeMs = performance.now() - this.#startedAt
     const connections = this.#connections.size
     return statusResult(this.#node.status(), this.#options, { uptimeMs, connections })
+  }
+
+  async #examine(connection: Connection, id: RequestId, isBeforeChange: boolean): Promise<void> {
+    try {
+      connection.result(id, await this.#options.examine(this.#connections.size, isBeforeChange))
+    } catch (error) {
+      const message = `it could not be looked at: ${reasonOf(error)} (see the log)`
+      connection.error(id, { code: ErrorCode.internal, message })
+    }
+  }
+
+  /** A command that no client has given. */
+  ask(command: Command, respond: (response: Response) => void): void {
+    this.#commands.ask(command, respond)
   }
 
   #why(name: string): unknown {

@@ -77,7 +77,8 @@ export class Source {
   async #client(socket: string): Promise<Client> {
     const known = this.#clients.get(socket)
     if (known !== undefined) return known
-    const client = await connect({ socket })
+    const client = await connect({ socket, signal: this.#over.signal })
+    if (this.#over.signal.aborted) await client.close()
     this.#clients.set(socket, client)
     return client
   }

@@ -96,7 +96,7 @@ test('what is not a request gets an error, and changes nothing', async t => {
       methodNotFound,
       1,
       'unknown method "__proto__" (there are status, metrics, locks, why, found, acquire, release, anchor, cancel, ' +
-        'get, set, unset, vars, history, watch, unwatch)',
+        'trace, get, set, unset, vars, history, watch, unwatch)',
     ],
     [
       '{"jsonrpc":"2.0","id":1,"method":"status","params":[1]}',

@@ -10,6 +10,7 @@ import {
 } from '../lib/time.ts'
 import type { HostId } from './clock.ts'
 import { HostSet } from './host-set.ts'
+import { Pace } from './pace.ts'
 
 /** What one host says of itself, unasked, to each other host; it carries no Lamport time. */
 export type Heartbeat = {
@@ -24,7 +25,12 @@ export type Heartbeat = {
   readonly heard: readonly HostId[]
   /** Of the values of variables that the sender knows to have been chosen. */
   readonly digest: number
+  /** Whether the sender's disk has accepted all of them, and the view, as they were chosen. */
+  readonly whole: boolean
 }
+
+/** What membership says in a heartbeat, and hears; the rest is of variables. */
+export type Sign = Omit<Heartbeat, 'digest' | 'whole'>
 
 type Voice = {
   incarnation: number
@@ -36,6 +42,8 @@ type Voice = {
   /** Number of the newest view that it has installed. */
   view: number
   heard: HostSet
+  /** Of its clock, beside ours. */
+  pace: Pace
 }
 
 const NOBODY = new HostSet([])
@@ -59,13 +67,15 @@ export class Hearing {
   }
 
   /** Takes a heartbeat in; true where it changed who hears whom. */
-  hear(now: Instant, from: HostId, heartbeat: Omit<Heartbeat, 'digest'>): boolean {
+  hear(now: Instant, from: HostId, heartbeat: Sign): boolean {
     const { incarnation, stamp, view } = heartbeat
     const voice = this.#voices.get(from)
     if (voice !== undefined && incarnation < voice.incarnation) return false
     const heard = new HostSet(heartbeat.heard)
     if (voice === undefined || voice.incarnation !== incarnation) {
-      this.#voices.set(from, { incarnation, last: now, since: now, stamp, view, heard })
+      const pace = new Pace()
+      pace.hear(now, stamp)
+      this.#voices.set(from, { incarnation, last: now, since: now, stamp, view, heard, pace })
       return true
     }
     const wasSilent = elapsed(voice.last, now) >= this.#suspect
@@ -75,6 +85,7 @@ export class Hearing {
     if (stamp <= voice.stamp) return wasSilent
     // Newest only: what overtook it on the way has said more.
     voice.stamp = stamp
+    voice.pace.hear(now, stamp)
     voice.view = view
     voice.heard = heard
     return changed
@@ -87,6 +98,16 @@ export class Hearing {
       if (silence - lag >= this.#suspect) continue
       voice.last = before(now, milliseconds(Math.max(0, silence - lag)))
     }
+  }
+
+  /** How much faster the clock of a host runs than ours, where that can be told. */
+  drift(host: HostId): number | undefined {
+    return this.#voices.get(host)?.pace.drift
+  }
+
+  /** Our own clock has stood still, perhaps: what it said of others says nothing now. */
+  forgetPaces(): void {
+    for (const voice of this.#voices.values()) voice.pace = new Pace()
   }
 
   /** The stamp to echo to a host, if this incarnation of it was heard. */

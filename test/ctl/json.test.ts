@@ -58,6 +58,7 @@ test.serial(
     await run('env')
     await run('status')
     await run('metrics')
+    await run('doctor')
     await run('keygen')
     await run('simulate', '--hosts', '2')
     await run('trace')

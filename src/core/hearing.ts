@@ -9,6 +9,7 @@ import {
   type Instant,
 } from '../lib/time.ts'
 import type { HostId } from './clock.ts'
+import { HostSet } from './host-set.ts'
 import { Pace } from './pace.ts'
 
 /** What one host says of itself, unasked, to each other host; it carries no Lamport time. */
@@ -40,10 +41,12 @@ type Voice = {
   stamp: number
   /** Number of the newest view that it has installed. */
   view: number
-  heard: ReadonlySet<HostId>
+  heard: HostSet
   /** Of its clock, beside ours. */
   pace: Pace
 }
+
+const NOBODY = new HostSet([])
 
 /** How often a host may be excluded before its return is made to wait, and for how long at most. */
 const EXCLUSIONS_REMEMBERED = 60_000 as Duration
@@ -68,7 +71,7 @@ export class Hearing {
     const { incarnation, stamp, view } = heartbeat
     const voice = this.#voices.get(from)
     if (voice !== undefined && incarnation < voice.incarnation) return false
-    const heard = new Set(heartbeat.heard)
+    const heard = new HostSet(heartbeat.heard)
     if (voice === undefined || voice.incarnation !== incarnation) {
       const pace = new Pace()
       pace.hear(now, stamp)
@@ -76,7 +79,7 @@ export class Hearing {
       return true
     }
     const wasSilent = elapsed(voice.last, now) >= this.#suspect
-    const changed = wasSilent || !sameSet(heard, voice.heard)
+    const changed = wasSilent || !heard.equals(voice.heard)
     if (wasSilent) voice.since = now
     voice.last = now
     if (stamp <= voice.stamp) return wasSilent
@@ -153,9 +156,13 @@ export class Hearing {
     return newest
   }
 
-  /** One-way hearing counts as none. */
-  hearEachOther(now: Instant, a: HostId, b: HostId): boolean {
-    return this.#hears(now, a, b) && this.#hears(now, b, a)
+  /** Whom a host hears, as far as it is heard itself. */
+  heardBy(now: Instant, host: HostId): HostSet {
+    const isHeard = ({ last }: Voice): boolean => elapsed(last, now) < this.#suspect
+    if (host === this.#self)
+      return new HostSet([...this.#voices].filter(([, voice]) => isHeard(voice)).map(([id]) => id))
+    const voice = this.#voices.get(host)
+    return voice !== undefined && isHeard(voice) ? voice.heard : NOBODY
   }
 
   /** A view without this host has been installed, though it did not leave. */
@@ -193,23 +200,14 @@ export class Hearing {
   fingerprint(now: Instant): unknown {
     const voices = [...this.#voices].map(
       ([host, { incarnation, last, since, stamp, view, heard }]) =>
-        [host, [incarnation, now - last, now - since, now - stamp, view, heard]] as const,
+        [
+          host,
+          [incarnation, now - last, now - since, now - stamp, view, new Set(heard.ids)],
+        ] as const,
     )
     const exclusions = [...this.#exclusions].map(
       ([host, times]) => [host, times.map(time => now - time)] as const,
     )
     return [new Map(voices), this.#left, new Map(exclusions)]
   }
-
-  #hears(now: Instant, a: HostId, b: HostId): boolean {
-    const voice = this.#voices.get(a === this.#self ? b : a)
-    if (voice === undefined || elapsed(voice.last, now) >= this.#suspect) return false
-    return a === this.#self || voice.heard.has(b)
-  }
-}
-
-function sameSet(a: ReadonlySet<HostId>, b: ReadonlySet<HostId>): boolean {
-  if (a.size !== b.size) return false
-  for (const item of a) if (!b.has(item)) return false
-  return true
 }

@@ -350,12 +350,13 @@ export class Membership {
       const isJoined = host === this.#self || this.#sessions.get(host) === incarnation
       if ((isRetired && this.#rules.retirement) || !isJoined) alive.delete(host)
     }
+    const own = this.hearing.heardBy(now, this.#self)
     return wantedMembers({
       self: this.#self,
       votes: this.#votes,
       view: this.#view,
       alive,
-      hearEachOther: (a, b) => this.hearing.hearEachOther(now, a, b),
+      heardBy: host => (host === this.#self ? own : this.hearing.heardBy(now, host)),
       isAdmissible: host => host === this.#self || now >= this.hearing.admissible(now, host),
     })
   }

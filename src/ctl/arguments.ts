@@ -70,6 +70,11 @@ export const GLOBAL: Readonly<Record<string, OptionSpec>> = {
   version: { type: 'flag', describe: 'show the version' },
 }
 
+/** What a command takes, its own first; its own counts where it has the name of a common one. */
+export function optionsOf({ options }: CommandSpec): Readonly<Record<string, OptionSpec>> {
+  return { ...options, ...GLOBAL, ...options }
+}
+
 /** The options as given. */
 export class Options {
   readonly #values: Readonly<Record<string, unknown>>
@@ -111,7 +116,7 @@ export function parseArguments(spec: CommandSpec, given: readonly string[]): Par
   if (changed !== undefined) return { type: 'usage', problem: changed }
   const [args, command] =
     spec.order === 'before-command' ? splitAtDashes(given) : [given, undefined]
-  const specs = { ...spec.options, ...GLOBAL }
+  const specs = optionsOf(spec)
   const { argv, error } = parser.detailed(undotted(spec, args), {
     ...parserOptions(specs),
     configuration: {
@@ -156,7 +161,7 @@ function changedArgument(args: readonly string[]): string | undefined {
  */
 function undotted(spec: CommandSpec, args: readonly string[]): string[] {
   const valued = new Set<string>()
-  for (const [name, { type, alias = [] }] of Object.entries({ ...spec.options, ...GLOBAL })) {
+  for (const [name, { type, alias = [] }] of Object.entries(optionsOf(spec))) {
     if (type !== 'flag') for (const letters of [name, ...alias]) valued.add(dashed(letters))
   }
   const changed = [...args]

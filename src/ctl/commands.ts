@@ -141,6 +141,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/keygen.ts')).keygen,
   },
   {
+    name: 'simulate',
+    summary: 'run simulated hosts of this very code, with any fault',
+    load: async () => (await import('./commands/simulate.ts')).simulate,
+  },
+  {
     name: 'completion',
     summary: 'print what makes bash, zsh or fish complete its lines',
     load: async () => (await import('./commands/completion.ts')).completion,

@@ -158,6 +158,7 @@ export class Server {
         return
       }
       case 'left': {
+        this.#options.recorder.note({ type: 'stop' })
         this.#left?.()
         return
       }

@@ -24,6 +24,8 @@ const LMDB_OPTIONS = {
   keyEncoding: 'binary',
   mapSize: MAP_BYTES,
   maxReaders: 8,
+  // Else a folder with a dot in its name, as lamport.d, would be taken for a file.
+  noSubdir: false,
   // A commit is done when it is on the disk, not before: its pages are synced, then the page that
   // points to them is (mdb_txn_commit). Any other choice leaves out one of the two, or promises
   // less: with overlappingSync what is there after a power cut depends on the kernel's boot id.

@@ -77,7 +77,8 @@ export class Source {
   async #client(socket: string): Promise<Client> {
     const known = this.#clients.get(socket)
     if (known !== undefined) return known
-    const client = await connect({ socket })
+    const client = await connect({ socket, signal: this.#over.signal })
+    if (this.#over.signal.aborted) await client.close()
     this.#clients.set(socket, client)
     return client
   }
@@ -92,7 +93,7 @@ export class Source {
   async #follow(socket: string): Promise<void> {
     const { signal } = this.#over
     let last: number | undefined = EVENTS_FIRST
-    while (!signal.aborted) {
+    for (;;) {
       try {
         await readTrace(
           socket,
@@ -107,7 +108,8 @@ export class Source {
         // `ask` says that it is away.
       }
       last = undefined
-      if (!signal.aborted) await new Promise(resolve => setTimeout(resolve, AGAIN_MS))
+      if (signal.aborted) return
+      await new Promise(resolve => setTimeout(resolve, AGAIN_MS))
     }
   }
 

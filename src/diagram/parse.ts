@@ -62,7 +62,7 @@ export function parseLine(line: string): TraceLine | string {
   if (value.type === 'hosts') return parseHosts(value)
   const { type } = value
   if (typeof type !== 'string' || !Object.hasOwn(MEMBERS, type)) {
-    return `an event of the type ${JSON.stringify(type) ?? 'undefined'} is not known (is this lamportctl older?)`
+    return `an event of the type ${JSON.stringify(type)} is not known (is this lamportctl older?)`
   }
   const wanted = ['host', 'incarnation', 'n', 'time', 'at'].filter(key => !isNumber(value[key]))
   const missing = wanted.concat(

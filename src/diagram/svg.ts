@@ -28,7 +28,7 @@ const CHARACTER = 6.3
 
 /** Where a column or row is. */
 export function xOf(column: number): number {
-  return 24 + column * COLUMN_WIDTH
+  return 44 + column * COLUMN_WIDTH
 }
 
 export function yOf(row: number): number {

@@ -2,7 +2,7 @@
 import type { HolderEntry } from '../control/protocol.ts'
 import type { TraceLine } from '../control/trace.ts'
 import type { State } from '../dashboard/state.ts'
-import { find, make } from './dom.ts'
+import { find, findAs, make } from './dom.ts'
 import { Viewer } from './viewer.ts'
 
 /** Events of which the diagram is made, the newest: as many as one can look at. */
@@ -11,7 +11,7 @@ const EVENTS_MAX = 1500
 const DRAW_MS = 250
 
 const viewer = new Viewer(true)
-const live = find<HTMLInputElement>('#live')
+const live = findAs('#live', HTMLInputElement)
 let lines: TraceLine[] = []
 let timer: ReturnType<typeof setTimeout> | undefined
 

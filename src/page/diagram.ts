@@ -3,5 +3,5 @@ import type { TraceLine } from '../control/trace.ts'
 import { find } from './dom.ts'
 import { Viewer } from './viewer.ts'
 
-const lines = JSON.parse(find('#trace').textContent ?? '[]') as readonly TraceLine[]
+const lines = JSON.parse(find('#trace').textContent) as readonly TraceLine[]
 new Viewer(false).show(lines)

@@ -1,7 +1,12 @@
 /** The one element that a selector finds; the page has it, or it is not ours. */
-export function find<T extends Element = HTMLElement>(selector: string): T {
-  const element = document.querySelector<T>(selector)
-  if (element === null) throw new Error(`the page has no ${selector}`)
+export function find(selector: string): HTMLElement {
+  return findAs(selector, HTMLElement)
+}
+
+/** One of a kind that is more than any element. */
+export function findAs<T extends Element>(selector: string, kind: new () => T): T {
+  const element = document.querySelector(selector)
+  if (!(element instanceof kind)) throw new Error(`the page has no ${selector}`)
   return element
 }
 

@@ -6,7 +6,7 @@ import { lockNames, type Diagram, type Kind, type Point } from '../diagram/model
 import { drawing, hostLabels, LABELS_WIDTH, sizeOf, xOf, yOf } from '../diagram/svg.ts'
 import { COLUMN_WIDTH } from '../diagram/svg.ts'
 import { pointText } from '../diagram/words.ts'
-import { find, make } from './dom.ts'
+import { find, findAs, make } from './dom.ts'
 import { indexOf, listOf, statesOf, Tip } from './told.ts'
 
 const ZOOM_MIN = 0.15
@@ -39,8 +39,8 @@ export class Viewer {
   constructor(follows: boolean) {
     this.#follows = follows
     this.#stage = find('#stage')
-    this.#canvas = find<SVGSVGElement>('#canvas')
-    this.#labels = find<SVGSVGElement>('#labels')
+    this.#canvas = findAs('#canvas', SVGSVGElement)
+    this.#labels = findAs('#labels', SVGSVGElement)
     this.#tip = new Tip(find('#tip'))
     this.#now = find('#now')
     this.#states = find('#states')
@@ -62,7 +62,7 @@ export class Viewer {
   }
 
   #offerLocks(): void {
-    const select = find<HTMLSelectElement>('#lock')
+    const select = findAs('#lock', HTMLSelectElement)
     const names = ['', ...lockNames(this.#merged)]
     const before = [...select.options].map(({ value }) => value)
     if (names.join('\n') === before.join('\n')) return
@@ -76,9 +76,9 @@ export class Viewer {
   #rebuild(): void {
     const kinds = new Set<Kind>(['locks'])
     for (const kind of ['views', 'variables'] as const) {
-      if (find<HTMLInputElement>(`#${kind}`).checked) kinds.add(kind)
+      if (findAs(`#${kind}`, HTMLInputElement).checked) kinds.add(kind)
     }
-    const { value } = find<HTMLSelectElement>('#lock')
+    const { value } = findAs('#lock', HTMLSelectElement)
     const names = value === '' ? undefined : new Set([value])
     this.#diagram = build(this.#merged, { kinds, names })
     this.#selected = undefined
@@ -88,7 +88,7 @@ export class Viewer {
       `${this.#diagram.points.length} events, ${this.#diagram.arrows.length} messages` +
       (this.#diagram.skipped > 0 ? `, ${this.#diagram.skipped} events missing` : '') +
       (this.#diagram.base > 0 ? `; times less ${this.#diagram.base}` : '')
-    if (find<HTMLDetailsElement>('#all').open) this.#writeList()
+    if (findAs('#all', HTMLDetailsElement).open) this.#writeList()
     if (this.#follows) this.#left = this.#rightmost
     this.#move()
     this.#tell()
@@ -115,11 +115,11 @@ export class Viewer {
     if (from < this.#drawn[0] || to > this.#drawn[1]) {
       this.#drawn = [from - AROUND, to + AROUND]
       const options = { from: this.#drawn[0], to: this.#drawn[1] }
-      find('#drawing').innerHTML = drawing(diagram, options)
+      findAs('#drawing', SVGElement).innerHTML = drawing(diagram, options)
     }
     const scale = `translate(${LABELS_WIDTH - this.#left} 0) scale(${this.#zoom})`
-    find('#drawing').setAttribute('transform', scale)
-    find('#cursor').setAttribute('transform', scale)
+    findAs('#drawing', SVGElement).setAttribute('transform', scale)
+    findAs('#cursor', SVGElement).setAttribute('transform', scale)
     this.#labels.setAttribute('viewBox', `0 0 ${LABELS_WIDTH} ${this.#canvas.clientHeight || 100}`)
     for (const [row, label] of [...this.#labels.children].entries()) {
       const shift = yOf(row) * (this.#zoom - 1)
@@ -130,7 +130,7 @@ export class Viewer {
 
   #drawCursor(): void {
     const point = this.#selected
-    const cursor = find('#cursor')
+    const cursor = findAs('#cursor', SVGElement)
     if (point === undefined || this.#diagram === undefined) {
       cursor.innerHTML = ''
       return
@@ -302,7 +302,7 @@ export class Viewer {
 
   #writeList(): void {
     const diagram = this.#diagram
-    if (diagram === undefined || !find<HTMLDetailsElement>('#all').open) return
+    if (diagram === undefined || !findAs('#all', HTMLDetailsElement).open) return
     this.#list.innerHTML = listOf(diagram)
   }
 

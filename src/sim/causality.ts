@@ -77,7 +77,7 @@ export class CausalityChecker implements Checker {
   finish(rest: Rest): void {
     for (const [key, channel] of this.#channels) {
       const link = key.slice(0, key.lastIndexOf(' '))
-      if (channel.length > 0 && this.#links.isOpen(link))
+      if (channel.length > 0 && this.#links.isOpen(link, rest.locks))
         this.#findings.add(
           rest.at,
           `${channel.length} messages were never delivered on ${link}, first ${channel[0]?.text ?? ''}`,

@@ -8,7 +8,7 @@ import type { Observation } from './observation.ts'
 /** The end of a run: all faults are over, and nobody has asked for anything for a while. */
 export type Rest = {
   readonly at: number
-  /** What each host says is in use. */
+  /** What each host says is in use; who is down for good is not in it. */
   readonly locks: ReadonlyMap<HostId, readonly LockStatus[]>
 }
 

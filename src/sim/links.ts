@@ -48,11 +48,11 @@ export class Links {
     return linkOf(from, pair?.peer ?? 0, to, pair?.own ?? 0)
   }
 
-  /** Whether both incarnations go on. */
-  isOpen(link: string): boolean {
+  /** Whether both incarnations go on, of hosts that are there. */
+  isOpen(link: string, present: { has(host: HostId): boolean }): boolean {
     return link.split(' > ').every(end => {
-      const [host, incarnation] = end.split('#').map(Number)
-      return incarnation === this.#incarnation(host ?? 0)
+      const [host = 0, incarnation] = end.split('#').map(Number)
+      return incarnation === this.#incarnation(host) && present.has(host)
     })
   }
 

@@ -201,8 +201,22 @@ export class Simulation {
     // A message that rests on a disk leaves only then.
     const slowest = Math.max(...world.hosts.map(host => world.disk(host).options.syncMsMax))
     world.run(REST_MS + slowest)
-    const locks = new Map(world.hosts.map(host => [host, this.#locks(host)] as const))
-    for (const checker of this.#checkers) checker.finish?.({ at: world.now, locks })
+    this.#check(world.hosts)
+  }
+
+  /** Has it checked as it is; of hosts that are down nothing is expected. */
+  close(): void {
+    this.#check(this.world.hosts.filter(host => this.world.isUp(host)))
+  }
+
+  /** Whether no host that is up knows of any lock. */
+  get isIdle(): boolean {
+    return this.world.hosts.every(host => this.#locks(host).length === 0)
+  }
+
+  #check(hosts: readonly HostId[]): void {
+    const locks = new Map(hosts.map(host => [host, this.#locks(host)] as const))
+    for (const checker of this.#checkers) checker.finish?.({ at: this.world.now, locks })
   }
 
   /** Each host, asked for something new, grants it; who cannot leaves its client waiting. */

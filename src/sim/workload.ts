@@ -126,6 +126,7 @@ export class EntriesLoad {
   readonly #clients: Clients
   readonly #options: EntriesOptions
   readonly #left = new Map<HostId, number>()
+  readonly #dropped = new Set<HostId>()
 
   constructor(world: World, clients: Clients, options: EntriesOptions) {
     this.#world = world
@@ -137,23 +138,33 @@ export class EntriesLoad {
     }
   }
 
-  /** Entries that are still to come or under way, of all hosts. */
+  /** Entries that are still to come or under way, of all hosts that were not dropped. */
   get left(): number {
-    return [...this.#left.values()].reduce((sum, left) => sum + left, 0)
+    let sum = 0
+    for (const [host, left] of this.#left) if (!this.#dropped.has(host)) sum += left
+    return sum
+  }
+
+  /** This host asks for nothing more: it does not come again. */
+  drop(host: HostId): void {
+    this.#dropped.add(host)
   }
 
   #enter(host: HostId, client: ClientId): void {
-    const { name, holdMs } = this.#options
+    const { name, holdMs, entered, leaving } = this.#options
     const wish = { names: [name], limit: 1, wait: undefined }
-    let isOver = false
+    let isOver = this.#dropped.has(host)
+    if (isOver) return
     const id = this.#clients.acquire(host, client, wish, outcome => {
-      if (outcome === 'granted')
+      if (outcome === 'granted') {
+        entered?.(host)
         this.#world.after(holdMs, () => {
           if (isOver) return
+          leaving?.(host)
           this.#clients.release(id)
           this.#leave(host, client)
         })
-      else {
+      } else {
         isOver = true
         this.#world.after(RETRY_MS, () => this.#enter(host, this.#clients.connect()))
       }
@@ -172,4 +183,7 @@ export type EntriesOptions = {
   readonly entries: number
   readonly name: string
   readonly holdMs: number
+  /** Told when a host's client is inside, and before it lets go by itself. */
+  readonly entered?: (host: HostId) => void
+  readonly leaving?: (host: HostId) => void
 }

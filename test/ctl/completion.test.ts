@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { GLOBAL, type CommandSpec } from '../../src/ctl/arguments.ts'
+import { optionsOf, type CommandSpec } from '../../src/ctl/arguments.ts'
 import { COMMANDS } from '../../src/ctl/commands.ts'
 import { lookAt } from '../../src/ctl/completion/line.ts'
 import { completionScript } from '../../src/ctl/completion/scripts.ts'
@@ -75,7 +75,7 @@ test('what a word may be follows from the table of commands', async t => {
       t.fail(`${name} -: ${wanted.type}`)
       continue
     }
-    t.deepEqual(Object.keys(wanted.specs), Object.keys({ ...spec.options, ...GLOBAL }))
+    t.deepEqual(Object.keys(wanted.specs), Object.keys(optionsOf(spec)))
     for (const [option, { type, alias = [] }] of Object.entries(spec.options)) {
       for (const letters of [option, ...alias]) {
         const word = letters.length === 1 ? `-${letters}` : `--${letters}`

@@ -60,6 +60,7 @@ test.serial(
     await run('metrics')
     await run('doctor')
     await run('keygen')
+    await run('simulate', '--hosts', '2')
     await run('trace')
     await run('compare', '--hosts', '3')
     const file = join(cluster.folder, 'backup')

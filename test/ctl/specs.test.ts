@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import test from 'ava'
-import { parseArguments, GLOBAL } from '../../src/ctl/arguments.ts'
+import { optionsOf, parseArguments } from '../../src/ctl/arguments.ts'
 import { COMMANDS } from '../../src/ctl/commands.ts'
 import { exitsOf, HELP_COLUMNS, helpText } from '../../src/ctl/help.ts'
 import { lamportctl, LAMPORTCTL } from '../helpers/lamportctl.ts'
@@ -31,7 +31,7 @@ test('every command says what it does, gives an example, and its exit codes', t 
 
 test('no line of a help is longer than 90 columns, and each usage begins with its command', t => {
   for (const { name, spec } of commands) {
-    const help = helpText(spec, { ...spec.options, ...GLOBAL }, HELP_COLUMNS)
+    const help = helpText(spec, optionsOf(spec), HELP_COLUMNS)
     for (const line of help.split('\n')) {
       t.true(line.length <= 90, line)
       t.is(line, line.trimEnd(), name)
@@ -44,7 +44,7 @@ test('no line of a help is longer than 90 columns, and each usage begins with it
 
 test('options are known by one name each, described, and parsed with it', t => {
   for (const { name, spec } of commands) {
-    const options = Object.entries({ ...spec.options, ...GLOBAL })
+    const options = Object.entries(optionsOf(spec))
     const names = options.flatMap(([option, { alias = [] }]) => [option, ...alias])
     t.is(new Set(names).size, names.length, name)
     for (const [option, { type, alias = [], value, describe, choices = [] }] of options) {
@@ -68,7 +68,7 @@ test('options are known by one name each, described, and parsed with it', t => {
 
 test('an option that is mistyped is answered with the one that was meant', t => {
   for (const { name, spec } of commands) {
-    for (const option of Object.keys({ ...spec.options, ...GLOBAL })) {
+    for (const option of Object.keys(optionsOf(spec))) {
       if (option.length < 4) continue
       const typo = `${option.slice(0, -2)}${option.at(-1)}${option.at(-2)}`
       const parsed = parseArguments(spec, [`--${typo}`, 'x'])

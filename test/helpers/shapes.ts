@@ -35,7 +35,7 @@ class ShapeParser {
   #at = 0
 
   constructor(text: string, known: Shapes) {
-    this.#tokens = text.match(/[a-zA-Z0-9]+|[{}[\]:?,*]/g) ?? []
+    this.#tokens = text.match(/[a-zA-Z0-9_]+|[{}[\]:?,*]/g) ?? []
     this.#known = known
   }
 

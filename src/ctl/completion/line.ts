@@ -1,4 +1,4 @@
-import { GLOBAL, type CommandSpec, type Operand, type OptionSpec } from '../arguments.ts'
+import { GLOBAL, optionsOf, type CommandSpec, type Operand, type OptionSpec } from '../arguments.ts'
 import { dashed } from '../help.ts'
 
 /** What the last word of a line may be. */
@@ -78,7 +78,7 @@ class Line {
   }
 
   behindCommand(spec: CommandSpec): Wanted {
-    const specs = { ...spec.options, ...GLOBAL }
+    const specs = optionsOf(spec)
     const order = spec.order ?? 'first'
     let operands = 0
     let isOver = false

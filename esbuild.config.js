@@ -78,6 +78,26 @@ for (const { name, ...others } of programs) {
   note(metafile)
 }
 
+// An example on the client library.
+const bank = await build({
+  ...common,
+  entryPoints: ['src/examples/bank/main.ts'],
+  outfile: 'dist/lamport-bank.js',
+  bundle: true,
+  format: 'esm',
+  metafile: true,
+  sourcemap: 'linked',
+  // CommonJS dependencies call `require` for what Node brings.
+  banner: {
+    js:
+      '#!/usr/bin/env node\n' +
+      "import { createRequire as lamportRequire } from 'node:module'\n" +
+      'const require = lamportRequire(import.meta.url)',
+  },
+})
+chmodSync('dist/lamport-bank.js', 0o755)
+note(bank.metafile)
+
 function buildWhole(options) {
   return build({
     ...options,

@@ -34,6 +34,8 @@ const entries = [
   'src/sim/explore-main.ts',
   'src/client/client.ts',
   'src/examples/demo.ts',
+  'src/examples/bank/main.ts',
+  'src/examples/bank/demo.ts',
   'src/man/main.ts',
   'src/examples/library.ts',
   'src/deb/main.ts',
@@ -114,6 +116,17 @@ test('layers import downward only', t => {
   t.deepEqual(layerFaults('src/core/clock.ts', ['../node.ts']), [
     'src/core/clock.ts imports src/node.ts',
   ])
+})
+
+test('the bank knows of lamportd what the client library says, and nothing else', t => {
+  const allowed =
+    /^(\.\/[a-z]+\.ts|\.\.\/site\.ts|\.\.\/\.\.\/(client\/client|control\/version|lib\/[a-z]+)\.ts|node:.+)$/
+  const faults = files('src/examples/bank').flatMap(file =>
+    imports(file)
+      .filter(path => !allowed.test(path))
+      .map(path => `${file} imports ${path}`),
+  )
+  t.deepEqual(faults, [])
 })
 
 test('a package is imported where its reason is, and nowhere else', t => {

@@ -264,7 +264,9 @@ export class Connection {
   #broken(error: NodeJS.ErrnoException): LamportError {
     if (this.#hello !== undefined) return this.#hungUp()
     if (error.code === 'EACCES' || error.code === 'EPERM') {
-      const advice = 'ask for membership of the group that owns the socket, or run as root'
+      const advice = this.path.endsWith('admin.sock')
+        ? 'it is for root, and whoever runs lamportd'
+        : 'ask for membership of the group that owns the socket, or run as root'
       return new LamportError('permission', `no permission to use ${this.path} (${advice})`)
     }
     return new LamportError('unreachable', `no lamportd at ${this.path} (${running(error.code)})`)

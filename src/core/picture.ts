@@ -53,7 +53,7 @@ export function explainLock(picture: Picture, name: string): WhyStatus {
   if (stall !== undefined) reasons.push(stall)
   for (const holder of lock.holders) {
     const who = nameOf(picture, holder.host)
-    if (holder.ghostFor === undefined) reasons.push(`held by ${who} since ${seconds(holder.since)}`)
+    if (holder.ghostFor === undefined) reasons.push(`held by ${who} for ${seconds(holder.since)}`)
     else {
       reasons.push(
         `${who} was excluded while it may have held it: its last lease ends in at most ${seconds(holder.ghostFor)}`,

@@ -51,7 +51,7 @@ export function helpText(
 
 /** `-w, --wait, --timeout SECONDS`. */
 export function flagsOf(name: string, { alias = [], value }: OptionSpec): string {
-  const names = [...alias, name].sort((a, b) => Math.min(a.length, 2) - Math.min(b.length, 2))
+  const names = [name, ...alias].sort((a, b) => Math.min(a.length, 2) - Math.min(b.length, 2))
   const flags = names.map(dashed).join(', ')
   return value === undefined ? flags : `${flags} ${value}`
 }

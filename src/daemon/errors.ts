@@ -13,9 +13,11 @@ export function errorOf(reason: Refusal, detail: string): ErrorObject {
   const say = (message: string): string => (detail === '' ? message : `${message}: ${detail}`)
   switch (reason) {
     case 'not-acquired':
-      return { code: ErrorCode.notAcquired, message: say('not acquired, others precede') }
+      return { code: ErrorCode.notAcquired, message: detail === '' ? 'others precede' : detail }
     case 'no-majority': {
-      const message = say('no majority of hosts answers (see lamportctl status; nothing was done)')
+      // What is in the way names it, and what to do, as a rule.
+      const isNamed = detail.startsWith('no majority')
+      const message = isNamed ? detail : say('no majority answers (see lamportctl status)')
       return { code: ErrorCode.noMajority, message, data: { effect: 'none' } }
     }
     case 'not-held':

@@ -33,3 +33,17 @@ try {
 const lock = await client.tryLock('examples/count')
 process.stdout.write(lock === undefined ? 'taken again already\n' : 'free again\n')
 await lock?.release()
+
+{
+  // Given up after a minute, and withdrawn; let go where this block ends. What takes a signal takes
+  // `lost`: it stops when the lock does.
+  await using door = await client.lock('examples/door', { signal: AbortSignal.timeout(60_000) })
+  const changes = client.watch('examples/last', { initial: true, signal: door.lost })
+  for await (const { value } of changes) {
+    process.stdout.write(`last was ${String(value)}\n`)
+    break
+  }
+  // Every lock in use, on all hosts; or one of them.
+  const [shown] = await client.locks('examples/door')
+  process.stdout.write(`held by ${shown?.holders[0]?.host ?? 'nobody'}\n`)
+}

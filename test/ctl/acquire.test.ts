@@ -163,6 +163,14 @@ test('release of what is not held is 1, of what had been lost 75, of several 64'
   t.is(await refused('invalidParams'), 64)
 })
 
+test('release of a token that is not held names the token, and what shows the others', async t => {
+  const daemon = await fake(t)
+  const running = run(t, daemon, 'release', '--token', '77')
+  daemon.refuse(await daemon.next('release'), 'notHeld', 'this connection does not hold that lock')
+  t.is(await running.ended, 1)
+  t.regex(running.stderr, /^lamportctl: no lock .* has the token 77.* \(lamportctl locks .*\)\n$/)
+})
+
 test('release --force asks on admin.sock alone', async t => {
   const daemon = await fake(t)
   const running = run(t, daemon, 'release', '--force', 'door')

@@ -199,6 +199,19 @@ test.serial('a daemon that is killed and started again is waited for', async t =
   t.is(await running.ended, 0)
 })
 
+test.serial('where lamportd is not there yet it says so, once, and waits', async t => {
+  const daemon = await fake(t)
+  await daemon.kill()
+  const running = hold(t, daemon, 'echo up', 'true')
+  await running.says(/no lamportd at .*control\.sock \(is it running\?/, 'stderr')
+  await daemon.listen()
+  await granted(daemon)
+  await running.says(/up\n/)
+  running.kill('SIGTERM')
+  t.is(await running.ended, 0)
+  t.is(running.stderr.match(/no lamportd/g)?.length, 1)
+})
+
 test.serial('one that was stopped past until runs on-lost all the same, and says so', async t => {
   const daemon = await fake(t)
   const running = hold(t, daemon, 'echo up', 'echo down')

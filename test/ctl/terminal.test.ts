@@ -18,7 +18,7 @@ const HOLDER: HolderEntry = {
 }
 
 function why(more: Partial<WhyResult> = {}): WhyResult {
-  const reasons = ['held by attic (3) since 65.0 s', '1 waiting']
+  const reasons = ['held by attic (3) for 65.0 s', '1 waiting']
   return { name: 'door', reasons, holders: [HOLDER], waiters: [], ...more }
 }
 

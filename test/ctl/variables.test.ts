@@ -130,7 +130,7 @@ test('a write without a majority is 69 and was not made', async t => {
   ]) {
     const { code, stderr } = await fake.ran(t, args)
     t.is(code, 69)
-    t.regex(stderr, /^lamportctl: x: nothing was written: no majority of hosts/)
+    t.regex(stderr, /^lamportctl: x was not written: no majority of hosts/)
   }
 })
 

@@ -12,6 +12,10 @@ import type { Program } from '../helpers/processes.ts'
 /** How long a lock may stay taken when its holders are gone: 20 ms, on a machine that is busy. */
 const FREED_MS_MAX = 200
 
+/** What is promised, where the machine lets everybody run when it is due: in one round of so many. */
+const FREED_MS_BEST = 20
+const ROUNDS_MAX = 20
+
 type Site = { readonly cluster: Cluster; readonly one: Host; readonly two: Host }
 
 async function site(t: ExecutionContext): Promise<Site> {
@@ -291,7 +295,8 @@ test.serial('lamportctl and its command are killed: the next one is inside at on
   const { cluster, one, two } = await site(t)
   const client = await two.client()
   const times: number[] = []
-  for (let round = 0; round < 5; round += 1) {
+  const best = (): number => Math.min(...times)
+  for (let round = 0; round < 5 || (best() > FREED_MS_BEST && round < ROUNDS_MAX); round += 1) {
     const ctl = one.ctl('lock', 'door', '/bin/sh', '-c', 'echo $$; exec cat')
     const pid = Number((await ctl.said(/^(\d+)\n/))[1])
     const next = client.lock('door')
@@ -305,7 +310,7 @@ test.serial('lamportctl and its command are killed: the next one is inside at on
     await ctl.closed
   }
   t.log(`the next one inside after ${times.map(ms => ms.toFixed(1)).join(', ')} ms`)
-  t.true(Math.min(...times) < FREED_MS_MAX, String(times))
+  t.true(best() < FREED_MS_BEST, String(times))
   await cluster.idle()
 })
 

@@ -83,7 +83,7 @@ test.serial('why names the host whose REPLY is missing', async t => {
   t.is(await waiting.closed, 0)
   const held = one.ctl('lock', 'door')
   await held.said(/^held/m)
-  t.regex((await two.outcome('why', 'door'))[1], /held by host-1 \(1\) since/)
+  t.regex((await two.outcome('why', 'door'))[1], /held by host-1 \(1\) for \d/)
   held.child.stdin.end()
   t.is(await held.closed, 0)
 })

@@ -69,6 +69,12 @@ test.serial('the example of the library does what it says', async t => {
     let said = ''
     example.stdout.on('data', chunk => (said += String(chunk)))
     t.deepEqual(await once(example, 'close'), [0, null])
-    t.regex(said, new RegExp(`^run ${run}, with token \\d+\nfree again\n$`))
+    const lines = [
+      `run ${run}, with token \\d+`,
+      'free again',
+      `last was run ${run}`,
+      'held by host-1',
+    ]
+    t.regex(said, new RegExp(`^${lines.join('\n')}\n$`))
   }
 })

@@ -64,8 +64,17 @@ export const release: Command = command(SPEC, async (options, operands) => {
     return Exit.done
   } catch (error) {
     if (!(error instanceof LamportError)) throw error
+    if (error.code === 'notHeld' && wasLost(error.data)) {
+      complain(error.message)
+      return Exit.lost
+    }
+    if (error.code === 'notHeld') {
+      // Of a token the daemon speaks to the connection that might have held it.
+      const isOther = 'token' in which && !isForced
+      complain(isOther ? `${noneWith(which.token)} (lamportctl locks shows them)` : error.message)
+      return Exit.notAcquired
+    }
     complain(error.message)
-    if (error.code === 'notHeld') return wasLost(error.data) ? Exit.lost : Exit.notAcquired
     return error.code === 'invalidParams' ? Exit.usage : errorExit(error.code)
   }
 })
@@ -86,6 +95,10 @@ function whichOf(
   const token = /^\d{1,16}$/.test(text ?? '') ? Number(text) : NaN
   if (Number.isSafeInteger(token)) return { token }
   return { problem: `--token is a number that acquire printed, not ${JSON.stringify(text)}` }
+}
+
+function noneWith(token: number): string {
+  return `no lock that acquire took here has the token ${token}, or it has ended`
 }
 
 /** What whoever forces has to know. */

@@ -83,7 +83,12 @@ export class Standby {
     const { lock: plan, socket } = this.#plan
     const user = userName()
     this.#tell({ event: 'waiting' }, `waiting for ${plan.names.join(' ')}`)
-    const client = await connectPatiently(socket, Infinity, signal)
+    const client = await connectPatiently(socket, 0, signal).catch((error: unknown) => {
+      if (!(error instanceof LamportError) || error.code !== 'unreachable') throw error
+      if (error.message !== this.#complaint) this.#say(error.message)
+      this.#complaint = error.message
+      return connectPatiently(socket, Infinity, signal)
+    })
     try {
       const lock = await client.lock(plan.names, {
         mode: plan.mode,

@@ -38,7 +38,7 @@ export function failedWrite(name: string, error: unknown): number {
       return Exit.notAcquired
     }
     case 'none':
-      complain(`${name}: nothing was written: ${reason}`)
+      complain(`${name} was not written: ${reason}`)
       return Exit.unavailable
     case 'unknown': {
       const { seen } = outcome

@@ -1,6 +1,8 @@
+import { decodeAbout, encodeAbout } from './core/about.ts'
 import type { HostId } from './core/clock.ts'
 import { decodeHeartbeat, decodeMessage, encodeHeartbeat, encodeMessage } from './core/codec.ts'
 import type {
+  CopyState,
   Command,
   CommandId,
   HostStatus,
@@ -16,7 +18,7 @@ import { Host, type HostConfig } from './core/host.ts'
 import { channelOf, type Message } from './core/message.ts'
 import type { Rules } from './core/rules.ts'
 import type { Durable } from './core/store.ts'
-import { describeDifference, digestOf } from './core/table.ts'
+import { describeDifference, digestOf, linesOf, type Places } from './core/table.ts'
 import type { PastVersion, Variable } from './core/variable.ts'
 import { assert, unreachable } from './lib/assert.ts'
 import type { Random } from './lib/random.ts'
@@ -65,6 +67,11 @@ export type NodeConfig = {
   /** All hosts of hosts.yml, this one among them. */
   readonly hosts: readonly HostLine[]
   readonly timing: HostConfig['timing']
+  /** Where hosts.yml says what safety rests on; for people: see `describeDifference`. */
+  readonly places?: Places
+  readonly limits?: HostConfig['limits']
+  /** What this host says of itself to the others, for people; nothing is decided by it. */
+  readonly about?: string
 }
 
 /** Everything that can happen to a node. */
@@ -119,14 +126,22 @@ export type PeerStatus = {
   readonly silent: Duration | undefined
   /** What keeps it from being connected, where that is known: another hosts.yml, say. */
   readonly notice: string | undefined
+  /** What it says of itself. */
+  readonly about: string | undefined
+  /** How much faster its clock runs than ours: 0.001 is a thousandth. */
+  readonly drift: number | undefined
+  /** How its values and its disk are, as it has said last. */
+  readonly copy: CopyState | undefined
 }
 
-export type Status = Omit<HostStatus, 'states'> & {
+export type Status = Omit<HostStatus, 'states' | 'drifts' | 'copies'> & {
   readonly host: { readonly id: HostId; readonly name: string; readonly votes: number }
   readonly cluster: string
   /** The keys that are accepted, the first one to call with; none: packets are not sealed. */
   readonly keys: readonly KeyName[]
   readonly peers: readonly PeerStatus[]
+  /** What people should hear of hosts that hosts.yml does not name. */
+  readonly notices: readonly string[]
   readonly datagrams: {
     readonly sent: number
     readonly received: number
@@ -150,6 +165,7 @@ export class Node {
   readonly #dropped: Record<string, number> = {}
   /** What keeps a peer from being connected, where it is known. */
   readonly #notices = new Map<HostId, string>()
+  readonly #abouts = new Map<HostId, string>()
   /** Hosts whose queue has been above the high-water mark, and perhaps still is. */
   readonly #slow = new Set<HostId>()
   #encoded: { readonly message: Message; readonly payload: Uint8Array } | undefined
@@ -188,7 +204,9 @@ export class Node {
         cluster: config.cluster,
         self: config.self,
         tableDigest: digestOf(config),
-        describeDifference: theirs => describeDifference(config, theirs),
+        tableLines: linesOf(config, config.self),
+        describeDifference: (theirs, lines) =>
+          describeDifference(config, theirs, lines, config.places),
         incarnation: this.#host.incarnation,
         peers: this.#others.map(({ id, address }) => ({ id, address })),
       },
@@ -201,6 +219,7 @@ export class Node {
           this.#notices.delete(peer)
           this.#log('info', `${this.#name(peer)} is connected`)
           this.#host.open(this.#now, peer, incarnation)
+          this.#tellAbout(peer)
         },
         sessionLost: (peer, end, reason) => this.#sessionLost(peer, end, reason),
         notice: (peer, text) => {
@@ -272,7 +291,7 @@ export class Node {
 
   /** A plain picture for `lamportctl status` and for the checkers. */
   status(now: Instant): Status {
-    const { states, ...host } = this.#host.status(now)
+    const { states, drifts, copies, ...host } = this.#host.status(now)
     const { dropped, ...counters } = this.#endpoint.counters
     const self = this.#config.hosts.find(({ id }) => id === this.#config.self)
     return {
@@ -284,7 +303,12 @@ export class Node {
       },
       cluster: this.#config.cluster,
       keys: this.#endpoint.keys,
-      peers: this.#others.map(line => this.#peerStatus(now, line, states.get(line.id) ?? 'silent')),
+      peers: this.#others.map(line => ({
+        ...this.#peerStatus(now, line, states.get(line.id) ?? 'silent'),
+        drift: drifts.get(line.id),
+        copy: copies.get(line.id),
+      })),
+      notices: this.#endpoint.strangers(now),
       datagrams: {
         ...counters,
         dropped: { ...dropped, ...this.#dropped },
@@ -305,6 +329,11 @@ export class Node {
   /** Every variable that is set, as this host knows them, by name. */
   variables(): readonly Variable[] {
     return this.#host.variables()
+  }
+
+  /** Every name of a variable that was ever set, also of what is unset now. */
+  variableNames(): readonly string[] {
+    return this.#host.variableNames()
   }
 
   /** The versions of a variable, the newest first. */
@@ -355,6 +384,11 @@ export class Node {
   }
 
   #deliver(from: HostId, channel: ChannelId, payload: Uint8Array): void {
+    const about = channel === 3 ? decodeAbout(payload) : undefined
+    if (about !== undefined) {
+      this.#abouts.set(from, about)
+      return
+    }
     const message = decodeMessage(payload)
     if ('malformed' in message) {
       this.#drop('malformed message')
@@ -395,7 +429,17 @@ export class Node {
     return !up || (queuedBytes === 0 && inFlight === 0)
   }
 
-  #peerStatus(now: Instant, line: HostLine, state: PeerStatus['state']): PeerStatus {
+  #tellAbout(peer: HostId): void {
+    const { about } = this.#config
+    if (about === undefined) return
+    this.#endpoint.send(this.#now, peer, 3, encodeAbout(about))
+  }
+
+  #peerStatus(
+    now: Instant,
+    line: HostLine,
+    state: PeerStatus['state'],
+  ): Omit<PeerStatus, 'drift' | 'copy'> {
     const { id, name, address, votes } = line
     const peer = this.#endpoint.peer(id)
     const silent = elapsed(peer.lastReceived ?? toInstant(-Infinity), now)
@@ -410,6 +454,7 @@ export class Node {
       rtt: peer.srtt,
       loss: peer.loss,
       silent: peer.lastReceived === undefined ? undefined : silent,
+      about: this.#abouts.get(id),
       // A stranger can cause one, too: of whoever is heard, it says nothing.
       notice: silent < HEARD_WITHIN ? undefined : this.#notices.get(id),
     }

@@ -79,3 +79,28 @@ test('the library is imported by the name of the package', t => {
   const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root })
   t.is(String(run.stdout), 'function', String(run.stderr))
 })
+
+/** The tests that a document names, with their titles: `test/x.test.ts`: *title*. */
+function citedTests(document: string): readonly (readonly [file: string, title: string])[] {
+  const text = document.replace(/\s+/g, ' ')
+  return [...text.matchAll(/`(test\/[\w./-]+)`: \*(.+?)\*(?=[ .;,)]|$)/g)].map(
+    ([, file = '', title = '']) => [file, title] as const,
+  )
+}
+
+/** Those of them that do not exist. */
+function missingTests(document: string): readonly string[] {
+  return citedTests(document).flatMap(([file, title]) => {
+    const source = read(file).replace(/’/g, "'").replace(/\\'/g, "'")
+    return source.includes(title.replace(/’/g, "'")) ? [] : [`${file} has no test "${title}"`]
+  })
+}
+
+test('each test that stands beside a claim or a procedure exists', t => {
+  const [operations, security] = [read('docs/operations.md'), read('docs/security.md')]
+  t.true(citedTests(operations).length > 15, `${citedTests(operations).length}`)
+  t.true(citedTests(security).length > 25, `${citedTests(security).length}`)
+  t.deepEqual([...missingTests(operations), ...missingTests(security)], [])
+  const lie = security.replace('*its own packets come back', '*its own packets come home')
+  t.is(missingTests(lie).length, 1)
+})

@@ -60,21 +60,25 @@ const packages: Record<string, RegExp> = {
 const LINES_MAX = 400
 const longFiles: Record<string, number> = {
   // All parts of the protocol, wired: what is left when each has a file of its own.
-  'src/core/host.ts': 775,
+  'src/core/host.ts': 790,
   // Lamport's rules and what a change of view does to them: one state, told in one place.
   'src/core/mutex.ts': 480,
   // Whom a host hears, what it wants, and the rounds that bring it about.
   'src/core/membership.ts': 440,
   // Transport and core, wired: a few lines for each input, effect and question.
-  'src/node.ts': 455,
+  'src/node.ts': 490,
   // What a variable's register hears and says, wired: each part has a file of its own.
-  'src/core/variables.ts': 460,
+  'src/core/variables.ts': 490,
+  // What strangers send, step by step, and who is told of it: the way in, in one place.
+  'src/transport/endpoint.ts': 420,
+  // The whole public client, a few lines and a comment a method.
+  'src/client/client.ts': 420,
   // One round after the other on each register: one state, told in one place.
   'src/core/changes.ts': 410,
   // What can happen in the small world that is explored whole, event by event.
   'src/sim/small-world.ts': 500,
   // Which of several sessions, handshakes and endings counts: one decision in one place.
-  'src/transport/peer.ts': 480,
+  'src/transport/peer.ts': 500,
   // Nodes, clocks, disks and packets in one virtual time.
   'src/sim/world.ts': 480,
 }

@@ -18,6 +18,8 @@ import type {
   NoMajorityData,
   QueuedParams,
   RequestId,
+  DoctorFinding,
+  DoctorResult,
   StatusResult,
   ValueField,
   VariableEntry,
@@ -183,6 +185,17 @@ export const isWhyResult: Shape<WhyResult> = objectOf<WhyResult>({
   waiters: arrayOf(objectOf<LockEntry['waiters'][number]>({ ...HOLDER, position: isNumber })),
 })
 
+export const isDoctorResult: Shape<DoctorResult> = objectOf<DoctorResult>({
+  findings: arrayOf(
+    objectOf<DoctorFinding>({
+      check: isString,
+      state: oneOf<DoctorFinding['state']>('ok', 'warning', 'failure'),
+      text: isString,
+      advice: nullable(isString),
+    }),
+  ),
+})
+
 export const isMetricsResult: Shape<MetricsResult> = objectOf<MetricsResult>({
   contentType: isString,
   text: isString,
@@ -223,8 +236,11 @@ export const isStatusResult: Shape<StatusResult> = objectOf<StatusResult>({
       silentMs: nullable(isNumber),
       key: nullable(isString),
       notice: nullable(isString),
+      version: nullable(isString),
+      differences: arrayOf(isString),
     }),
   ),
+  notices: arrayOf(isString),
   messages: objectOf<StatusResult['messages']>({
     sent: recordOf(isNumber),
     received: recordOf(isNumber),

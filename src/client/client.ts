@@ -7,6 +7,8 @@ import type {
   AcquireResult,
   LockMode,
   LocksResult,
+  DoctorParams,
+  DoctorResult,
   MetricsResult,
   RequestId,
   StatusResult,
@@ -16,6 +18,7 @@ import { orAborted } from './abort.ts'
 import {
   isAcquireResult,
   isCancelResult,
+  isDoctorResult,
   isLocksResult,
   isMetricsResult,
   isStatusResult,
@@ -50,6 +53,9 @@ export type { Watch, WatchOptions } from './watch.ts'
 
 /** How long the daemon may take for an answer that waits for nobody. */
 const ANSWER_MS = 10_000
+
+/** A disk may be slow, and before a change hosts have ten seconds to agree. */
+const DOCTOR_MS = 120_000
 
 /** How much longer than `waitMs` an acquire may take: the daemon may have to learn of a majority. */
 const ACQUIRE_MARGIN_MS = 30_000
@@ -286,6 +292,14 @@ export class Client {
     return this.#ask('status', {}, isStatusResult)
   }
 
+  /**
+   * Everything that can be wrong with this host, looked at. `beforeChange`: also whether hosts may be
+   * added or taken away now.
+   */
+  doctor(options: DoctorParams = {}): Promise<DoctorResult> {
+    return this.#ask('doctor', { ...options }, isDoctorResult, DOCTOR_MS)
+  }
+
   /** Counters and gauges of this host, in Prometheus's text format. */
   metrics(): Promise<MetricsResult> {
     return this.#ask('metrics', {}, isMetricsResult)
@@ -359,8 +373,8 @@ export class Client {
     return connection.detach()
   }
 
-  #ask<T>(method: string, params: unknown, shape: Shape<T>): Promise<T> {
-    return this.#link.call(method, params, takeAs(shape), { timeoutMs: ANSWER_MS })
+  #ask<T>(method: string, params: unknown, shape: Shape<T>, timeoutMs = ANSWER_MS): Promise<T> {
+    return this.#link.call(method, params, takeAs(shape), { timeoutMs })
   }
 }
 

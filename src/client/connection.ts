@@ -2,6 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import { encodeLine, LineReader, type Line } from '../control/framing.ts'
 import { PROTOCOL_VERSION, type HelloParams, type RequestId } from '../control/protocol.ts'
 import { assert, unreachable } from '../lib/assert.ts'
+import { TIMEOUT_MS_MAX } from '../lib/time.ts'
 import { isHello, parseLine } from './answers.ts'
 import { answered, closed, LamportError, silent } from './error.ts'
 
@@ -111,8 +112,9 @@ export class Connection {
         return
       }
       const { timeoutMs, take } = options
-      const timer =
-        timeoutMs === undefined ? undefined : setTimeout(() => this.#expire(id, method), timeoutMs)
+      // What waits for weeks has its end from the daemon.
+      const isTimed = timeoutMs !== undefined && timeoutMs <= TIMEOUT_MS_MAX
+      const timer = isTimed ? setTimeout(() => this.#expire(id, method), timeoutMs) : undefined
       const settle = (result: unknown): void => {
         const taken = take(result)
         if (taken !== undefined) {

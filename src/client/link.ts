@@ -1,6 +1,7 @@
 import { monotonicNow } from '../control/monotonic.ts'
 import type { HelloParams } from '../control/protocol.ts'
 import { assert } from '../lib/assert.ts'
+import { TIMEOUT_MS_MAX } from '../lib/time.ts'
 import { orAborted } from './abort.ts'
 import { Connection, type CallOptions } from './connection.ts'
 import { closed, LamportError, silent, type LamportErrorCode } from './error.ts'
@@ -107,7 +108,7 @@ export class Link {
 
   async #intime(giveUpAt: number): Promise<Line> {
     this.#attempt ??= this.#dial(this.#closing.signal).finally(() => (this.#attempt = undefined))
-    if (giveUpAt === Infinity) return this.#attempt
+    if (giveUpAt - monotonicNow() > TIMEOUT_MS_MAX) return this.#attempt
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       const ms = Math.max(ATTEMPT_MS_MIN, giveUpAt - monotonicNow())

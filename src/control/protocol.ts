@@ -280,6 +280,21 @@ export type WhyResult = {
   readonly waiters: LockEntry['waiters']
 }
 
+export type DoctorParams = {
+  /** Also whether hosts may be added or taken away now; it may write, and take some seconds. */
+  readonly beforeChange?: boolean
+}
+export type DoctorResult = { readonly findings: readonly DoctorFinding[] }
+/** One thing that was looked at. */
+export type DoctorFinding = {
+  /** What was looked at: `config`, `key`, `disk` and so on. */
+  readonly check: string
+  readonly state: 'ok' | 'warning' | 'failure'
+  readonly text: string
+  /** What to do; null where there is nothing to do. */
+  readonly advice: string | null
+}
+
 export type StatusResult = {
   readonly host: { readonly id: number; readonly name: string }
   readonly cluster: string
@@ -323,7 +338,13 @@ export type StatusResult = {
     readonly key: string | null
     /** What keeps it from being connected, where that is known. */
     readonly notice: string | null
+    /** Its lamportd's version, once it has said so. */
+    readonly version: string | null
+    /** In what its hosts.yml differs from this host's, a text a line. */
+    readonly differences: readonly string[]
   }[]
+  /** What people should hear of hosts that hosts.yml does not name. */
+  readonly notices: readonly string[]
   readonly messages: {
     readonly sent: Readonly<Record<string, number>>
     readonly received: Readonly<Record<string, number>>

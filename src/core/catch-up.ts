@@ -11,6 +11,7 @@ import {
 import type { HostId, LamportClock } from './clock.ts'
 import type { Known } from './known.ts'
 import { BUCKETS } from './known.ts'
+import type { CopyState } from './command.ts'
 import type { CatchUpMessage } from './message.ts'
 import { isSameVersion, type VariableValue, type VersionName } from './variable.ts'
 
@@ -34,6 +35,8 @@ type Peer = {
   asked: readonly string[]
   isListed: boolean
   hasCaughtUp: boolean
+  /** What its last heartbeat said. */
+  said: { readonly digest: number; readonly whole: boolean } | undefined
 }
 
 /** What is on its way to all differs for a moment; only what lasts so long is missed. */
@@ -81,6 +84,7 @@ export class CatchUp {
       asked: [],
       isListed: false,
       hasCaughtUp: false,
+      said: undefined,
     })
     this.#compare(now, host)
   }
@@ -92,10 +96,21 @@ export class CatchUp {
     this.#peers.delete(host)
   }
 
+  /** How the copies of the others are, as far as they have said. */
+  get states(): ReadonlyMap<HostId, CopyState> {
+    const states = new Map<HostId, CopyState>()
+    for (const [host, { said }] of this.#peers) {
+      if (said === undefined) continue
+      states.set(host, { agrees: said.digest === this.#known.digest, whole: said.whole })
+    }
+    return states
+  }
+
   /** A heartbeat of this host carries this digest. */
-  hear(now: Instant, host: HostId, digest: number): void {
+  hear(now: Instant, host: HostId, digest: number, whole: boolean): void {
     const peer = this.#peers.get(host)
     if (peer === undefined) return
+    peer.said = { digest, whole }
     if (digest === this.#known.digest) {
       peer.differsSince = NEVER
       peer.hasCaughtUp = true

@@ -286,7 +286,9 @@ export class Changes {
     const operation = { host: this.#self, time: pending.time }
     const { registerApplied } = this.#rules
     const { value, response } = applied(pending, operation, current, registerApplied)
-    if (value === current && (isChosen || current === undefined)) {
+    // What a majority has accepted is chosen; to be spread it is accepted by all, once more.
+    const isDone = isChosen && (pending.work.type !== 'spread' || current === undefined)
+    if (value === current && (isDone || current === undefined)) {
       if (!isChosen) {
         // Nothing was ever accepted, as far as an old promise told: ask anew.
         this.#pause(now, line, milliseconds(0))

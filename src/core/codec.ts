@@ -60,19 +60,20 @@ export function decodeMessage(payload: Uint8Array): Message | Malformed {
 
 /** A heartbeat as the payload of a DGRAM frame. */
 export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
-  const { incarnation, stamp, echo, view, heard, digest } = heartbeat
-  return encode([incarnation, stamp, echo ?? null, view, heard, digest])
+  const { incarnation, stamp, echo, view, heard, digest, whole } = heartbeat
+  return encode([incarnation, stamp, echo ?? null, view, heard, digest, whole])
 }
 
 export function decodeHeartbeat(payload: Uint8Array): Heartbeat | Malformed {
   const value = decode(payload)
-  if (!Array.isArray(value) || value.length !== 6) return { malformed: 'no heartbeat' }
-  const [incarnation, stamp, echo, view, heard, digest] = value as unknown[]
+  if (!Array.isArray(value) || value.length !== 7) return { malformed: 'no heartbeat' }
+  const [incarnation, stamp, echo, view, heard, digest, whole] = value as unknown[]
   if (!isTime(incarnation) || !isStamp(stamp) || !isTime(view)) return { malformed: 'heartbeat' }
   if (echo !== null && !isStamp(echo)) return { malformed: 'heartbeat with no echo' }
   if (!isListOf(heard, isHostId)) return { malformed: 'heartbeat with no hosts' }
-  if (!isTime(digest)) return { malformed: 'heartbeat with no digest' }
-  return { incarnation, stamp, echo: echo ?? undefined, view, heard, digest }
+  if (!isTime(digest) || typeof whole !== 'boolean')
+    return { malformed: 'heartbeat with no digest' }
+  return { incarnation, stamp, echo: echo ?? undefined, view, heard, digest, whole }
 }
 
 /** What an acceptor must not forget, as it is stored. */

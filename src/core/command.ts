@@ -23,7 +23,13 @@ export type Command =
   /** The operator says that blank hosts may found the cluster. */
   | { readonly type: 'found' }
   /** The newest value of a variable, as a majority has it: no older than any that was acknowledged. */
-  | { readonly type: 'get'; readonly name: string; readonly wait: Duration }
+  | {
+      readonly type: 'get'
+      readonly name: string
+      readonly wait: Duration
+      /** All who can be reached are to accept it as well, and not just a majority. */
+      readonly spread?: true
+    }
   | {
       readonly type: 'change'
       readonly name: string
@@ -149,6 +155,14 @@ export type WhyStatus = {
   readonly reasons: readonly string[]
 }
 
+/** What another host said last of the values of variables that it has. */
+export type CopyState = {
+  /** It knows the same values as this host. */
+  readonly agrees: boolean
+  /** Its disk has accepted every one that it knows, and the view. */
+  readonly whole: boolean
+}
+
 export type MemberState = 'member' | 'heard' | 'connected' | 'silent'
 
 /** What the protocol knows of itself; the transport's part is added by the node. */
@@ -167,6 +181,12 @@ export type HostStatus = {
   /** Whom a blank host waits for. */
   readonly blank: string | undefined
   readonly states: ReadonlyMap<HostId, MemberState>
+  /** How much faster the clock of each other host runs: 0.001 is a thousandth. */
+  readonly drifts: ReadonlyMap<HostId, number>
+  /** Whether this host's disk has accepted every chosen value and the view as they are. */
+  readonly whole: boolean
+  /** How the others' values and disks are, by their last heartbeats. */
+  readonly copies: ReadonlyMap<HostId, CopyState>
   /** Protocol messages since the start, by type, apart from datagrams. */
   readonly messages: {
     readonly sent: Readonly<Record<MessageType, number>>

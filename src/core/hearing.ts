@@ -9,6 +9,7 @@ import {
   type Instant,
 } from '../lib/time.ts'
 import type { HostId } from './clock.ts'
+import { Pace } from './pace.ts'
 
 /** What one host says of itself, unasked, to each other host; it carries no Lamport time. */
 export type Heartbeat = {
@@ -23,7 +24,12 @@ export type Heartbeat = {
   readonly heard: readonly HostId[]
   /** Of the values of variables that the sender knows to have been chosen. */
   readonly digest: number
+  /** Whether the sender's disk has accepted all of them, and the view, as they were chosen. */
+  readonly whole: boolean
 }
+
+/** What membership says in a heartbeat, and hears; the rest is of variables. */
+export type Sign = Omit<Heartbeat, 'digest' | 'whole'>
 
 type Voice = {
   incarnation: number
@@ -35,6 +41,8 @@ type Voice = {
   /** Number of the newest view that it has installed. */
   view: number
   heard: ReadonlySet<HostId>
+  /** Of its clock, beside ours. */
+  pace: Pace
 }
 
 /** How often a host may be excluded before its return is made to wait, and for how long at most. */
@@ -56,13 +64,15 @@ export class Hearing {
   }
 
   /** Takes a heartbeat in; true where it changed who hears whom. */
-  hear(now: Instant, from: HostId, heartbeat: Omit<Heartbeat, 'digest'>): boolean {
+  hear(now: Instant, from: HostId, heartbeat: Sign): boolean {
     const { incarnation, stamp, view } = heartbeat
     const voice = this.#voices.get(from)
     if (voice !== undefined && incarnation < voice.incarnation) return false
     const heard = new Set(heartbeat.heard)
     if (voice === undefined || voice.incarnation !== incarnation) {
-      this.#voices.set(from, { incarnation, last: now, since: now, stamp, view, heard })
+      const pace = new Pace()
+      pace.hear(now, stamp)
+      this.#voices.set(from, { incarnation, last: now, since: now, stamp, view, heard, pace })
       return true
     }
     const wasSilent = elapsed(voice.last, now) >= this.#suspect
@@ -72,6 +82,7 @@ export class Hearing {
     if (stamp <= voice.stamp) return wasSilent
     // Newest only: what overtook it on the way has said more.
     voice.stamp = stamp
+    voice.pace.hear(now, stamp)
     voice.view = view
     voice.heard = heard
     return changed
@@ -84,6 +95,16 @@ export class Hearing {
       if (silence - lag >= this.#suspect) continue
       voice.last = before(now, milliseconds(Math.max(0, silence - lag)))
     }
+  }
+
+  /** How much faster the clock of a host runs than ours, where that can be told. */
+  drift(host: HostId): number | undefined {
+    return this.#voices.get(host)?.pace.drift
+  }
+
+  /** Our own clock has stood still, perhaps: what it said of others says nothing now. */
+  forgetPaces(): void {
+    for (const voice of this.#voices.values()) voice.pace = new Pace()
   }
 
   /** The stamp to echo to a host, if this incarnation of it was heard. */

@@ -30,7 +30,7 @@ import { EarlyMessages } from './early.ts'
 import { canonical } from './fingerprint.ts'
 import { Founding, type ReadyRecord } from './founding.ts'
 import type { Recovered } from './recovery.ts'
-import type { Heartbeat } from './hearing.ts'
+import type { Heartbeat, Sign } from './hearing.ts'
 import { Lease } from './lease.ts'
 import { Journal } from './journal.ts'
 import { Membership } from './membership.ts'
@@ -45,6 +45,7 @@ import {
 } from './message.ts'
 import { Mutex } from './mutex.ts'
 import {
+  clockDrifts,
   explainLock,
   explainNoMajority,
   explainStall,
@@ -67,7 +68,7 @@ import {
 import { graceOf, tableOf } from './table.ts'
 import { Tally } from './tally.ts'
 import type { PastVersion, Variable } from './variable.ts'
-import { Variables } from './variables.ts'
+import { VARIABLE_LIMITS, Variables, type VariableLimits } from './variables.ts'
 import { describeView, includes, Votes, type View } from './view.ts'
 import { Waiting } from './waiting.ts'
 
@@ -82,6 +83,8 @@ export type HostConfig = {
     /** How far the rate of a clock may be from real time: 0.02 is 2 %. */
     readonly drift: number
   }
+  /** Where they are not those of every host. */
+  readonly limits?: VariableLimits | undefined
 }
 
 /** What a host asks of the channels, the store and the clients around it. */
@@ -307,7 +310,7 @@ export class Host {
     this.#begin(now)
     if (this.#isActive && heartbeat.incarnation === this.#post.sessions.get(from)) {
       this.#membership.hear(now, from, heartbeat)
-      this.#variables.hear(now, from, heartbeat.digest)
+      this.#variables.hear(now, from, heartbeat.digest, heartbeat.whole)
     }
     this.#finish()
   }
@@ -364,6 +367,11 @@ export class Host {
     return this.#variables.variables()
   }
 
+  /** Every name that was ever set. */
+  variableNames(): readonly string[] {
+    return this.#variables.names()
+  }
+
   /** The versions of a variable, the newest first. */
   history(name: string): readonly PastVersion[] {
     return this.#variables.history(name)
@@ -390,6 +398,9 @@ export class Host {
       lease: milliseconds(lease),
       blank: this.#founding.waitsFor(host => this.#name(host)),
       states: memberStates(this.#picture(now)),
+      drifts: clockDrifts(this.#picture(now)),
+      whole: this.#isWhole,
+      copies: this.#variables.copies,
       messages: this.#tally.messages,
       grants: this.#tally.grants,
       views: this.#tally.views,
@@ -476,6 +487,7 @@ export class Host {
       rules,
       durable,
       start,
+      this.#config.limits ?? VARIABLE_LIMITS,
       {
         send: (to, message, isResting) => {
           const rests = isResting ? this.#journal.appended : 0
@@ -507,6 +519,11 @@ export class Host {
     const notice = this.#waiting.notice(now, text)
     if (notice !== undefined)
       this.#log('warning', `this host has no vote yet: it waits for ${notice}`)
+  }
+
+  /** Whether this disk has accepted all that it knows to have been decided, as it was. */
+  get #isWhole(): boolean {
+    return this.#variables.isWhole && this.#membership.isWhole
   }
 
   /** Not blank, and not between two lives. */
@@ -700,9 +717,10 @@ export class Host {
     this.#send(members, { type: 'leave', view: view.number, time, incarnation, since })
   }
 
-  #sendHeartbeat(to: HostId, heartbeat: Omit<Heartbeat, 'digest'>): void {
+  #sendHeartbeat(to: HostId, sign: Sign): void {
     if (!this.#isActive) return
-    this.#output.sendHeartbeat(to, { ...heartbeat, digest: this.#variables.digest })
+    const { digest } = this.#variables
+    this.#output.sendHeartbeat(to, { ...sign, digest, whole: this.#isWhole })
   }
 
   /** The one place where a message between hosts begins its way. */

@@ -30,6 +30,8 @@ export class Learning {
   /** Accepted here, and not known to be chosen: since when, the oldest first. */
   readonly #unlearned = new Map<string, Instant>()
   readonly #repairs = new Set<string>()
+  /** Chosen, and our own acceptor holds something else. */
+  readonly #unaccepted = new Set<string>()
   /** Chosen, and not written down as such. */
   readonly #unsaved = new Set<string>()
   #saveAt: Instant = NEVER
@@ -39,11 +41,17 @@ export class Learning {
     this.#output = output
   }
 
+  /** Whether our acceptor has accepted every value that is known to have been chosen. */
+  get isAccepted(): boolean {
+    return this.#unaccepted.size === 0
+  }
+
   /** A value that was chosen; false where it is not newer than what is known. */
   learn(now: Instant, name: string, value: VariableValue): boolean {
     if (!this.known.learn(name, value)) return false
     const accepted = this.#output.accepted(name)
     if (accepted === undefined || accepted.version <= value.version) this.#unlearned.delete(name)
+    this.#compare(name)
     this.#unsaved.add(name)
     this.#saveAt = earliest(this.#saveAt, after(now, SAVE))
     this.#output.changed(variableOf(name, value))
@@ -52,6 +60,7 @@ export class Learning {
 
   /** Our acceptor holds this: somebody is about to say that it was chosen, or is dead. */
   accepted(now: Instant, name: string, value: VariableValue | undefined): void {
+    this.#compare(name)
     this.#unlearned.delete(name)
     if (value === undefined) return
     const known = this.known.value(name)
@@ -106,6 +115,13 @@ export class Learning {
     }
     this.#unsaved.clear()
     if (entries.length > 0) this.#output.append(entries)
+  }
+
+  #compare(name: string): void {
+    const [known, accepted] = [this.known.value(name), this.#output.accepted(name)]
+    const isRight = known !== undefined && accepted !== undefined && isSameVersion(accepted, known)
+    if (isRight || (known === undefined && accepted === undefined)) this.#unaccepted.delete(name)
+    else this.#unaccepted.add(name)
   }
 
   /** Without the value where that stands in the record of our acceptor. */

@@ -11,7 +11,7 @@ import {
 } from '../lib/time.ts'
 import type { HostId, LamportClock } from './clock.ts'
 import { ahead } from './fingerprint.ts'
-import { Hearing, type Heartbeat } from './hearing.ts'
+import { Hearing, type Sign } from './hearing.ts'
 import type { Lease } from './lease.ts'
 import type { RegisterMessage } from './message.ts'
 import { Acceptor, Round, type AcceptorRecord } from './register.ts'
@@ -23,7 +23,7 @@ export type MembershipOutput = {
   /** Reliable; to ourselves as well, like to any other acceptor. */
   send(to: readonly HostId[], message: RegisterMessage): void
   /** Once, and perhaps never: newest only. */
-  sendHeartbeat(to: HostId, heartbeat: Omit<Heartbeat, 'digest'>): void
+  sendHeartbeat(to: HostId, heartbeat: Sign): void
   /** A newer view than the last was decided. */
   decided(view: View): void
   /** Must be durable before any message that is sent after it, by `send`, leaves this host. */
@@ -115,6 +115,11 @@ export class Membership {
     this.#echoSelf(LONG_AGO)
   }
 
+  /** Whether our disk has accepted the view as it was decided, and nothing newer. */
+  get isWhole(): boolean {
+    return this.#acceptor.record.value?.number === this.#view?.number
+  }
+
   /** Whether a majority of votes is heard, this host included: then there can be a view. */
   hearsMajority(now: Instant): boolean {
     return this.#votes.isMajority([this.#self, ...this.hearing.heard(now).keys()])
@@ -123,6 +128,7 @@ export class Membership {
   /** A new life of this host: it was promised nothing, and is no member of anything. */
   reincarnate(incarnation: number): void {
     this.#incarnation = incarnation
+    this.hearing.forgetPaces()
     this.#lease.forget()
     this.#echoSelf(LONG_AGO)
     this.#abandon()
@@ -140,7 +146,7 @@ export class Membership {
   }
 
   /** A heartbeat of the incarnation to which channels are open. */
-  hear(now: Instant, from: HostId, heartbeat: Omit<Heartbeat, 'digest'>): void {
+  hear(now: Instant, from: HostId, heartbeat: Sign): void {
     const wasHeard = this.hearing.heard(now).has(from)
     if (this.hearing.hear(now, from, heartbeat)) this.#stale = true
     if (heartbeat.echo !== undefined) this.#lease.echo(now, from, toInstant(heartbeat.echo))

@@ -11,6 +11,8 @@ export type Operation = {
   readonly deadline: Instant
   readonly work:
     | { readonly type: 'read' }
+    /** As a read; and all who can be reached accept what it finds. */
+    | { readonly type: 'spread' }
     | {
         readonly type: 'change'
         readonly bytes: Uint8Array | undefined
@@ -34,7 +36,7 @@ export function applied(
   current: VariableValue | undefined,
   looksForItself: boolean,
 ): { readonly value: VariableValue | undefined; readonly response: Response } {
-  if (work.type === 'read') {
+  if (work.type !== 'change') {
     return { value: current, response: { type: 'value', variable: variableOf(name, current) } }
   }
   const writer = { host, time }

@@ -41,6 +41,16 @@ export function memberStates(picture: Picture): Map<HostId, MemberState> {
   return states
 }
 
+/** How much faster the clocks of others run than this host's, where that can be told. */
+export function clockDrifts({ config, membership }: Picture): Map<HostId, number> {
+  const drifts = new Map<HostId, number>()
+  for (const { id } of config.hosts) {
+    const drift = membership.hearing.drift(id)
+    if (drift !== undefined) drifts.set(id, drift)
+  }
+  return drifts
+}
+
 /** Why a lock is not to be had, and what to do. */
 export function explainLock(picture: Picture, name: string): WhyStatus {
   const { mutex } = picture

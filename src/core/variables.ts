@@ -4,7 +4,7 @@ import { after, earliest, milliseconds, type Duration, type Instant } from '../l
 import { CatchUp } from './catch-up.ts'
 import { Changes } from './changes.ts'
 import type { HostId, LamportClock } from './clock.ts'
-import type { Command, CommandId, Response, StoreEntry } from './command.ts'
+import type { Command, CommandId, CopyState, Response, StoreEntry } from './command.ts'
 import { Copying, Snapshots, type CopyMessage, type FullRecord } from './copying.ts'
 import type { Known } from './known.ts'
 import { Learning } from './learning.ts'
@@ -42,6 +42,11 @@ export type VariablesOutput = {
 export const VARIABLES_MAX = 20_000
 export const VALUES_BYTES_MAX: number = 64 * 1024 * 1024
 
+/** What one host lets be set; what others let be set it takes all the same. */
+export type VariableLimits = { readonly names: number; readonly bytes: number }
+
+export const VARIABLE_LIMITS: VariableLimits = { names: VARIABLES_MAX, bytes: VALUES_BYTES_MAX }
+
 /** Operations of clients of one host that may be under way. */
 const OPERATIONS_MAX = 10_000
 
@@ -57,6 +62,7 @@ export class Variables {
   readonly #votes: Votes
   readonly #clock: LamportClock
   readonly #rules: Rules
+  readonly #limits: VariableLimits
   readonly #output: VariablesOutput
   readonly #registers: Registers
   readonly #learning: Learning
@@ -80,8 +86,10 @@ export class Variables {
     rules: Rules,
     durable: Pick<Durable, 'registers' | 'chosen' | 'floor'>,
     start: Instant,
+    limits: VariableLimits,
     output: VariablesOutput,
   ) {
+    this.#limits = limits
     this.#self = self
     this.#votes = votes
     this.#clock = clock
@@ -130,12 +138,28 @@ export class Variables {
     const send = (to: HostId, message: CopyMessage): void => output.send([to], message, true)
     this.#snapshots = new Snapshots(clock, send)
     this.#copying = new Copying(others, clock, send)
-    for (const [name, { value }] of durable.registers) this.#learning.accepted(start, name, value)
+    for (const name of new Set([...durable.registers.keys(), ...durable.chosen.keys()]))
+      this.#learning.accepted(start, name, this.#registers.record(name).value)
   }
 
   /** What heartbeats tell of the chosen values that this host knows. */
   get digest(): number {
     return this.#known.digest
+  }
+
+  /** Whether this host's disk has accepted every value that it knows to have been chosen. */
+  get isWhole(): boolean {
+    return this.#learning.isAccepted
+  }
+
+  /** How the others' copies are. */
+  get copies(): ReadonlyMap<HostId, CopyState> {
+    return this.#catchUp.states
+  }
+
+  /** Every name that was ever set, also of what is unset now. */
+  names(): readonly string[] {
+    return [...this.#known.names()].sort((a, b) => (a < b ? -1 : 1))
   }
 
   get status(): VariablesStatus {
@@ -150,8 +174,8 @@ export class Variables {
 
   /** All that are set, as this host knows them, by name. */
   variables(): Variable[] {
-    const names = [...this.#known.names()].sort((a, b) => (a < b ? -1 : 1))
-    return names.map(name => this.variable(name)).filter(({ bytes }) => bytes !== undefined)
+    const all = this.names().map(name => this.variable(name))
+    return all.filter(({ bytes }) => bytes !== undefined)
   }
 
   history(name: string): PastVersion[] {
@@ -177,7 +201,8 @@ export class Variables {
     }
     const wish = { name, id, deadline: after(now, wait) }
     if (command.type === 'get') {
-      this.#reads.begin(now, wish)
+      if (command.spread === true) this.#changes.begin(now, { ...wish, work: { type: 'spread' } })
+      else this.#reads.begin(now, wish)
       return
     }
     const { bytes, condition } = command
@@ -277,9 +302,9 @@ export class Variables {
     this.#copying.forget(host)
   }
 
-  hear(now: Instant, host: HostId, digest: number): void {
+  hear(now: Instant, host: HostId, digest: number, whole: boolean): void {
     this.#now = now
-    this.#catchUp.hear(now, host, digest)
+    this.#catchUp.hear(now, host, digest, whole)
   }
 
   /** A new life of this host: what the old one sent, also to itself, is lost. */
@@ -332,13 +357,14 @@ export class Variables {
     }
     if (command.type === 'get' || command.bytes === undefined) return undefined
     const known = this.#known.value(command.name)
-    if (known === undefined && this.#known.size >= VARIABLES_MAX) {
-      const detail = `there are ${VARIABLES_MAX} names of variables already, unset ones included`
+    const { names, bytes } = this.#limits
+    if (known === undefined && this.#known.size >= names) {
+      const detail = `there are ${names} names of variables already, unset ones included`
       return { reason: 'limit', detail }
     }
     const grown = command.bytes.length - (known?.bytes?.length ?? 0)
-    if (grown > 0 && this.#known.bytes + grown > VALUES_BYTES_MAX) {
-      const detail = `all values together have at most ${VALUES_BYTES_MAX} bytes`
+    if (grown > 0 && this.#known.bytes + grown > bytes) {
+      const detail = `all values together have at most ${bytes} bytes`
       return { reason: 'limit', detail }
     }
     return undefined
@@ -420,7 +446,7 @@ export class Variables {
       return
     }
     const detail = this.#output.explain(this.#now)
-    if (work.type === 'read' || !mayTakeEffect) {
+    if (work.type !== 'change' || !mayTakeEffect) {
       this.#output.respond(id, { type: 'refused', reason: 'no-majority', detail })
       return
     }

@@ -106,6 +106,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/status.ts')).status,
   },
   {
+    name: 'doctor',
+    summary: 'look for whatever is wrong, and say what to do',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
     name: 'metrics',
     summary: 'print counters and histograms for Prometheus',
     load: async () => (await import('./commands/metrics.ts')).metrics,

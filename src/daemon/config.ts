@@ -1,6 +1,7 @@
 import { TextDecoder } from 'node:util'
 import type { HostId } from '../core/clock.ts'
 import { HOST_ID_LIMIT } from '../core/clock.ts'
+import { VALUES_BYTES_MAX, VARIABLES_MAX, type VariableLimits } from '../core/variables.ts'
 import type { Duration } from '../lib/time.ts'
 import { milliseconds, scaled } from '../lib/time.ts'
 import type { NodeConfig } from '../node.ts'
@@ -8,7 +9,7 @@ import type { Place } from './address.ts'
 import { formatAddress, parseLiteral, parsePlace, unreachableReason } from './address.ts'
 import type { Field, Mistake } from './config-fields.ts'
 import { Fields } from './config-fields.ts'
-import { FILE_FIELDS, HOST_FIELDS, keysOf, TIMING_FIELDS } from './hosts-fields.ts'
+import { FILE_FIELDS, HOST_FIELDS, keysOf, LIMITS_FIELDS, TIMING_FIELDS } from './hosts-fields.ts'
 
 /** One line of `hosts:`. */
 export type HostLine = {
@@ -21,14 +22,26 @@ export type HostLine = {
   readonly bind: string | undefined
 }
 
+/** How much a host carries at most; what is beyond is refused. */
+export type Limits = {
+  /** Clients of a small box: cron jobs and a few services, with one or two connections each. */
+  readonly connections: number
+  /** Requests under way and locks held, of one connection. */
+  readonly requests: number
+  readonly variables: VariableLimits
+}
+
 /** A hosts.yml without a mistake. */
 export type HostsFile = {
   readonly cluster: string
   /** As written: relative to the file. */
   readonly key: string | undefined
   readonly timing: NodeConfig['timing']
+  readonly limits: Limits
   /** In the order of their ids. */
   readonly hosts: readonly HostLine[]
+  /** For people: the lines of what hosts compare, such as `line 7` of `host 2` or `lease`. */
+  readonly places: ReadonlyMap<string, string>
 }
 
 /** hosts.yml of a handful of boxes; beyond this it is some other file. */
@@ -39,7 +52,12 @@ const PORT = { low: 1, high: 65_535 }
 const FILE_KEYS = keysOf(FILE_FIELDS)
 const HOST_KEYS = keysOf(HOST_FIELDS)
 const TIMING_KEYS = keysOf(TIMING_FIELDS)
+const LIMITS_KEYS = keysOf(LIMITS_FIELDS)
 const HOST_EXAMPLE = '- { id: 1, name: kitchen, address: 192.168.1.21 }'
+
+const CONNECTIONS_MAX = 1024
+const REQUESTS_MAX = 10_000
+const MIB = 1024 * 1024
 
 const DEFAULT_PORT = 7411
 const HEARTBEAT = milliseconds(150)
@@ -71,8 +89,11 @@ export function formatMistake(file: string, mistake: Mistake): string {
 }
 
 /** What a node is told: literal addresses at once, names when they are resolved. */
-export function nodeConfig(file: HostsFile, self: HostLine): NodeConfig {
+export function nodeConfig(file: HostsFile, self: HostLine, about?: string): NodeConfig {
   return {
+    places: file.places,
+    limits: file.limits.variables,
+    ...(about === undefined ? {} : { about }),
     cluster: file.cluster,
     self: self.id,
     timing: file.timing,
@@ -121,6 +142,7 @@ class HostsReader {
   readonly #fields: Fields
   /** Who has an id, a name, an address and a port: and in which line. */
   readonly #taken = new Map<string, number>()
+  readonly #places = new Map<string, string>()
   #family: { readonly family: 4 | 6; readonly line: number } | undefined
 
   constructor(fields: Fields) {
@@ -140,8 +162,9 @@ class HostsReader {
     const key = this.#key(file.get('key'))
     const hosts = this.#hosts(file.get('hosts'), root.at, port)
     const timing = this.#timing(file.get('timing'), hosts?.length ?? 0)
+    const limits = this.#limits(file.get('limits'))
     if (cluster === undefined || hosts === undefined) return undefined
-    return { cluster, key, timing, hosts }
+    return { cluster, key, timing, limits, hosts, places: this.#places }
   }
 
   #cluster(field: Field | undefined, at: number): string | undefined {
@@ -199,6 +222,7 @@ class HostsReader {
       this.#claim(host.get('port') ?? host.get('address') ?? item, 'address', text, advice)
     }
     const { id, name, place, port, votes, bind } = draft
+    if (id !== undefined) this.#places.set(`host ${id}`, `line ${this.#fields.line(item.at)}`)
     if (id === undefined || name === undefined || place === undefined) return undefined
     return { id, name, place, port: port ?? defaultPort, votes: votes ?? 1, bind }
   }
@@ -286,6 +310,9 @@ class HostsReader {
 
   #timing(field: Field | undefined, hosts: number): NodeConfig['timing'] {
     const given = field && this.#fields.map(field, 'timing', TIMING_KEYS)
+    for (const [key, { at }] of given ?? []) {
+      this.#places.set(key, `line ${this.#fields.line(at)}`)
+    }
     const heartbeatField = given?.get('heartbeat')
     const stretch =
       heartbeatField === undefined && hosts > HOSTS_UNSTRETCHED_MAX
@@ -310,6 +337,20 @@ class HostsReader {
     const driftField = given?.get('drift')
     const drift = driftField && this.#fields.percentage(driftField, 'drift', 20)
     return { heartbeat, suspect, lease, drift: drift ?? DRIFT }
+  }
+
+  #limits(field: Field | undefined): Limits {
+    const given = field && this.#fields.map(field, 'limits', LIMITS_KEYS)
+    const limit = (what: string, most: number): number =>
+      this.#optionalInteger(given?.get(what), what, { low: 1, high: most }, most)
+    return {
+      connections: limit('connections', CONNECTIONS_MAX),
+      requests: limit('requests', REQUESTS_MAX),
+      variables: {
+        names: limit('variables', VARIABLES_MAX),
+        bytes: limit('values', VALUES_BYTES_MAX / MIB) * MIB,
+      },
+    }
   }
 
   #optionalInteger(

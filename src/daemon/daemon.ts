@@ -9,10 +9,13 @@ import type { NodeEvent } from '../node.ts'
 import { ClearSeal } from '../transport/clear-seal.ts'
 import { NoiseSeal } from '../transport/noise-seal.ts'
 import type { Seal } from '../transport/seal.ts'
+import type { Address } from '../transport/endpoint.ts'
+import { aboutSelf, aboutText } from './about.ts'
 import { formatAddress, isLoopback, isLoopbackIp } from './address.ts'
 import type { HostLine, HostsFile } from './config.ts'
 import { nodeConfig } from './config.ts'
 import { createCrypto } from './crypto.ts'
+import { Doctor } from './doctor/doctor.ts'
 import { Driver } from './driver.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
@@ -24,17 +27,16 @@ import type { Store } from './store.ts'
 import { createTrace } from './trace.ts'
 import { warnOfPowerSave } from './wifi.ts'
 
-/** Clients of a small box: cron jobs and a few services, with one or two connections each. */
-const CONNECTIONS_MAX = 1024
-const REQUESTS_MAX = 10_000
-
 /** How long the last words to clients have to be read. */
 const CLOSE_MS = 500
 
 export type DaemonOptions = {
   readonly file: HostsFile
   readonly self: HostLine
+  readonly hosts: { readonly path: string; readonly bytes: Uint8Array }
   readonly socket: string
+  readonly state: string
+  readonly keyFile: string | undefined
   /** What this host must not forget. */
   readonly store: Store
   /** What packets are sealed with, the first one to call with; `undefined`: they are not. */
@@ -51,6 +53,9 @@ export class Daemon {
   readonly #network: Network
   readonly #seal: Seal
   readonly #server: Server
+  readonly #doctor: Doctor
+  /** Where the socket is to be bound. */
+  #ip: string | undefined
   readonly #recorder: Recorder
   #names: Names | undefined
   #refusal: Refusal | undefined
@@ -71,7 +76,8 @@ export class Daemon {
     })
     const random = new Random(randomInt(2 ** 32))
     this.#seal = this.#createSeal(options.keys)
-    const config = nodeConfig(file, self)
+    const about = aboutSelf(file, packageVersion)
+    const config = nodeConfig(file, self, aboutText(about))
     this.#recorder = new Recorder(self.id)
     const trace = createTrace(this.#recorder)
     const node = new Node(config, store.takeDurable(), random, trace, RULES, this.#seal)
@@ -92,21 +98,35 @@ export class Daemon {
         cluster: file.cluster,
         recorder: this.#recorder,
         version: packageVersion,
+        about,
+        places: file.places,
+        examine: (connections, isBeforeChange) => this.#doctor.examine(connections, isBeforeChange),
         lease: file.timing.lease,
-        connectionsMax: CONNECTIONS_MAX,
-        requestsMax: REQUESTS_MAX,
+        connectionsMax: file.limits.connections,
+        requestsMax: file.limits.requests,
         commits: store.commits,
         warn: text => log.warning(text),
       },
       this.#driver,
     )
+    this.#doctor = new Doctor({
+      ...options,
+      hostsPath: options.hosts.path,
+      hostsBytes: options.hosts.bytes,
+      version: packageVersion,
+      commits: store.commits,
+      bound: () => ({ ip: this.#ip, isBound: this.#network.isBound }),
+      status: () => this.#driver.status(),
+      variableNames: () => node.variableNames(),
+      ask: (command, respond) => this.#server.ask(command, respond),
+    })
   }
 
   /** Done when the control socket answers; peers are not waited for. Throws a Refusal. */
   async start(): Promise<void> {
     const { file, self, socket, insecure, keys } = this.#options
     const own = self.bind ?? (self.place.type === 'literal' ? self.place.ip : undefined)
-    if (own !== undefined) this.#network.bind({ ip: own, port: self.port })
+    if (own !== undefined) this.#bind({ ip: own, port: self.port })
     if (this.#refusal !== undefined) throw this.#refusal
     this.#driver.drive({ type: 'tick' })
     await this.#server.listen(socket)
@@ -148,6 +168,11 @@ export class Daemon {
     return seal
   }
 
+  #bind(local: Address): void {
+    this.#ip = local.ip
+    this.#network.bind(local)
+  }
+
   #isSilent({ id }: HostLine): boolean {
     return this.#driver.status().peers.some(peer => peer.id === id && peer.state === 'silent')
   }
@@ -161,13 +186,13 @@ export class Daemon {
     }
     const isAlone = file.hosts.every(({ place }) => isLoopback(place))
     if (isAlone || !isLoopbackIp(ip)) {
-      this.#network.bind({ ip, port: host.port })
+      this.#bind({ ip, port: host.port })
       return
     }
     const advice = 'write bind: or the address itself in hosts.yml'
     const reason = `this machine's own name for itself leads to ${ip}, where nobody else reaches it`
     this.#log.warning(`${reason}: binding all its addresses instead (${advice})`)
-    this.#network.bind({ ip: ip.includes(':') ? '::' : '0.0.0.0', port: host.port })
+    this.#bind({ ip: ip.includes(':') ? '::' : '0.0.0.0', port: host.port })
   }
 
   #notify(event: NodeEvent): void {

@@ -1,6 +1,6 @@
 import { monotonicNow } from '../control/monotonic.ts'
 import { unreachable } from '../lib/assert.ts'
-import { earliest, elapsed, milliseconds, NEVER } from '../lib/time.ts'
+import { earliest, elapsed, milliseconds, NEVER, TIMEOUT_MS_MAX } from '../lib/time.ts'
 import type { Duration, Instant } from '../lib/time.ts'
 import type { PastVersion, Variable } from '../core/variable.ts'
 import type {
@@ -33,9 +33,6 @@ export type DriverOutput = {
   respond(id: CommandId, response: Response): void
   notify(event: NodeEvent): void
 }
-
-/** A timeout of Node's that is longer fires at once. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1
 
 /** What timers of user space are good for; whatever is later than this, the loop was held up. */
 const LATE: Duration = milliseconds(2)

@@ -6,6 +6,7 @@ export const FILE_FIELDS: readonly FieldSpec[] = [
   ['port', 'NUMBER', 'the UDP port of hosts that name none; 7411 by default'],
   ['key', 'FILE', 'the cluster key, relative to this file; needed beyond loopback'],
   ['timing', 'MAP', 'see TIMING; all of it has defaults'],
+  ['limits', 'MAP', 'see LIMITS; all of it has defaults'],
   ['hosts', 'LIST', 'a line a host, see HOSTS'],
 ]
 
@@ -27,6 +28,14 @@ export const TIMING_FIELDS: readonly FieldSpec[] = [
     'how long a host that hears no majority keeps its locks; 2000ms by default',
   ],
   ['drift', 'PERCENT', 'how much faster one clock may run than another; 2% by default'],
+]
+
+/** Each can be lowered, for a board with little memory. */
+export const LIMITS_FIELDS: readonly FieldSpec[] = [
+  ['connections', 'NUMBER', 'of clients to the control socket; 1024 by default'],
+  ['requests', 'NUMBER', 'under way and locks held, of one connection; 10000 by default'],
+  ['variables', 'NUMBER', 'names of variables that this host lets be set; 20000 by default'],
+  ['values', 'NUMBER', 'MiB of all values together that it lets be set; 64 by default'],
 ]
 
 /** The keys alone. */

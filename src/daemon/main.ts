@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { adminSocketPath, defaultSocketPath, defaultStatePath } from '../control/paths.ts'
 import { Supervisor } from '../control/supervisor.ts'
 import type { HostLine, HostsFile } from './config.ts'
 import { formatMistake, parseHosts } from './config.ts'
 import { Daemon } from './daemon.ts'
+import { keyFileOf } from './doctor/files.ts'
+import { examineOffline } from './doctor/offline.ts'
 import { keepCollectionsShort } from './heap.ts'
 import { chooseHost, hostsBeyondLoopback, thisMachine } from './identity.ts'
 import { readKeys } from './key.ts'
@@ -47,7 +49,11 @@ main().catch((error: unknown) => {
 
 async function main(): Promise<void> {
   const options = await readOptions(process.argv.slice(2), process.env)
-  const file = readHosts(options.hosts)
+  if (options.doctor) {
+    process.stdout.write(`${JSON.stringify(await examineOffline(options))}\n`)
+    return
+  }
+  const { file, bytes } = readHosts(options.hosts)
   if (options.check) {
     report(options, file)
     return
@@ -56,7 +62,7 @@ async function main(): Promise<void> {
   if ('problem' in self) {
     throw new Refusal(ExitCode.configuration, `${options.hosts}: ${self.problem}`)
   }
-  const keyFile = options.key ?? (file.key && resolve(dirname(options.hosts), file.key))
+  const keyFile = keyFileOf(options.hosts, file, options.key)
   const keys = keyFile === undefined ? undefined : readKeys(keyFile)
   if (keys === undefined) guard(options, file)
   const socket = options.socket ?? defaultSocketPath(self.name)
@@ -66,13 +72,15 @@ async function main(): Promise<void> {
   await lockSocketPath(socket, who)
   await lockSocketPath(adminSocketPath(socket), who)
   const { insecure } = options
-  await run(file, self, { socket, state, keyFile, keys, insecure })
+  const hosts = { path: resolve(options.hosts), bytes }
+  await run(file, self, { hosts, socket, state, keyFile, keys, insecure })
 }
 
 async function run(
   file: HostsFile,
   self: HostLine,
   options: {
+    readonly hosts: { readonly path: string; readonly bytes: Uint8Array }
     readonly socket: string
     readonly state: string
     readonly keyFile: string | undefined
@@ -96,8 +104,8 @@ async function run(
     tellLeaving()
     void daemon.leave().finally(() => process.exit(ExitCode.io))
   })
-  const { socket, keyFile, keys, insecure } = options
-  const daemon = new Daemon({ file, self, socket, store, keys, insecure }, log, refuse)
+  const { keyFile } = options
+  const daemon = new Daemon({ ...options, file, self, store }, log, refuse)
   const leave = (signal: NodeJS.Signals): void => {
     // The second one: at once.
     if (isLeaving) process.exit(ExitCode.done)
@@ -131,7 +139,7 @@ function rereadKeys(keyFile: string | undefined, daemon: Daemon): void {
   daemon.changeKeys(keys)
 }
 
-function readHosts(path: string): HostsFile {
+function readHosts(path: string): { readonly file: HostsFile; readonly bytes: Uint8Array } {
   let bytes: Uint8Array
   try {
     bytes = readFileSync(path)
@@ -140,7 +148,7 @@ function readHosts(path: string): HostsFile {
     throw new Refusal(ExitCode.configuration, `${reason} (write it, or name another with --hosts)`)
   }
   const file = parseHosts(bytes)
-  if (!('mistakes' in file)) return file
+  if (!('mistakes' in file)) return { file, bytes }
   const { mistakes } = file
   for (const mistake of mistakes.slice(0, MISTAKES_SHOWN_MAX)) {
     process.stderr.write(`${formatMistake(path, mistake)}\n`)

@@ -172,7 +172,9 @@ function writeProcess(out: Exposition, picture: MetricsPicture): void {
   out.gauge('lamport_uptime_seconds', 'Since the start of lamportd.', uptimeMs / 1000)
   const { user, system } = process.cpuUsage()
   out.counter('process_cpu_seconds_total', 'CPU time of lamportd.', (user + system) / 1_000_000)
-  out.gauge('process_resident_memory_bytes', 'Memory of lamportd.', process.memoryUsage.rss())
+  const { rss, heapUsed } = process.memoryUsage()
+  out.gauge('process_resident_memory_bytes', 'Memory of lamportd.', rss)
+  out.gauge('nodejs_heap_size_used_bytes', 'What of it is objects of JavaScript.', heapUsed)
 }
 
 function each(label: string, counts: Readonly<Record<string, number>>): Samples {

@@ -6,7 +6,7 @@ import type { Log } from './log.ts'
 import { codeOf, ExitCode, reasonOf, Refusal } from './refusal.ts'
 
 /** Room for a burst of every peer: the kernel's default holds some 250 small datagrams. */
-const BUFFER_BYTES = 1024 * 1024
+export const BUFFER_BYTES: number = 1024 * 1024
 
 /** Until the network is up, and after a failure of the socket. */
 const BIND_AGAIN_MS = 1000
@@ -45,6 +45,10 @@ export class Network {
   constructor(log: Log, output: NetworkOutput) {
     this.#log = log
     this.#output = output
+  }
+
+  get isBound(): boolean {
+    return this.#socket !== undefined
   }
 
   /** Sends that are known to have failed; one in so many is looked at. */

@@ -10,6 +10,8 @@ export type Options = {
   readonly socket: string | undefined
   readonly key: string | undefined
   readonly check: boolean
+  /** Only to look at files and this machine, and to print what was found, as JSON. */
+  readonly doctor: boolean
   /** Packets may leave this machine although they are not sealed. */
   readonly insecure: boolean
 }
@@ -23,6 +25,7 @@ export const DAEMON_OPTIONS: readonly (readonly [name: string, value: string, de
     ['socket', 'PATH', 'path of the control socket'],
     ['key', 'FILE', 'the cluster key file [key: of the hosts file]'],
     ['check', '', 'only look for mistakes in the hosts file'],
+    ['doctor', '', 'only look at files and this machine, as lamportctl doctor does; JSON'],
   ]
 
 export const DAEMON_EXITS: readonly (readonly [code: string, meaning: string])[] = [
@@ -48,7 +51,10 @@ const EPILOGUE = [
   `Exit: ${DAEMON_EXITS.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.`,
 ].join('\n')
 
-type Typed = { hosts: Text; id: Text; state: Text; socket: Text; key: Text; check: Flag }
+type Typed = { hosts: Text; id: Text; state: Text; socket: Text; key: Text } & {
+  check: Flag
+  doctor: Flag
+}
 type Text = { string: true; requiresArg: true; describe: string }
 type Flag = { boolean: true; describe: string }
 
@@ -79,13 +85,14 @@ export async function readOptions(
     socket: given('socket'),
     key: given('key'),
     check: parsed.check ?? false,
+    doctor: parsed.doctor ?? false,
     insecure: environment.LAMPORT_INSECURE === '1',
   }
 }
 
 type Parsed = {
   readonly [name in 'hosts' | 'id' | 'state' | 'socket' | 'key']?: string | undefined
-} & { readonly check?: boolean | undefined }
+} & { readonly [name in 'check' | 'doctor']?: boolean | undefined }
 
 /** As a service lamportd is started without arguments, and without what reads them. */
 async function parse(args: readonly string[]): Promise<Parsed> {

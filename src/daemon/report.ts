@@ -8,8 +8,9 @@ import type {
 } from '../control/protocol.ts'
 import type { HostId, Token } from '../core/clock.ts'
 import type { LockStatus, RequestStatus, Status, WhyStatus } from '../node.ts'
+import { differencesOf, parseAbout, type About } from './about.ts'
 import { formatAddress } from './address.ts'
-import type { HostLine } from './config.ts'
+import type { HostLine, HostsFile } from './config.ts'
 import { decodeInfo } from './info.ts'
 
 /** What the answers to `status` and `locks` rest on, beside the node. */
@@ -18,6 +19,9 @@ export type ReportContext = {
   readonly hosts: readonly HostLine[]
   readonly self: HostId
   readonly version: string
+  /** Of hosts.yml, to be compared with what others say of theirs. */
+  readonly about: About
+  readonly places: HostsFile['places']
 }
 
 /** What is known of a lock of this host's own clients. */
@@ -61,9 +65,10 @@ export function whyResult(
 /** The answer to `status`. */
 export function statusResult(
   status: Status,
-  { hosts, self, version }: ReportContext,
+  context: ReportContext,
   { uptimeMs, connections }: { readonly uptimeMs: number; readonly connections: number },
 ): StatusResult {
+  const { hosts, self, version } = context
   const { cluster, incarnation, clock, view, complete, grants, messages } = status
   const { sent, received, retransmitted, dropped } = status.datagrams
   return {
@@ -83,14 +88,20 @@ export function statusResult(
     grants,
     connections,
     variables: status.variables,
-    hosts: hosts.map(line => hostEntry(line, self, status)),
+    hosts: hosts.map(line => hostEntry(line, context, status)),
+    notices: status.notices,
     messages,
     datagrams: { sent, received, retransmitted, dropped },
   }
 }
 
-function hostEntry(line: HostLine, self: HostId, status: Status): StatusResult['hosts'][number] {
+function hostEntry(
+  line: HostLine,
+  { self, version, about, places }: ReportContext,
+  status: Status,
+): StatusResult['hosts'][number] {
   const peer = status.peers.find(({ id }) => id === line.id)
+  const theirs = peer?.about === undefined ? undefined : parseAbout(peer.about)
   const place = line.place.type === 'literal' ? line.place.ip : line.place.name
   const rounded = (ms: number | undefined): number | null =>
     ms === undefined ? null : Math.round(ms * 1000) / 1000
@@ -106,6 +117,8 @@ function hostEntry(line: HostLine, self: HostId, status: Status): StatusResult['
     silentMs: rounded(peer?.silent),
     key: peer?.key ?? null,
     notice: peer?.notice ?? null,
+    version: line.id === self ? version : (theirs?.version ?? null),
+    differences: theirs === undefined ? [] : differencesOf(about, theirs, places),
   }
 }
 

@@ -15,6 +15,7 @@ import type { VariableRequest } from './variable-requests.ts'
 export type Request =
   | { readonly type: 'status' }
   | { readonly type: 'metrics' }
+  | { readonly type: 'doctor'; readonly isBeforeChange: boolean }
   | { readonly type: 'locks'; readonly name: string | undefined }
   | { readonly type: 'why'; readonly name: string }
   /** On the administrator's socket only. */
@@ -55,6 +56,7 @@ const ID_LENGTH_MAX = 256
 const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wrong>> = {
   status: params => unknownParam(params, []) ?? { type: 'status' },
   metrics: params => unknownParam(params, []) ?? { type: 'metrics' },
+  doctor: parseDoctor,
   locks: parseLocks,
   why: parseWhy,
   found: params => unknownParam(params, []) ?? { type: 'found' },
@@ -91,6 +93,16 @@ export function parseLine(line: string): ParsedLine {
   const request = METHODS[method](params)
   if ('wrong' in request) return invalid(id, ErrorCode.invalidParams, request.wrong)
   return { id, request }
+}
+
+function parseDoctor(params: Params): Request | Wrong {
+  const { beforeChange = false } = params
+  const wrong = unknownParam(params, ['beforeChange'])
+  if (wrong !== undefined) return wrong
+  if (typeof beforeChange !== 'boolean') {
+    return { wrong: `beforeChange is ${show(beforeChange)} (write true or false)` }
+  }
+  return { type: 'doctor', isBeforeChange: beforeChange }
 }
 
 function parseLocks(params: Params): Request | Wrong {

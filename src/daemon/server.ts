@@ -3,12 +3,19 @@ import { createServer } from 'node:net'
 import type { Server as SocketServer, Socket } from 'node:net'
 import type { Line } from '../control/framing.ts'
 import { ErrorCode, LINE_BYTES_MAX, PROTOCOL_VERSION } from '../control/protocol.ts'
-import type { ErrorObject, HelloParams, MetricsResult, RequestId } from '../control/protocol.ts'
+import type {
+  DoctorResult,
+  ErrorObject,
+  HelloParams,
+  MetricsResult,
+  RequestId,
+} from '../control/protocol.ts'
 import { adminSocketPath } from '../control/paths.ts'
 import type { Token } from '../core/clock.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { Duration } from '../lib/time.ts'
 import type {
+  Command,
   CommandId,
   Input,
   LockStatus,
@@ -52,6 +59,8 @@ export type ServerOptions = ReportContext & {
   readonly requestsMax: number
   /** How long commits of the store took. */
   readonly commits: Histogram
+  /** Looks at everything that can be wrong; told how many connections there are. */
+  readonly examine: (connections: number, isBeforeChange: boolean) => Promise<DoctorResult>
   /** What happened in this host. */
   readonly recorder: Recorder
   /** Something that people should hear of. */
@@ -237,20 +246,19 @@ export class Server {
   #request(session: Session, id: RequestId, request: Request): void {
     const { connection } = session
     switch (request.type) {
-      case 'status': {
-        connection.result(id, this.#status())
-        return
-      }
+      case 'status':
       case 'metrics': {
-        connection.result(id, this.#metrics())
+        connection.result(id, request.type === 'status' ? this.#status() : this.#metrics())
         return
       }
-      case 'locks': {
-        connection.result(id, this.#locks(request.name))
+      case 'doctor': {
+        void this.#examine(connection, id, request.isBeforeChange)
         return
       }
+      case 'locks':
       case 'why': {
-        connection.result(id, this.#why(request.name))
+        const { type, name } = request
+        connection.result(id, type === 'why' ? this.#why(name) : this.#locks(name))
         return
       }
       case 'found': {
@@ -327,6 +335,20 @@ export class Server {
     const uptimeMs = performance.now() - this.#startedAt
     const connections = this.#connections.size
     return statusResult(this.#node.status(), this.#options, { uptimeMs, connections })
+  }
+
+  async #examine(connection: Connection, id: RequestId, isBeforeChange: boolean): Promise<void> {
+    try {
+      connection.result(id, await this.#options.examine(this.#connections.size, isBeforeChange))
+    } catch (error) {
+      const message = `it could not be looked at: ${reasonOf(error)} (see the log)`
+      connection.error(id, { code: ErrorCode.internal, message })
+    }
+  }
+
+  /** A command that no client has given. */
+  ask(command: Command, respond: (response: Response) => void): void {
+    this.#commands.ask(command, respond)
   }
 
   #why(name: string): unknown {

@@ -7,6 +7,9 @@ export type Instant = number & { readonly [instant]: true }
 /** A difference of two readings, in milliseconds; fractions count. */
 export type Duration = number & { readonly [duration]: true }
 
+/** A timeout of Node's that is longer fires at once: some 24 days. */
+export const TIMEOUT_MS_MAX: number = 2 ** 31 - 1
+
 /** The deadline of something that is not waiting. */
 export const NEVER: Instant = Infinity as Instant
 

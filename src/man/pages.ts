@@ -3,7 +3,7 @@ import { GLOBAL } from '../ctl/arguments.ts'
 import { COMMANDS } from '../ctl/commands.ts'
 import { exitsOf, flagsOf } from '../ctl/help.ts'
 import type { CommandSpec } from '../ctl/arguments.ts'
-import { FILE_FIELDS, HOST_FIELDS, TIMING_FIELDS } from '../daemon/hosts-fields.ts'
+import { FILE_FIELDS, HOST_FIELDS, LIMITS_FIELDS, TIMING_FIELDS } from '../daemon/hosts-fields.ts'
 import type { FieldSpec } from '../daemon/hosts-fields.ts'
 import { DAEMON_ENVIRONMENT, DAEMON_EXITS, DAEMON_OPTIONS } from '../daemon/options.ts'
 import { Roff } from './roff.ts'
@@ -82,6 +82,7 @@ function hostsPage(): string {
   page.list(rows(FILE_FIELDS))
   page.section('HOSTS').list(rows(HOST_FIELDS))
   page.section('TIMING').list(rows(TIMING_FIELDS))
+  page.section('LIMITS').list(rows(LIMITS_FIELDS))
   page.section('EXAMPLES').literal(EXAMPLE)
   page.section('FILES').list(FILES)
   return page.section('SEE ALSO').text('lamportd(8), lamportctl(1)').toString()

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import { earliest, NEVER, toInstant } from '../lib/time.ts'
+import { earliest, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
 import { fromHex, toHex } from './bytes.ts'
 import { Gate } from './gate.ts'
 import { formatAddress } from './notices.ts'
@@ -42,8 +42,10 @@ export type EndpointConfig = {
   readonly self: PeerId
   /** Digest of the table that safety rests on: a peer with another one is refused. 8 bytes. */
   readonly tableDigest: Uint8Array
-  /** What a peer's digest tells of where its table differs; for people. */
-  readonly describeDifference: (theirs: Uint8Array) => string
+  /** Lines of that table, 24 bits each, of which each handshake tells one. */
+  readonly tableLines?: readonly number[]
+  /** What a peer's digest, and lines of its table, tell of where it differs; for people. */
+  readonly describeDifference: (theirs: Uint8Array, lines: Iterable<number>) => string
   /** Rises with each life of this machine's protocol state. */
   readonly incarnation: number
   /** All the others; an address may be known later. */
@@ -100,8 +102,9 @@ export type Counters = {
 /** A key that a live session uses. */
 export type KeyInUse = { readonly peer: PeerId; readonly key: KeyName }
 
-/** Hosts that hosts.yml does not name, of which people are told. */
+/** Hosts that hosts.yml does not name, of which people are told; and for how long after a HELLO. */
 const STRANGERS_MAX = 16
+const STRANGER_SHOWN: Duration = milliseconds(60_000)
 
 /** One socket's worth of protocol: sessions with every peer, without a socket and without a clock. */
 export class Endpoint {
@@ -121,7 +124,7 @@ export class Endpoint {
   /** No timer is due before; perhaps none is then, for it is only moved forward by a tick. */
   #next: Instant = toInstant(0)
   #now: Instant = toInstant(0)
-  readonly #strangers = new Set<PeerId>()
+  readonly #strangers = new Map<PeerId, { readonly text: string; last: Instant }>()
 
   constructor(config: EndpointConfig, output: EndpointOutput, random: Random, seal: Seal) {
     assert(config.tableDigest.length === 8, 'the digest of the table has 8 bytes')
@@ -130,7 +133,8 @@ export class Endpoint {
       self: config.self,
       cluster: clusterHash(config.cluster),
       tableDigest: toHex(config.tableDigest),
-      describeDifference: theirs => config.describeDifference(fromHex(theirs)),
+      tableLines: config.tableLines ?? [],
+      describeDifference: (theirs, lines) => config.describeDifference(fromHex(theirs), lines),
       incarnation: { counter: config.incarnation, life: toHex(random.bytes(8)) },
       tools: {
         writer: new PacketWriter(),
@@ -255,6 +259,14 @@ export class Endpoint {
     return this.#local.seal.names
   }
 
+  /** What people hear of hosts that call and are not in hosts.yml, or were until now. */
+  strangers(now: Instant): readonly string[] {
+    const recent = [...this.#strangers.values()].filter(
+      ({ last }) => elapsed(last, now) < STRANGER_SHOWN,
+    )
+    return recent.map(({ text }) => text)
+  }
+
   peer(id: PeerId): PeerState {
     return this.#peer(id).state
   }
@@ -352,9 +364,11 @@ export class Endpoint {
   }
 
   #noticeStranger(id: PeerId, from: Address): void {
-    if (this.#strangers.has(id) || this.#strangers.size >= STRANGERS_MAX) return
-    this.#strangers.add(id)
-    const text = `${formatAddress(from)} calls itself host ${id}, which hosts.yml does not name; it is ignored`
+    const known = this.#strangers.get(id)
+    if (known !== undefined) known.last = this.#now
+    if (known !== undefined || this.#strangers.size >= STRANGERS_MAX) return
+    const text = `${formatAddress(from)} calls itself host ${id}, which hosts.yml does not name; it is ignored (stop it, or write the same hosts.yml on all hosts)`
+    this.#strangers.set(id, { text, last: this.#now })
     this.#local.output.notice(undefined, text)
   }
 

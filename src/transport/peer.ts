@@ -39,6 +39,9 @@ const LIVE_WITHIN: Duration = milliseconds(10_000)
 /** What a peer promises of its acknowledgements is not more than this. */
 const ACK_DELAY_MS = 2
 
+/** Ids that there can be. */
+const TABLE_LINES_MAX = 1023
+
 /** Why a session was closed, on the wire. */
 const CloseCode = { violation: 1, queueFull: 2, replaced: 3, ended: 4 } as const
 
@@ -61,7 +64,8 @@ export type Local = {
   readonly self: PeerId
   readonly cluster: number
   readonly tableDigest: string
-  readonly describeDifference: (theirs: string) => string
+  readonly tableLines: readonly number[]
+  readonly describeDifference: (theirs: string, lines: Iterable<number>) => string
   incarnation: Incarnation
   seal: Seal
   readonly gate: Gate
@@ -90,6 +94,9 @@ export class Peer {
   readonly #ended: EndedSessions
   readonly #doubles = new Doubles()
   readonly #notices = new Notices()
+  /** Of a table that differs: the lines that have come, and whose they are. */
+  #theirTable = { digest: '', lines: new Set<number>() }
+  #introductions = 0
   readonly #renewal: Renewal
 
   constructor(id: PeerId, address: Address | undefined, local: Local) {
@@ -442,11 +449,19 @@ export class Peer {
     this.#transmit(writer.take(length))
   }
 
-  #objection({ incarnation, datagramMax, tableDigest }: Introduction): string | undefined {
+  #objection(introduction: Introduction): string | undefined {
+    const { incarnation, datagramMax, tableDigest, tableLine } = introduction
     if (tableDigest !== this.#local.tableDigest) {
-      const where = this.#local.describeDifference(tableDigest)
+      if (this.#theirTable.digest !== tableDigest) {
+        this.#theirTable = { digest: tableDigest, lines: new Set() }
+      }
+      const { lines } = this.#theirTable
+      if (lines.size < TABLE_LINES_MAX) lines.add(tableLine)
+      const where = this.#local.describeDifference(tableDigest, lines)
+      const isVague = where === this.#local.describeDifference(tableDigest, [])
       const text = `host ${this.id} has another hosts.yml, with ${where}; it is ignored until both files agree`
-      this.notice('table', tableDigest, text)
+      // What the lines add is news at once.
+      this.notice(isVague ? 'table' : 'lines', text, text)
       return 'table'
     }
     if (datagramMax < DATAGRAM_MAX) return 'malformed'
@@ -454,9 +469,10 @@ export class Peer {
   }
 
   #introduction(): Introduction {
-    const { incarnation, tableDigest } = this.#local
+    const { incarnation, tableDigest, tableLines } = this.#local
+    const tableLine = tableLines[this.#introductions++ % tableLines.length] ?? 0
     const limits = { datagramMax: DATAGRAM_MAX, windowBytes: WINDOW_BYTES }
-    return { incarnation, tableDigest, ...limits, ackDelayMs: ACK_DELAY_MS }
+    return { incarnation, tableDigest, tableLine, ...limits, ackDelayMs: ACK_DELAY_MS }
   }
 
   #claim(): number {

@@ -74,6 +74,8 @@ export type Introduction = {
   readonly ackDelayMs: number
   /** 16 hexadecimal digits. */
   readonly tableDigest: string
+  /** One line of that table, or 0: another one each time. */
+  readonly tableLine: number
 }
 
 /** What HELLO says in clear. */
@@ -251,6 +253,7 @@ export function writeIntroduction(bytes: Uint8Array, at: number, introduction: I
   writeU16(bytes, at + 16, introduction.datagramMax)
   writeU16(bytes, at + 18, introduction.windowBytes / 1024)
   bytes[at + 20] = introduction.ackDelayMs * 4
+  writeU24(bytes, at + 21, introduction.tableLine)
   bytes.set(fromHex(introduction.tableDigest), at + 24)
 }
 
@@ -263,6 +266,7 @@ export function readIntroduction(bytes: Uint8Array, at: number): Introduction | 
     datagramMax: readU16(bytes, at + 16),
     windowBytes: readU16(bytes, at + 18) * 1024,
     ackDelayMs: (bytes[at + 20] as number) / 4,
+    tableLine: readU24(bytes, at + 21),
     tableDigest: toHex(bytes.subarray(at + 24, at + INTRODUCTION_SIZE)),
   }
 }

@@ -93,6 +93,16 @@ test('an error of the daemon keeps its code, its message and its data', async t 
   t.deepEqual(got.data, { effect: 'none' })
 })
 
+test('a lock is waited for longer than a timer of Node’s can be', async t => {
+  const { daemon, client } = await pair(t)
+  const waiting = client.lock('door', { waitMs: 2 ** 31 })
+  const heard = await daemon.next('acquire')
+  // A timeout that is too long fires after a millisecond.
+  await new Promise(resolve => setTimeout(resolve, 20))
+  daemon.grant(heard, {})
+  t.true((await waiting).isHeld)
+})
+
 test('tryLock is undefined where something precedes, and rejects for other reasons', async t => {
   const { daemon, client } = await pair(t)
   const taken = client.tryLock('door')

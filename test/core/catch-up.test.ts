@@ -62,8 +62,8 @@ class Pair {
   hear(ms: number): this {
     this.now += ms
     const now = toInstant(this.now)
-    this.first.catchUp.hear(now, 2, this.second.known.digest)
-    this.second.catchUp.hear(now, 1, this.first.known.digest)
+    this.first.catchUp.hear(now, 2, this.second.known.digest, true)
+    this.second.catchUp.hear(now, 1, this.first.known.digest, true)
     this.first.catchUp.tick(now)
     this.second.catchUp.tick(now)
     return this

@@ -228,3 +228,16 @@ test('a host that leaves refuses who waits and who comes, and keeps who holds', 
   t.deepEqual(log, ['refused 2 leaving', 'refused 3 leaving'])
   t.true(claims.release(at(2), tokens.get(1)!))
 })
+
+test('a host carries only so many requests, and the next is refused as busy', t => {
+  const { claims, log, sync, setClockReady } = host([2])
+  sync(2)
+  setClockReady(false)
+  for (let id = 0; id < 50_000; id++) claims.acquire(at(0), id, wanted())
+  t.false(log.some(line => line.startsWith('refused')))
+  claims.acquire(at(0), 50_000, wanted())
+  t.deepEqual(log, ['refused 50000 busy'])
+  claims.cancel(at(1), 7)
+  claims.acquire(at(1), 50_001, wanted())
+  t.false(log.includes('refused 50001 busy'))
+})

@@ -120,6 +120,7 @@ const heartbeat: fc.Arbitrary<Heartbeat> = fc.record({
   view: time,
   heard: fc.array(host, { maxLength: 50 }),
   digest: time,
+  whole: fc.boolean(),
 })
 
 for (const type of MESSAGE_TYPES) {

@@ -5,7 +5,8 @@ import { milliseconds, toInstant } from '../../src/lib/time.ts'
 const at = toInstant
 
 function beat(stamp: number, more: Partial<Heartbeat> = {}): Heartbeat {
-  return { incarnation: 1, stamp, echo: undefined, view: 0, heard: [1], digest: 0, ...more }
+  const said = { incarnation: 1, stamp, echo: undefined, view: 0, heard: [1] }
+  return { ...said, digest: 0, whole: true, ...more }
 }
 
 function hearing(): Hearing {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { LamportClock } from '../../src/core/clock.ts'
-import type { Heartbeat } from '../../src/core/hearing.ts'
+import type { Sign } from '../../src/core/hearing.ts'
 import { Lease } from '../../src/core/lease.ts'
 import { Membership } from '../../src/core/membership.ts'
 import type { RegisterMessage } from '../../src/core/message.ts'
@@ -17,7 +17,7 @@ const VIEW = nextView(undefined, new Map([1, 2, 3].map(id => [id, 1])), true)
 /** Host 1 of three, whose others a test plays. */
 class Player {
   readonly sent: { to: number; message: RegisterMessage }[] = []
-  readonly heartbeats = new Map<number, Omit<Heartbeat, 'digest'>>()
+  readonly heartbeats = new Map<number, Sign>()
   readonly installed: number[] = []
   readonly saved: AcceptorRecord<View>[] = []
   readonly lease: Lease
@@ -52,7 +52,7 @@ class Player {
     return this
   }
 
-  hear(from: number, more: Partial<Heartbeat> = {}): void {
+  hear(from: number, more: Partial<Sign> = {}): void {
     const heard = [1, 2, 3].filter(host => host !== from)
     const basic = { incarnation: 1, stamp: this.now, echo: undefined, view: 0, heard }
     this.membership.hear(toInstant(this.now), from, { ...basic, ...more })

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { describeDifference, digestOf, type SafetyTable } from '../../src/core/table.ts'
+import { describeDifference, digestOf, linesOf, type SafetyTable } from '../../src/core/table.ts'
 import { milliseconds } from '../../src/lib/time.ts'
 
 const table: SafetyTable = {
@@ -29,4 +29,27 @@ test('what differs is named, with what it is here', t => {
   ] as const) {
     t.is(describeDifference(table, digestOf(other)), said)
   }
+})
+
+test('a table whose lines have come is told by the lines that differ, and where they are', t => {
+  const places = new Map([
+    ['lease', 'line 4'],
+    ['host 2', 'line 9'],
+  ])
+  const describe = (other: SafetyTable, lines: readonly number[] = linesOf(other)): string =>
+    describeDifference(table, digestOf(other), lines, places)
+  const { timing } = table
+  const one = { id: 1, votes: 1 }
+  t.is(
+    describe({ hosts: [one, { id: 2, votes: 1 }], timing }),
+    'votes: 1 for host 2 (here votes: 2, line 9)',
+  )
+  t.is(describe({ hosts: [one], timing }), 'no host 2 (here votes: 2, line 9)')
+  const more = { hosts: [...table.hosts, { id: 1023, votes: 100 }], timing }
+  t.is(describe(more), 'a host 1023 (here there is none)')
+  const longer = { ...table, timing: { ...timing, lease: milliseconds(3000) } }
+  t.is(describe(longer), 'lease 3000 ms (here 2000 ms, line 4)')
+  // As long as only equal lines have come, and of one that never tells any.
+  t.is(describe(more, linesOf(more).slice(0, 1)), 'other ids or votes (here 1: 1, 2: 2)')
+  t.is(describe({ hosts: [one], timing }, [0]), 'other ids or votes (here 1: 1, 2: 2)')
 })

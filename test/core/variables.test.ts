@@ -274,6 +274,19 @@ test('all values together have so many bytes and no more; a shorter one can alwa
   t.like(change(site, 'one more', new Uint8Array(1)), { type: 'changed' })
 })
 
+test('only so many operations are carried at a time, and the next is refused as busy', t => {
+  const site = new VariablesSite(3).settle()
+  const first = site.get(1)
+  for (let i = 1; i < 10_000; i++) {
+    site.get(1)
+    site.messages.length = 0
+  }
+  t.is(site.responses.get(first), undefined)
+  for (const id of [site.get(1), site.set(1, 'a')]) {
+    t.like(site.responses.get(id), { type: 'refused', reason: 'busy' })
+  }
+})
+
 test('a host that leaves refuses what has had no effect, and what comes later', t => {
   const site = new VariablesSite(3).settle()
   site.isLost = ({ from, to }) => from !== to
@@ -282,4 +295,48 @@ test('a host that leaves refuses what has had no effect, and what comes later', 
   for (const id of [set, get, site.set(1, 'b')]) {
     t.like(site.responses.get(id), { type: 'refused', reason: 'leaving' })
   }
+})
+
+test('to spread a value has all who are there accept it, and changes nothing', t => {
+  const site = new VariablesSite(3).settle()
+  site.set(1, 'a')
+  site.settle()
+  site.stop(3)
+  site.set(1, 'b')
+  site.settle()
+  site.start(3).settle().pass(3000)
+  t.deepEqual([site.text(3), site.host(3).isWhole, site.host(2).isWhole], ['b', false, true])
+  // Started again, it finds out from its disk.
+  site.stop(3)
+  site.start(3).settle().pass(3000)
+  t.false(site.host(3).isWhole)
+  const id = site.do(2, { type: 'get', name: 'x', wait: milliseconds(5000), spread: true })
+  site.settle()
+  t.is(versionOf(site.responses.get(id)), 2)
+  t.deepEqual([site.text(3), site.host(3).isWhole], ['b', true])
+  site.stop(3)
+  t.true(site.start(3).host(3).isWhole)
+  // Of a name that was never set there is nothing to accept.
+  const none = site.do(2, { type: 'get', name: 'y', wait: milliseconds(5000), spread: true })
+  site.settle()
+  t.is(versionOf(site.responses.get(none)), 0)
+  t.deepEqual(site.host(2).names(), ['x'])
+})
+
+test('a host lets be set what it may carry, and takes what others let be set', t => {
+  const site = new VariablesSite(3, undefined, { names: 2, bytes: 10 }).settle()
+  const wait = milliseconds(5000)
+  const set = (name: string, length: number): string | undefined => {
+    const bytes = new Uint8Array(length)
+    const condition = { type: 'always' } as const
+    const id = site.do(1, { type: 'change', name, bytes, condition, wait })
+    site.settle()
+    const response = site.responses.get(id)
+    return response?.type === 'refused' ? `${response.reason}: ${response.detail}` : response?.type
+  }
+  t.is(set('a', 6), 'changed')
+  t.is(set('b', 5), 'limit: all values together have at most 10 bytes')
+  t.is(set('b', 4), 'changed')
+  t.is(set('c', 0), 'limit: there are 2 names of variables already, unset ones included')
+  t.is(set('b', 2), 'changed')
 })

@@ -71,6 +71,8 @@ const STATUS: StatusResult = {
       silentMs: null,
       key: null,
       notice: null,
+      version: '0.1.0',
+      differences: [],
     },
     {
       id: 3,
@@ -84,8 +86,11 @@ const STATUS: StatusResult = {
       silentMs: 20,
       key: '1f2e',
       notice: null,
+      version: '0.1.0',
+      differences: [],
     },
   ],
+  notices: [],
   messages: { sent: { request: 3, reply: 4 }, received: { release: 5 } },
   datagrams: { sent: 100, received: 90, retransmitted: 2, dropped: { forged: 1 } },
 }

@@ -58,6 +58,7 @@ test.serial(
     await run('env')
     await run('status')
     await run('metrics')
+    await run('doctor')
     await run('keygen')
     await run('trace')
     await run('compare', '--hosts', '3')

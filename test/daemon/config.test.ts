@@ -31,10 +31,18 @@ function many(count: number): string[] {
 }
 
 test('a hosts file says who is who, and the rest has defaults', t => {
-  const file = right(hosts('{ id: 10, name: ten, address: 10.0.0.9, port: 7412, votes: 2 }', two))
+  const { places, ...file } = right(
+    hosts('{ id: 10, name: ten, address: 10.0.0.9, port: 7412, votes: 2 }', two),
+  )
+  t.deepEqual([...places.keys()], ['host 10', 'host 2'])
   t.deepEqual(file, {
     cluster: 'a',
     key: undefined,
+    limits: {
+      connections: 1024,
+      requests: 10_000,
+      variables: { names: 20_000, bytes: 64 * 1024 * 1024 },
+    },
     timing: { heartbeat: 150, suspect: 1200, lease: 2000, drift: 0.02 } as HostsFile['timing'],
     hosts: [
       {
@@ -119,12 +127,12 @@ const mistakes: Record<string, readonly [text: string, ...expected: string[]]> =
   'comments alone': ['# a\n', 'f:1:1: the file is empty (write cluster: and hosts:)'],
   'no map': [
     '\n- a\n',
-    'f:2:1: the file is a list (write a map: cluster, port, key, timing, hosts)',
+    'f:2:1: the file is a list (write a map: cluster, port, key, timing, limits, hosts)',
   ],
   'unknown key': [
     hosts(one) + 'prot: 3\nzebra: 1\n',
     'f:4:1: unknown key "prot" (write port)',
-    'f:5:1: unknown key "zebra" (known here: cluster, port, key, timing, hosts)',
+    'f:5:1: unknown key "zebra" (known here: cluster, port, key, timing, limits, hosts)',
   ],
   'doubled key': [
     hosts(one) + 'cluster: b\n',
@@ -280,6 +288,12 @@ const mistakes: Record<string, readonly [text: string, ...expected: string[]]> =
   'too much drift': [
     hosts(one) + 'timing: { drift: 20.1% }\n',
     'f:4:18: drift is "20.1%" (write a percentage from 0% to 20%: 2%)',
+  ],
+  'limits out of range': [
+    hosts(one) + 'limits: { connections: 0, variables: 20001, values: 1.5 }\n',
+    'f:4:24: connections is 0 (write a whole number from 1 to 1024)',
+    'f:4:38: variables is 20001 (write a whole number from 1 to 20000)',
+    'f:4:53: values is 1.5 (write a whole number from 1 to 64)',
   ],
   'timing that is none': [
     hosts(one) + 'timing: fast\n',

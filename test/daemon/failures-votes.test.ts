@@ -123,9 +123,13 @@ test.serial('a host whose hosts.yml says something else is refused, and told wha
   const { one, two, three, cluster } = site
   const right = readFileSync(cluster.hostsFile, 'utf8')
   const cases = [
-    ['votes: 1 }\n  - { id: 2', 'votes: 2 }\n  - { id: 2', /ids or votes/],
-    ['lease: 2000ms', 'lease: 3000ms', /lease.*3000 ms.*2000 ms/],
-    ['drift: 2%', 'drift: 3%', /drift.*3 %.*2 %/],
+    [
+      'votes: 1 }\n  - { id: 2',
+      'votes: 2 }\n  - { id: 2',
+      /votes: 2 for host 1 \(here votes: 1, line 6\)/,
+    ],
+    ['lease: 2000ms', 'lease: 3000ms', /lease 3000 ms \(here 2000 ms, line 3\)/],
+    ['drift: 2%', 'drift: 3%', /drift 3 % \(here 2 %, line 3\)/],
   ] as const
   for (const [from, to, pattern] of cases) {
     await three.kill()

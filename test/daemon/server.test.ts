@@ -95,7 +95,7 @@ test('what is not a request gets an error, and changes nothing', async t => {
       '{"jsonrpc":"2.0","id":1,"method":"__proto__"}',
       methodNotFound,
       1,
-      'unknown method "__proto__" (there are status, metrics, locks, why, found, acquire, release, anchor, cancel, ' +
+      'unknown method "__proto__" (there are status, metrics, doctor, locks, why, found, acquire, release, anchor, cancel, trace, ' +
         'get, set, unset, vars, history, watch, unwatch)',
     ],
     [
@@ -543,6 +543,8 @@ test('status tells of every host of the file, in the order of ids', async t => {
         silentMs: 12.346,
         key: null,
         notice: null,
+        version: null,
+        differences: [],
       },
       {
         id: 2,
@@ -556,6 +558,8 @@ test('status tells of every host of the file, in the order of ids', async t => {
         silentMs: null,
         key: null,
         notice: null,
+        version: '1.2.3',
+        differences: [],
       },
       {
         id: 10,
@@ -569,8 +573,11 @@ test('status tells of every host of the file, in the order of ids', async t => {
         silentMs: null,
         key: null,
         notice: null,
+        version: null,
+        differences: [],
       },
     ],
+    notices: [],
     messages: { sent: messages, received: messages },
     datagrams: { sent: 1, received: 2, retransmitted: 3, dropped: { malformed: 4 } },
   })

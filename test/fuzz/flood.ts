@@ -146,6 +146,7 @@ function runFlooder(isMacGood: boolean): void {
     windowBytes: 256 * 1024,
     ackDelayMs: 2,
     tableDigest: '0101010101010101',
+    tableLine: 0,
   }
   const hellos = Array.from({ length: isMacGood ? HELLOS : 1 }, (_, i) => {
     const header = { index: i + 1, from: FLOODER, to: VICTIM, cluster: clusterHash('home') }

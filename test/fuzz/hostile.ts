@@ -155,6 +155,7 @@ export class Hostile {
       windowBytes: pick(1, 256) * 1024,
       ackDelayMs: pick(2, 2),
       tableDigest: random.chance(0.9) ? this.#tableDigest : toHex(random.bytes(8)),
+      tableLine: random.word() >>> 8,
     }
     const header = {
       index: random.word() >>> 8,
@@ -226,6 +227,7 @@ export class Hostile {
       windowBytes: 256 * 1024,
       ackDelayMs: 2,
       tableDigest: this.#tableDigest,
+      tableLine: 0,
     }
   }
 }

@@ -87,6 +87,7 @@ export function messagesTarget(read: (bytes: Uint8Array) => unknown = decode): T
         view: 7,
         heard: [1, 2, 3],
         digest: 99,
+        whole: true,
       }),
       encodeHeartbeat({
         incarnation: 3,
@@ -95,6 +96,7 @@ export function messagesTarget(read: (bytes: Uint8Array) => unknown = decode): T
         view: 7,
         heard: [],
         digest: 0,
+        whole: false,
       }),
       encodeAcceptor({ promised: ballot, accepted: ballot, value: view }),
       encode([{ a: [true, false, null], b: new Uint8Array(3), c: -5, d: 'text'.repeat(20) }]),

@@ -176,8 +176,13 @@ export class StandInNode implements ServedNode {
           loss: 0.5,
           silent: milliseconds(12.3456),
           notice: undefined,
+          about: undefined,
+          drift: undefined,
+          copy: { agrees: true, whole: true },
         },
       ],
+      notices: [],
+      whole: true,
       messages: { sent: messages, received: messages },
       datagrams: {
         sent: 1,

@@ -51,6 +51,7 @@ export class Impostor {
         windowBytes: 256 * 1024,
         ackDelayMs: 2,
         tableDigest: toHex(tableDigest),
+        tableLine: 0,
         ...change,
       },
     ).bytes

@@ -31,7 +31,7 @@ export class Insider {
     const limits = { datagramMax: 1200, windowBytes: 256 * 1024, ackDelayMs: 2 }
     return this.#seal.call(
       { index: this.#random.word() >>> 8, from, to, cluster: this.#cluster },
-      { incarnation, ...limits, tableDigest: this.#tableDigest },
+      { incarnation, ...limits, tableDigest: this.#tableDigest, tableLine: 0 },
     ).bytes
   }
 }

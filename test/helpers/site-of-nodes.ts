@@ -5,7 +5,7 @@ import { Node, NOTHING_DURABLE } from '../../src/node.ts'
 import { ClearSeal } from '../../src/transport/clear-seal.ts'
 
 import type { Instant } from '../../src/lib/time.ts'
-import type { Command, Effect, Input, NodeEvent, Response } from '../../src/node.ts'
+import type { Command, Effect, Input, NodeConfig, NodeEvent, Response } from '../../src/node.ts'
 import type { Seal } from '../../src/transport/seal.ts'
 
 const SUSPECT_MS = 2000
@@ -26,7 +26,10 @@ export class Site {
   constructor(
     ids: readonly number[],
     createSeal: (host: number) => Seal = host => new ClearSeal(new Random(host)),
+    change: (config: NodeConfig) => NodeConfig = config => config,
+    start = 0,
   ) {
+    this.#now = start
     const hosts = ids.map(id => {
       return { id, name: `host${id}`, address: { ip: `10.0.0.${id}`, port: 7411 }, votes: 1 }
     })
@@ -37,7 +40,7 @@ export class Site {
       drift: 0.02,
     }
     for (const self of ids) {
-      const config = { cluster: 'home', self, hosts, timing }
+      const config = change({ cluster: 'home', self, hosts, timing })
       const node = new Node(
         config,
         NOTHING_DURABLE,
@@ -69,6 +72,12 @@ export class Site {
     this.#commands++
     this.give(id, { type: 'command', id: this.#commands, command })
     return this.responses.get(this.#commands)
+  }
+
+  /** A command; the result names its answer in `responses`. */
+  ask(id: number, command: Command): number {
+    this.command(id, command)
+    return this.#commands
   }
 
   /** A command that is given after what is under way. */

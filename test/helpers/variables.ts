@@ -4,7 +4,7 @@ import { isCopyMessage, type CatchUpMessage, type VariableMessage } from '../../
 import { RULES, type Rules } from '../../src/core/rules.ts'
 import { NOTHING_DURABLE, recover, type Durable } from '../../src/core/store.ts'
 import type { Condition, Variable } from '../../src/core/variable.ts'
-import { Variables } from '../../src/core/variables.ts'
+import { VARIABLE_LIMITS, Variables, type VariableLimits } from '../../src/core/variables.ts'
 import { Votes } from '../../src/core/view.ts'
 import { Random } from '../../src/lib/random.ts'
 import { milliseconds, toInstant } from '../../src/lib/time.ts'
@@ -46,10 +46,12 @@ export class VariablesSite {
   isDiskFast = true
   readonly #machines = new Map<number, Machine>()
   readonly #rules: Rules
+  readonly #limits: VariableLimits
   #nextId = 1
 
-  constructor(hosts: number, rules: Rules = RULES) {
+  constructor(hosts: number, rules: Rules = RULES, limits: VariableLimits = VARIABLE_LIMITS) {
     this.#rules = rules
+    this.#limits = limits
     for (let id = 1; id <= hosts; id++) {
       const disk = new Map<string, Uint8Array>()
       const machine = { id, disk, unsynced: [], synced: 0, appended: 0, life: 0, isUp: false }
@@ -150,7 +152,10 @@ export class VariablesSite {
       const now = toInstant(this.now)
       for (const machine of this.#up()) {
         for (const other of this.#up()) {
-          if (other !== machine) machine.variables.hear(now, other.id, other.variables.digest)
+          if (other !== machine) {
+            const { digest, isWhole } = other.variables
+            machine.variables.hear(now, other.id, digest, isWhole)
+          }
         }
         machine.variables.tick(now)
       }
@@ -172,24 +177,34 @@ export class VariablesSite {
     const start = toInstant(this.now)
     const random = new Random(id * 100 + life)
     const others = [...this.#machines.keys()].filter(host => host !== id)
-    return new Variables({ self: id, others }, votes, clock, random, this.#rules, durable, start, {
-      send: (to, message, isResting) => {
-        const rests = isResting ? machine.appended : 0
-        for (const host of to) {
-          if (host !== id) this.counts.set(message.type, 1 + (this.counts.get(message.type) ?? 0))
-          this.messages.push({ from: id, to: host, life, message, rests })
-        }
+    return new Variables(
+      { self: id, others },
+      votes,
+      clock,
+      random,
+      this.#rules,
+      durable,
+      start,
+      this.#limits,
+      {
+        send: (to, message, isResting) => {
+          const rests = isResting ? machine.appended : 0
+          for (const host of to) {
+            if (host !== id) this.counts.set(message.type, 1 + (this.counts.get(message.type) ?? 0))
+            this.messages.push({ from: id, to: host, life, message, rests })
+          }
+        },
+        append: entries => {
+          machine.appended += 1
+          machine.unsynced.push(entries)
+          if (this.isDiskFast) this.sync(id)
+        },
+        respond: (command, response) => this.responses.set(command, response),
+        changed: variable => this.changes.push({ host: id, variable }),
+        reachable: () => this.#up().map(other => other.id),
+        explain: () => 'the others are silent',
       },
-      append: entries => {
-        machine.appended += 1
-        machine.unsynced.push(entries)
-        if (this.isDiskFast) this.sync(id)
-      },
-      respond: (command, response) => this.responses.set(command, response),
-      changed: variable => this.changes.push({ host: id, variable }),
-      reachable: () => this.#up().map(other => other.id),
-      explain: () => 'the others are silent',
-    })
+    )
   }
 
   #connect(a: Machine, b: Machine): void {

@@ -71,6 +71,7 @@ class Siege {
       windowBytes: 256 * 1024,
       ackDelayMs: 2,
       tableDigest: toHex(tableDigest),
+      tableLine: 0,
     }
     return Array.from({ length: count }, (_, i) => {
       const header = { index: i + 1, from: 3, to: 1, cluster: clusterHash('home') }

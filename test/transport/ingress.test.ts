@@ -158,6 +158,31 @@ test('hosts whose tables differ ignore each other, and say so once', t => {
   t.true(world.run(2000, () => world.isConnected))
 })
 
+test('of a table that differs each HELLO tells another line, until all are known', t => {
+  const heard: (readonly number[])[] = []
+  const world = new World(1, {
+    change: config =>
+      config.self === 1
+        ? { ...config, tableLines: [11, 12, 13] }
+        : {
+            ...config,
+            tableDigest: new Uint8Array(8).fill(9),
+            describeDifference: (_, lines) => {
+              const known = [...lines]
+              if (known.length > 0) heard.push(known)
+              return known.join()
+            },
+          },
+  })
+  world.run(30_000)
+  t.deepEqual(heard[0], [11])
+  t.deepEqual(heard.at(-1), [11, 12, 13])
+  // The first is told at once, and then what has become of it, not every line by itself.
+  const told = world.host(2).notices
+  t.true(told.length >= 2 && told.length <= 3, told.join('\n'))
+  t.regex(told.at(-1)!, /11,12,13/)
+})
+
 test('a HELLO of nobody we know, for somebody else, of another version is ignored', t => {
   const world = new World(1)
   const impostor = new Impostor(world)

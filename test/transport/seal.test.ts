@@ -26,6 +26,7 @@ const introduction: fc.Arbitrary<Introduction> = fc.record({
   windowBytes: fc.nat(0xffff).map(kibibytes => kibibytes * 1024),
   ackDelayMs: fc.nat(255).map(quarters => quarters / 4),
   tableDigest: hex(8),
+  tableLine: fc.nat(0xff_ffff),
 })
 
 const SEALS: readonly (readonly [string, Seal])[] = [

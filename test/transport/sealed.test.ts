@@ -25,6 +25,7 @@ const INTRODUCTION: Introduction = {
   windowBytes: 256 * 1024,
   ackDelayMs: 2,
   tableDigest: '0102030405060708',
+  tableLine: 0x010203,
 }
 
 /** A HELLO of an insider who calls himself host 2, made with a key. */
@@ -156,7 +157,7 @@ test('each reason to drop a HELLO is counted, costs no agreement on keys, and ch
     [
       '2: the host at 10.0.0.2:7411 speaks another version of the protocol; it is ignored until both run the same release of lamportd',
       '2: the host at 10.0.0.2:7411 is of another cluster than home; it is ignored (compare the names and addresses in both hosts.yml)',
-      '?: 10.0.0.2:7411 calls itself host 9, which hosts.yml does not name; it is ignored',
+      '?: 10.0.0.2:7411 calls itself host 9, which hosts.yml does not name; it is ignored (stop it, or write the same hosts.yml on all hosts)',
       '2: host 2 calls from 10.0.0.2:7412, but its address is 10.0.0.2:7411; it is ignored there (correct hosts.yml)',
       '2: packets that are not sealed come from the address of host 2 (10.0.0.2:7411); they are ignored, for this host has a key (give that host the same key file)',
       '2: a HELLO with key abcd, which is not in the key file, came from the address of host 2 (10.0.0.2:7411); it is ignored, for here the keys are abcd (copy the key file of one of them to the other; then SIGHUP, or restart)',

@@ -21,6 +21,7 @@ const PEER = {
   windowBytes: 256 * 1024,
   ackDelayMs: 2,
   tableDigest: '0000000000000000',
+  tableLine: 0,
 }
 
 /** Two sessions back to back; `pass` hands on what the one has transmitted to the other. */

@@ -110,13 +110,16 @@ export function statusText(result: StatusResult): string {
       host.key ?? '-',
     ])
   }
-  const notices = result.hosts.flatMap(({ notice }) => (notice === null ? [] : [notice]))
+  const notices = result.hosts.flatMap(({ name, notice, differences }) => [
+    ...(notice === null ? [] : [notice]),
+    ...differences.map(difference => `hosts.yml of ${name} has ${difference}`),
+  ])
   const isColoured = hasColours(1)
   return [
     table(about, isColoured),
     '',
     table(hosts, isColoured),
-    ...notices.map(text => `\n${text}`),
+    ...[...notices, ...result.notices].map(text => `\n${text}`),
   ].join('\n')
 }
 

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os'
 import type { Socket } from 'node:net'
 import { connect, LamportError, type Client, type Lock } from '../../client/client.ts'
 import { monotonicNow } from '../../control/monotonic.ts'
+import { TIMEOUT_MS_MAX } from '../../lib/time.ts'
 
 /** How long the daemon may take to confirm a release, and stderr to take what is said. */
 export const FAREWELL_MS = 1000
@@ -59,10 +60,13 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       clearTimeout(timer)
       reject(signal?.reason as Error)
     }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', aborted)
-      resolve()
-    }, ms)
+    const timer = setTimeout(
+      () => {
+        signal?.removeEventListener('abort', aborted)
+        resolve()
+      },
+      Math.min(ms, TIMEOUT_MS_MAX),
+    )
     if (signal?.aborted === true) aborted()
     else signal?.addEventListener('abort', aborted, { once: true })
   })

@@ -1,7 +1,14 @@
 import tseslint from 'typescript-eslint'
 
 /** The layers that run unchanged in the daemon and in the simulator: no I/O, no clock, no chance. */
-const pure = ['src/lib/**', 'src/transport/**', 'src/core/**', 'src/node.ts', 'src/sim/**']
+const pure = [
+  'src/lib/**',
+  'src/transport/**',
+  'src/core/**',
+  'src/node.ts',
+  'src/trace.ts',
+  'src/sim/**',
+]
 
 export default tseslint.config(
   { ignores: ['dist', 'coverage', '*.config.js'] },

@@ -35,6 +35,14 @@ export type BulkRow = {
 /** A round trip on loopback, in microseconds. */
 export type LoopbackRow = { readonly lamportd: number; readonly dgram: number }
 
+/** How long a command line takes, in milliseconds; the first is Node that does nothing. */
+export type StartRow = {
+  readonly name: string
+  readonly p10: number
+  readonly p50: number
+  readonly p90: number
+}
+
 /** Something that is to hold on any machine, hence a ratio. */
 export type Goal = {
   readonly name: string
@@ -104,4 +112,13 @@ export function bulkGoals(rows: readonly BulkRow[]): Goal[] {
 export function loopbackGoals({ lamportd, dgram }: LoopbackRow): Goal[] {
   const name = 'round trip on loopback, times that of plain datagrams'
   return [{ name, value: lamportd / dgram, bound: 2.6, wanted: 'at most' }]
+}
+
+export function startGoals([node, ...lines]: readonly StartRow[]): Goal[] {
+  return lines.map(({ name, p50 }) => ({
+    name: `${name}, times ${node?.name ?? ''}`,
+    value: p50 / (node?.p50 ?? NaN),
+    bound: 1.6,
+    wanted: 'at most',
+  }))
 }

@@ -99,7 +99,8 @@ export type Effect =
 /** A peer that was heard within this time is not kept from being connected. */
 const HEARD_WITHIN: Duration = milliseconds(10_000)
 
-export type Trace = (event: TraceEvent) => void
+/** What happened, with the Lamport time and the incarnation of the host. */
+export type Trace = (event: TraceEvent, time: number, incarnation: number) => void
 
 export type PeerStatus = {
   readonly id: HostId
@@ -144,6 +145,7 @@ export type Status = Omit<HostStatus, 'states'> & {
 export class Node {
   readonly #config: NodeConfig
   readonly #host: Host
+  readonly #trace: Trace
   readonly #endpoint: Endpoint
   readonly #dropped: Record<string, number> = {}
   /** What keeps a peer from being connected, where it is known. */
@@ -164,6 +166,7 @@ export class Node {
     seal: Seal,
   ) {
     this.#config = config
+    this.#trace = trace
     this.#host = new Host(config, durable, random.fork(), rules, {
       send: (to, message) => {
         const payload = this.#encode(message)
@@ -193,6 +196,7 @@ export class Node {
         transmit: (to, bytes) => this.#effects.push({ type: 'datagram', to, bytes }),
         deliver: (from, channel, payload) => this.#deliver(from, channel, payload),
         deliverDatagram: (from, payload) => this.#hear(from, payload),
+        carried: (what, to, payload) => this.#carried(what, to, payload),
         sessionUp: (peer, incarnation) => {
           this.#notices.delete(peer)
           this.#log('info', `${this.#name(peer)} is connected`)
@@ -362,6 +366,13 @@ export class Node {
       return
     }
     this.#host.deliver(this.#now, from, message)
+  }
+
+  /** Rare, so that the message is read from its bytes again and not kept beside them. */
+  #carried(type: 'lose' | 'retransmit', to: HostId, payload: Uint8Array): void {
+    const message = decodeMessage(payload)
+    if ('malformed' in message) return
+    this.#trace({ type, to, message }, this.#host.time, this.#host.incarnation)
   }
 
   #hear(from: HostId, payload: Uint8Array): void {

@@ -18,7 +18,12 @@ function blocks(document: string, language: string): readonly string[] {
   return [...document.matchAll(fence)].map(([, text]) => text ?? '')
 }
 
-const documents = ['README.md', ...readdirSync(join(root, 'docs')).map(name => join('docs', name))]
+const documents = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter(name => name.endsWith('.md'))
+    .map(name => join('docs', name)),
+]
 
 test('each hosts.yml that is shown is free of mistakes, and so is the one that is there', t => {
   const files = [read('hosts.yml'), ...documents.flatMap(name => blocks(read(name), 'yaml'))]
@@ -54,6 +59,17 @@ test('each command and option of lamportctl that the README names exists', t => 
   const options = [...paragraph.matchAll(/`(--?[a-z]+)/g)].map(([, option]) => option ?? '')
   t.deepEqual(options, ['-s', '--count', '--and'])
   for (const option of options) t.true(help('lock').includes(option), option)
+})
+
+test('the picture of a run is what lamportctl diagram makes of the traces beside it', t => {
+  const args = ['diagram', ...['kitchen', 'garage', 'attic'].map(name => `docs/run/${name}.trace`)]
+  const made = spawnSync(
+    process.execPath,
+    [lamportctl, ...args, '--title', 'One lock, three hosts', '--format', 'svg'],
+    { cwd: root, encoding: 'utf8' },
+  )
+  t.is(made.stdout, read('docs/run.svg'))
+  t.true(read('docs/diagram.md').includes("--title 'One lock, three hosts' -o run.svg"))
 })
 
 test('the library is imported by the name of the package', t => {

@@ -249,6 +249,23 @@ export type ChangeParams = VariableEntry & {
 /** Notification `current`: everything that was set when the watch began has been told. */
 export type CurrentParams = { readonly watch: number }
 
+/** What happened in this host: each event as the notification `event`, see `TraceEntry`. */
+export type TraceParams = {
+  /** Also what happens from now on; else the notification `traced` follows the last event. */
+  readonly follow?: boolean
+  /** At most so many of those that are kept; absent: all. */
+  readonly last?: number
+}
+/** The first line of a trace, but for its type. */
+export type TraceResult = {
+  readonly version: number
+  readonly cluster: string
+  readonly hosts: readonly { readonly id: number; readonly name: string }[]
+  readonly host: number
+  /** How many are kept. */
+  readonly events: number
+}
+
 /** All counters and gauges, as Prometheus reads them. */
 export type MetricsResult = { readonly contentType: string; readonly text: string }
 

@@ -90,8 +90,21 @@ export type TraceEvent =
   | { readonly type: 'send'; readonly to: HostId; readonly message: Message }
   | { readonly type: 'deliver'; readonly from: HostId; readonly message: Message }
   | {
+      /** A datagram that carried it is taken for lost; it is put into another. */
+      readonly type: 'lose' | 'retransmit'
+      readonly to: HostId
+      readonly message: Message
+    }
+  | {
       /** `request`: it got its timestamp. */
       readonly type: 'request' | 'enter' | 'leave'
+      readonly token: Token
+      readonly names: readonly string[]
+      readonly limit: number
+    }
+  | {
+      /** Into this host's queue, or out of it; whose it is the token says. */
+      readonly type: 'insert' | 'remove'
       readonly token: Token
       readonly names: readonly string[]
       readonly limit: number

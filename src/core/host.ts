@@ -94,7 +94,8 @@ export type HostOutput = {
   append(lsn: Lsn, entries: readonly StoreEntry[]): void
   respond(id: CommandId, response: Response): void
   event(event: NodeEvent): void
-  trace(event: TraceEvent): void
+  /** With the Lamport time and the incarnation in which it happened. */
+  trace(event: TraceEvent, time: number, incarnation: number): void
   /** Whether every message that was sent has been acknowledged by those who are connected. */
   isDrained(): boolean
   /** Whether more waits for this host than should: it is dead, or does not keep up. */
@@ -158,13 +159,14 @@ export class Host {
       mayGo: ({ time }, rests) => this.#journal.isDurable(rests) && this.#ceiling.allows(time),
       send: (to, message) => output.send(to, message),
       deliverToSelf: message => this.#dispatch(self, message),
-      trace: event => output.trace(event),
+      trace: event => this.#trace(event),
     })
     const me = { id: self, incarnation: this.#incarnation }
     this.#lease = new Lease(self, this.#votes, timing.lease)
     this.#renewal = new Renewal(this.#lease)
     this.#mutex = new Mutex(me, this.#clock, this.#lease, graceOf(config), rules, {
       send: (to, message) => this.#send(to, message),
+      changed: (type, request) => this.#traceRequest(type, request),
       requested: request => this.#traceRequest('request', request),
       granted: request => this.#granted(request),
       left: request => this.#traceRequest('leave', request),
@@ -195,6 +197,11 @@ export class Host {
 
   get incarnation(): number {
     return this.#incarnation
+  }
+
+  /** The Lamport time. */
+  get time(): number {
+    return this.#clock.time
   }
 
   /** Whether the incarnation is durable, and channels may be opened in its name. */
@@ -530,7 +537,7 @@ export class Host {
   #dispatch(from: HostId, message: Message): void {
     this.#tally.received(message)
     if (from !== this.#config.self) this.#clock.witness(message.time)
-    this.#output.trace({ type: 'deliver', from, message })
+    this.#trace({ type: 'deliver', from, message })
     if (isVariableMessage(message)) {
       this.#dispatchVariable(from, message)
       return
@@ -587,7 +594,7 @@ export class Host {
 
   #decided(view: View): void {
     this.#tally.views += 1
-    this.#output.trace({ type: 'install', view })
+    this.#trace({ type: 'install', view })
     this.#log('info', describeView(view))
     if ((view.retired.get(this.#config.self) ?? 0) >= this.#incarnation) {
       const retired = view.retired.get(this.#config.self) ?? 0
@@ -608,7 +615,7 @@ export class Host {
     if (this.#isReborn) return
     this.#isReborn = true
     this.#log('warning', `a new incarnation begins (${incarnation}): ${reason}`)
-    this.#output.trace({ type: 'reincarnate', incarnation, reason })
+    this.#trace({ type: 'reincarnate', incarnation, reason })
     this.#incarnation = incarnation
     this.#bornAt = this.#clock.time
     this.#early.take()
@@ -725,9 +732,16 @@ export class Host {
     }
   }
 
-  #traceRequest(type: 'request' | 'enter' | 'leave', request: LockRequest): void {
+  #trace(event: TraceEvent): void {
+    this.#output.trace(event, this.#clock.time, this.#incarnation)
+  }
+
+  #traceRequest(
+    type: 'request' | 'enter' | 'leave' | 'insert' | 'remove',
+    request: LockRequest,
+  ): void {
     const { names, limit } = request
-    this.#output.trace({ type, token: tokenOf(request), names, limit })
+    this.#trace({ type, token: tokenOf(request), names, limit })
   }
 
   #respond(id: CommandId, response: Response): void {

@@ -14,6 +14,8 @@ import type { View } from './view.ts'
 export type MutexOutput = {
   /** Reliable and FIFO to each of them; one event, so one time for all. */
   send(to: readonly HostId[], message: MutexMessage): void
+  /** A request has come into our queue, or has left it. */
+  changed(type: 'insert' | 'remove', request: LockRequest): void
   /** A request of ours has its timestamp. */
   requested(request: LockRequest): void
   /** The critical section is ours. Tokens of one name grow with every exclusive grant. */
@@ -86,7 +88,7 @@ export class Mutex {
     this.#grace = grace
     this.#rules = rules
     this.#output = output
-    this.#queue = new RequestQueue(rules)
+    this.#queue = this.#emptyQueue()
   }
 
   get queue(): RequestQueue {
@@ -223,7 +225,7 @@ export class Mutex {
       this.#forgetOwn(token, own)
     }
     this.#incarnation = incarnation
-    this.#queue = new RequestQueue(this.#rules)
+    this.#queue = this.#emptyQueue()
     this.#ghosts.clear()
     this.#synced.clear()
     this.#syncing.clear()
@@ -462,6 +464,10 @@ export class Mutex {
 
   #isJoined(host: HostId): boolean {
     return this.#channels.get(host) === this.#view?.members.get(host)?.incarnation
+  }
+
+  #emptyQueue(): RequestQueue {
+    return new RequestQueue(this.#rules, (type, request) => this.#output.changed(type, request))
   }
 
   #currentView(): View {

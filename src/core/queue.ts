@@ -24,12 +24,17 @@ export type QueueEntry = {
  */
 export class RequestQueue {
   readonly #rules: Rules
+  readonly #changed: (type: 'insert' | 'remove', request: LockRequest) => void
   readonly #entries = new Map<Token, QueueEntry>()
   /** For each name in use, its requests in ⇒. */
   readonly #lines = new Map<string, QueueEntry[]>()
 
-  constructor(rules: Rules) {
+  constructor(
+    rules: Rules,
+    changed: (type: 'insert' | 'remove', request: LockRequest) => void = () => undefined,
+  ) {
     this.#rules = rules
+    this.#changed = changed
   }
 
   get size(): number {
@@ -67,6 +72,7 @@ export class RequestQueue {
       if (line === undefined) this.#lines.set(name, [entry])
       else line.splice(this.#place(line, token), 0, entry)
     }
+    this.#changed('insert', request)
     return entry
   }
 
@@ -81,6 +87,7 @@ export class RequestQueue {
       if (line.length === 1) this.#lines.delete(name)
       else line.splice(line.indexOf(entry), 1)
     }
+    this.#changed('remove', entry.request)
     return entry.request
   }
 

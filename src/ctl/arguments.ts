@@ -13,6 +13,14 @@ export type OptionSpec = {
   readonly choices?: readonly string[]
 }
 
+/**
+ * What may stand as an operand: names that lamportd knows (of locks, of those that `acquire` took, of
+ * what `once` has run, of variables, and of what they begin with), a file, a command with words of its
+ * own, or one of a few words.
+ */
+export type Operand =
+  'lock' | 'held' | 'once' | 'variable' | 'prefix' | 'file' | 'command' | readonly string[]
+
 /** What a command takes, and what its `--help` says. */
 export type CommandSpec = {
   readonly name: string
@@ -33,6 +41,8 @@ export type CommandSpec = {
    * `anywhere`: also behind operands. `before-command`: likewise, up to a `--` and a command.
    */
   readonly order?: 'first' | 'anywhere' | 'before-command'
+  /** What its operands are, for completion; absent: files. */
+  readonly operands?: readonly Operand[]
 }
 
 /** What was found on the command line. */

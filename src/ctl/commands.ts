@@ -111,6 +111,21 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/metrics.ts')).metrics,
   },
   {
+    name: 'trace',
+    summary: 'print what happened in this host, an event a line',
+    load: async () => (await import('./commands/trace.ts')).trace,
+  },
+  {
+    name: 'diagram',
+    summary: 'draw traces: who sent what to whom, and when who held what',
+    load: async () => (await import('./commands/diagram.ts')).diagram,
+  },
+  {
+    name: 'dashboard',
+    summary: 'serve a page that shows what is going on',
+    load: async () => (await import('./commands/dashboard.ts')).dashboard,
+  },
+  {
     name: 'found',
     summary: 'go on without hosts that never ran, or are gone for good',
     load: async () => (await import('./commands/found.ts')).found,
@@ -119,6 +134,11 @@ export const COMMANDS: readonly Entry[] = [
     name: 'keygen',
     summary: 'print a new cluster key',
     load: async () => (await import('./commands/keygen.ts')).keygen,
+  },
+  {
+    name: 'completion',
+    summary: 'print what makes bash, zsh or fish complete its lines',
+    load: async () => (await import('./commands/completion.ts')).completion,
   },
   {
     name: 'compare',

@@ -32,6 +32,12 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(name: string, args: readonly string[]): Promise<number> {
+  // For the scripts of `completion`, and nobody else.
+  if (name === 'complete') {
+    const { complete } = await import('./completion/complete.ts')
+    await complete(args)
+    return Exit.done
+  }
   const entry = COMMANDS.find(known => known.name === name)
   if (entry === undefined) {
     const near = nearest(
@@ -85,4 +91,4 @@ process.on('uncaughtException', error => {
   complain(`a fault of lamportctl itself: ${error.stack ?? error.message} (please report it)`)
   process.exit(Exit.internal)
 })
-process.exit(await main(process.argv.slice(2)))
+void main(process.argv.slice(2)).then(code => process.exit(code))

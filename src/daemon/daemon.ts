@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { monotonicNow } from '../control/monotonic.ts'
 import { packageVersion } from '../control/version.ts'
 import { RULES } from '../core/rules.ts'
 import { Random } from '../lib/random.ts'
@@ -16,6 +17,7 @@ import { Driver } from './driver.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
 import { Network } from './network.ts'
+import { Recorder } from './recorder.ts'
 import type { Refusal } from './refusal.ts'
 import { Server } from './server.ts'
 import type { Store } from './store.ts'
@@ -49,6 +51,7 @@ export class Daemon {
   readonly #network: Network
   readonly #seal: Seal
   readonly #server: Server
+  readonly #recorder: Recorder
   #names: Names | undefined
   #refusal: Refusal | undefined
   #isRunning = false
@@ -69,7 +72,11 @@ export class Daemon {
     const random = new Random(randomInt(2 ** 32))
     this.#seal = this.#createSeal(options.keys)
     const config = nodeConfig(file, self)
-    const node = new Node(config, store.takeDurable(), random, createTrace(), RULES, this.#seal)
+    this.#recorder = new Recorder(self.id)
+    const trace = createTrace(this.#recorder)
+    const node = new Node(config, store.takeDurable(), random, trace, RULES, this.#seal)
+    const { clock, incarnation } = node.status(monotonicNow())
+    this.#recorder.start(clock, incarnation)
     this.#driver = new Driver(node, {
       transmit: (to, bytes) => this.#network.send(to, bytes),
       append: (lsn, entries) => {
@@ -82,6 +89,8 @@ export class Daemon {
       {
         hosts: file.hosts,
         self: self.id,
+        cluster: file.cluster,
+        recorder: this.#recorder,
         version: packageVersion,
         lease: file.timing.lease,
         connectionsMax: CONNECTIONS_MAX,

@@ -38,6 +38,7 @@ export type Request =
     }
   | { readonly type: 'anchor'; readonly token: Token }
   | { readonly type: 'cancel'; readonly target: RequestId }
+  | { readonly type: 'trace'; readonly follow: boolean; readonly last: number | undefined }
   | VariableRequest
 
 /** The request of one method. */
@@ -61,6 +62,7 @@ const METHODS: Readonly<Record<Request['type'], (params: Params) => Request | Wr
   release: parseRelease,
   anchor: parseAnchor,
   cancel: parseCancel,
+  trace: parseTrace,
   ...VARIABLE_METHODS,
 }
 
@@ -179,6 +181,19 @@ function parseCancel(params: Params): Request | Wrong {
   if (wrong !== undefined) return wrong
   if (isRequestId(params.id)) return { type: 'cancel', target: params.id }
   return { wrong: `id is ${show(params.id)} (write that of the acquire)` }
+}
+
+function parseTrace(params: Params): Request | Wrong {
+  const { follow, last } = params
+  const wrong = unknownParam(params, ['follow', 'last'])
+  if (wrong !== undefined) return wrong
+  if (follow !== undefined && typeof follow !== 'boolean') {
+    return { wrong: `follow is ${show(follow)} (write true or false, or leave it out)` }
+  }
+  if (last === undefined || isInteger(last, 0, Number.MAX_SAFE_INTEGER)) {
+    return { type: 'trace', follow: follow === true, last }
+  }
+  return { wrong: `last is ${show(last)} (write how many events, or leave it out)` }
 }
 
 function wrongNames(names: unknown): Wrong | undefined {

@@ -27,9 +27,11 @@ import { ExitCode, reasonOf, Refusal } from './refusal.ts'
 import type { Holding, ReportContext } from './report.ts'
 import { locksResult, nameOf, statusResult, whyResult } from './report.ts'
 import { parseLine } from './requests.ts'
-import type { Request } from './requests.ts'
+import type { Of, Request } from './requests.ts'
+import type { Recorder } from './recorder.ts'
 import { Sessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
+import { Traces } from './traces.ts'
 import { Variables } from './variables.ts'
 import type { KnownVariables } from './variables.ts'
 import { Watches } from './watches.ts'
@@ -43,12 +45,15 @@ export type ServedNode = KnownVariables & {
 }
 
 export type ServerOptions = ReportContext & {
+  readonly cluster: string
   readonly lease: Duration
   readonly connectionsMax: number
   /** Requests under way and locks held, of one connection. */
   readonly requestsMax: number
   /** How long commits of the store took. */
   readonly commits: Histogram
+  /** What happened in this host. */
+  readonly recorder: Recorder
   /** Something that people should hear of. */
   readonly warn: (text: string) => void
 }
@@ -79,6 +84,7 @@ export class Server {
   readonly #sessions: Sessions
   readonly #variables: Variables
   readonly #watches: Watches
+  readonly #traces: Traces
   /** The control socket, and the administrator's. */
   readonly #socketServers: readonly [SocketServer, SocketServer]
   #left: (() => void) | undefined
@@ -100,6 +106,7 @@ export class Server {
       this.#meter,
     )
     this.#watches = new Watches(options.hosts, node)
+    this.#traces = new Traces(options, options.recorder)
     const half = { allowHalfOpen: true }
     this.#socketServers = [
       createServer(half, socket => this.#accept(socket, false)),
@@ -132,6 +139,8 @@ export class Server {
         return
       }
       case 'lost': {
+        const { token, reason } = event
+        this.#options.recorder.note({ type: 'lost', token, reason })
         this.#sessions.lost(event.token, event.cause, event.reason)
         return
       }
@@ -140,6 +149,7 @@ export class Server {
         return
       }
       case 'left': {
+        this.#options.recorder.note({ type: 'stop' })
         this.#left?.()
         return
       }
@@ -177,9 +187,13 @@ export class Server {
     }
     const connection = new Connection(socket, {
       line: line => this.#line(session, line),
-      drained: () => this.#watches.drained(session),
+      drained: () => {
+        this.#watches.drained(session)
+        this.#traces.drained(session)
+      },
       closed: () => {
         this.#connections.delete(connection)
+        this.#traces.close(session)
         this.#watches.close(session)
         this.#sessions.close(session)
       },
@@ -279,12 +293,30 @@ export class Server {
         this.#variables.history(session, id, request)
         return
       }
+      case 'watch':
+      case 'unwatch':
+      case 'trace': {
+        this.#tell(session, id, request)
+        return
+      }
+      default:
+        return unreachable(request)
+    }
+  }
+
+  /** What is told from now on, or no longer. */
+  #tell(session: Session, id: RequestId, request: Of<'watch' | 'unwatch' | 'trace'>): void {
+    switch (request.type) {
       case 'watch': {
         this.#watches.watch(session, id, request.topic, request.initial)
         return
       }
       case 'unwatch': {
         this.#watches.unwatch(session, id, request.watch)
+        return
+      }
+      case 'trace': {
+        this.#traces.read(session, id, request.follow, request.last)
         return
       }
       default:

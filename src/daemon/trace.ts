@@ -1,5 +1,6 @@
 import debug from 'debug'
 import type { Trace, TraceEvent } from '../node.ts'
+import type { Recorder } from './recorder.ts'
 
 const scopes = {
   send: debug('lamport:send'),
@@ -7,6 +8,10 @@ const scopes = {
   request: debug('lamport:mutex'),
   enter: debug('lamport:mutex'),
   leave: debug('lamport:mutex'),
+  insert: debug('lamport:mutex'),
+  remove: debug('lamport:mutex'),
+  lose: debug('lamport:send'),
+  retransmit: debug('lamport:send'),
   install: debug('lamport:view'),
   complete: debug('lamport:view'),
   reincarnate: debug('lamport:view'),
@@ -14,9 +19,10 @@ const scopes = {
   'session-lost': debug('lamport:session'),
 } as const
 
-/** Everything that happens inside a node, for `DEBUG=lamport:*`. */
-export function createTrace(): Trace {
-  return (event: TraceEvent) => {
+/** Everything that happens inside a node: into the ring, and for `DEBUG=lamport:*`. */
+export function createTrace(recorder: Recorder): Trace {
+  return (event: TraceEvent, time, incarnation) => {
+    recorder.record(event, time, incarnation)
     const scope = scopes[event.type]
     if (scope.enabled) scope('%s', JSON.stringify(event))
   }

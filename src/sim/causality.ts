@@ -117,6 +117,10 @@ export class CausalityChecker implements Checker {
         this.#drop(request => request.host === host)
         return
       case 'complete':
+      case 'lose':
+      case 'retransmit':
+      case 'insert':
+      case 'remove':
       case 'session-up':
       case 'session-lost':
         return

@@ -36,13 +36,17 @@ export class Digest {
     switch (event.type) {
       case 'send':
       case 'deliver':
-        this.number(event.type === 'send' ? event.to : event.from)
+      case 'lose':
+      case 'retransmit':
+        this.number(event.type === 'deliver' ? event.from : event.to)
         this.text(event.message.type)
         this.number(event.message.time)
         return
       case 'request':
       case 'enter':
       case 'leave':
+      case 'insert':
+      case 'remove':
         this.number(event.token)
         return
       case 'install':

@@ -43,7 +43,9 @@ export class IdealWorld {
   onLost: (host: HostId, token: Token) => void = () => undefined
   /** Everything that hosts tell unasked. */
   onEvent: (host: HostId, event: NodeEvent) => void = () => undefined
-  onTrace: (host: HostId, event: TraceEvent) => void = () => undefined
+  /** With the Lamport time and the incarnation of the host. */
+  onTrace: (host: HostId, event: TraceEvent, time: number, incarnation: number) => void = () =>
+    undefined
   readonly #options: IdealOptions
   readonly #agenda = new Agenda()
   readonly #findings = new Findings()
@@ -324,11 +326,11 @@ export class IdealWorld {
       },
       respond: (command, response) => this.#respond(machine, command, response),
       event: event => this.#event(machine, event),
-      trace: event => {
+      trace: (event, time, incarnation) => {
         if (event.type === 'install') {
           this.counts.views = Math.max(this.counts.views, event.view.number)
         }
-        this.onTrace(id, event)
+        this.onTrace(id, event, time, incarnation)
       },
       isDrained: () => this.wires.isDrained(machine),
       isCongested: () => false,

@@ -108,6 +108,10 @@ export class Narrator {
         this.say(`${host} installs ${describeView(event.view)}`)
         return
       case 'complete':
+      case 'lose':
+      case 'retransmit':
+      case 'insert':
+      case 'remove':
         return
       case 'reincarnate':
         this.say(`${host} begins a new incarnation: ${event.reason}`)

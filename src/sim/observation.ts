@@ -11,6 +11,9 @@ export type Observation =
       readonly at: number
       readonly host: HostId
       readonly event: TraceEvent
+      /** The Lamport time of the host, and its incarnation. */
+      readonly time: number
+      readonly incarnation: number
     }
   /** A host began a new life. */
   | { readonly type: 'booted'; readonly at: number; readonly host: HostId }

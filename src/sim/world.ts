@@ -261,10 +261,16 @@ export class World {
     const durable = recover(disk.records)
     assert(!('damaged' in durable), 'a disk that keeps what was synced keeps it whole')
     this.#output.observe({ type: 'booted', at: this.#now, host: self })
-    return this.#options.createNode(config, durable, this.random.fork(), event => {
-      this.#digest.trace(this.#now, self, event)
-      this.#output.observe({ type: 'trace', at: this.#now, host: self, event })
-    })
+    return this.#options.createNode(
+      config,
+      durable,
+      this.random.fork(),
+      (event, time, incarnation) => {
+        const at = this.#now
+        this.#digest.trace(at, self, event)
+        this.#output.observe({ type: 'trace', at, host: self, event, time, incarnation })
+      },
+    )
   }
 
   /** A first tick brings out what a node wants to begin with. */

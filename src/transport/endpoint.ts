@@ -64,6 +64,8 @@ export type EndpointOutput = {
   deliver(from: PeerId, channel: ChannelId, payload: Uint8Array): void
   /** A payload of `sendDatagram`: may be lost, doubled, overtaken. */
   deliverDatagram(from: PeerId, payload: Uint8Array): void
+  /** For who traces: the beginning of a payload is taken for lost; or is put into a packet again. */
+  carried?(what: 'lose' | 'retransmit', to: PeerId, payload: Uint8Array): void
   /** A handshake is confirmed: channels to this incarnation of the peer are open and empty. */
   sessionUp(peer: PeerId, incarnation: number): void
   /** Channels to this incarnation of the peer have ended for ever; why, for people. */

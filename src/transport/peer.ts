@@ -387,6 +387,7 @@ export class Peer {
       transmit: bytes => this.#transmit(bytes),
       deliver: (channel, payload) => output.deliver(this.id, channel, payload),
       deliverDatagram: payload => output.deliverDatagram(this.id, payload),
+      carried: (what, payload) => output.carried?.(what, this.id, payload),
     })
     this.#session = session
     this.#pair = pair

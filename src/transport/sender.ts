@@ -41,6 +41,8 @@ export type SenderOptions = {
   /** What the peer offers to hold, to begin with. */
   readonly peerWindow: number
   transmit(bytes: Uint8Array): void
+  /** The beginning of a payload is taken for lost, or goes once more. */
+  carried(what: 'lose' | 'retransmit', payload: Uint8Array): void
   /** Bytes that we offer to hold. */
   window(): number
 }
@@ -72,7 +74,10 @@ export class Sender {
         this.#outstanding -= segment.end - segment.start
         this.#channel(segment.channel).acknowledge(segment)
       },
-      lost: segment => this.#channel(segment.channel).lost(segment),
+      lost: segment => {
+        if (segment.start === 0) options.carried('lose', segment.payload)
+        this.#channel(segment.channel).lost(segment)
+      },
     })
   }
 
@@ -314,6 +319,7 @@ export class Sender {
     const data = isBegin && isEnd ? payload : payload.subarray(start, end)
     const total = payload.length
     this.#tools.writer.segment({ type: 'segment', channel, seq, isBegin, isEnd, total, data })
+    if (isBegin && segment.carrier !== undefined) this.#options.carried('retransmit', payload)
     segment.isLost = false
     packet.segments.push(segment)
   }

@@ -27,6 +27,7 @@ export type SessionOutput = {
   transmit(bytes: Uint8Array): void
   deliver(channel: ChannelId, payload: Uint8Array): void
   deliverDatagram(payload: Uint8Array): void
+  carried(what: 'lose' | 'retransmit', payload: Uint8Array): void
 }
 
 /** Why a session ends by what its peer sent. */
@@ -64,6 +65,7 @@ export class Session {
       first,
       peerWindow: peer.windowBytes,
       transmit: bytes => output.transmit(bytes),
+      carried: (what, payload) => output.carried(what, payload),
       window: () => Math.max(0, WINDOW_BYTES - this.#earlyBytes),
     })
     this.#receiving = ([0, 1, 2, 3] as const).map(() => new ReceiveChannel(first))

@@ -29,6 +29,7 @@ function host(others: number[]) {
     granted: request => claims.entered(tokenOf(request)),
     left: () => undefined,
     lost: token => claims.lost(token),
+    changed: () => undefined,
     unstamped: token => claims.unstamped(token),
   })
   const claims = new Claims(mutex, milliseconds(3000), {

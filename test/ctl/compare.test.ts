@@ -41,8 +41,8 @@ test('what is not as theory says is marked, counted, and told', t => {
 
 test('lamportctl itself holds nothing of the simulator: what a cron line loads stays small', t => {
   const bundle = readFileSync(LAMPORTCTL, 'utf8')
-  t.true(bundle.includes('./lamportctl-simulator.js'))
+  t.true(bundle.includes('./lamportctl-simulator.cjs'))
   t.false(/Ricart|#agenda/.test(bundle))
   const { files } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { files: string[] }
-  t.true(files.includes('dist/lamportctl-simulator.js'))
+  t.true(files.includes('dist/lamportctl-simulator.cjs'))
 })

@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 const shapes = readShapes(readFileSync(join(root, 'docs/json.md'), 'utf8'))
 
 /** What has no output for programs to read, or is refused by a cluster that is at work. */
-const SILENT = ['share', 'hold', 'completion', 'found']
+const SILENT = ['share', 'hold', 'completion', 'found', 'diagram', 'dashboard']
 
 test('a shape finds what is missing, new or of another kind', t => {
   const known = readShapes(
@@ -59,6 +59,7 @@ test.serial(
     await run('status')
     await run('metrics')
     await run('keygen')
+    await run('trace')
     await run('compare', '--hosts', '3')
     const file = join(cluster.folder, 'backup')
     await run('export', file)

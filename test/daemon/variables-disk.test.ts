@@ -1,9 +1,10 @@
-import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import type { Host } from '../helpers/cluster.ts'
+import { flip } from '../helpers/damage.ts'
 import { eventually } from '../helpers/processes.ts'
 import { written } from '../helpers/procfs.ts'
 import { Site } from '../helpers/site.ts'
@@ -27,18 +28,6 @@ async function filled(t: ExecutionContext): Promise<Site> {
     return all.every(({ variables }) => variables.count === COUNT)
   })
   return site
-}
-
-/** A bit of every copy of this text in the file is another one. */
-function flip(path: string, text: string): number {
-  const bytes = readFileSync(path)
-  let flipped = 0
-  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
-    bytes[at + 1] = (bytes[at + 1] ?? 0) ^ 1
-    flipped += 1
-  }
-  writeFileSync(path, bytes)
-  return flipped
 }
 
 /** It is refused, and comes back as its advice says. */

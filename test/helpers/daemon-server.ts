@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { parseHosts } from '../../src/daemon/config.ts'
 import { DISK_SECONDS, Histogram } from '../../src/daemon/histogram.ts'
+import { Recorder } from '../../src/daemon/recorder.ts'
 import { Server } from '../../src/daemon/server.ts'
 import type { ServerOptions } from '../../src/daemon/server.ts'
 import { milliseconds } from '../../src/lib/time.ts'
@@ -33,6 +34,8 @@ export async function startServer(
     {
       hosts,
       self: 2,
+      cluster: 'demo',
+      recorder: new Recorder(2),
       version: '1.2.3',
       lease: milliseconds(50),
       connectionsMax: 100,

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 /** The bundle, as it is installed. */
-export const LAMPORTCTL: string = fileURLToPath(new URL('../../lamportctl.js', import.meta.url))
+export const LAMPORTCTL: string = fileURLToPath(new URL('../../lamportctl.cjs', import.meta.url))
 
 export type RunOptions = {
   readonly socket?: string

@@ -105,6 +105,7 @@ export class Mutexes {
         note('leaves', request)
       },
       lost: token => this.log.push(`${id} loses ${token}`),
+      changed: () => undefined,
       unstamped: token => this.log.push(`${id} asks again for ${token}`),
     })
     return { mutex, clock, held }

@@ -59,6 +59,8 @@ export class TestHost {
   readonly datagrams: Delivery[] = []
   readonly log: string[] = []
   readonly notices: string[] = []
+  /** What was taken for lost and what went again, as `lose PAYLOAD`. */
+  readonly carried: string[] = []
   /** The incarnation of each peer that has a session. */
   readonly up: Map<PeerId, number> = new Map<PeerId, number>()
   endpoint: Endpoint
@@ -122,6 +124,9 @@ export class TestHost {
         world.delivered(this.#stream(from, incarnation, this.id, this.incarnation, channel), text)
         this.deliveries.push(delivery)
         this.onDeliver(delivery, payload)
+      },
+      carried: (what: 'lose' | 'retransmit', _to: PeerId, payload: Uint8Array) => {
+        this.carried.push(`${what} ${describe(payload)}`)
       },
       deliverDatagram: (from: PeerId, payload: Uint8Array) => {
         assert(this.up.has(from), 'no datagram is delivered without a session')

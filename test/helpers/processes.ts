@@ -12,8 +12,8 @@ const PATIENCE_MS = 30_000
 /** How a process ended: its exit code, or the signal. */
 export type Ending = number | NodeJS.Signals
 
-/** `lamportd` or `lamportctl`: the bundle that is shipped. */
-export function program(name: 'lamportd' | 'lamportctl'): string {
+/** The bundle that is shipped. */
+export function program(name: 'lamportd' | 'lamportctl' | 'lamport-bank'): string {
   return fileURLToPath(new URL(`../../${name}.js`, import.meta.url))
 }
 

@@ -1,5 +1,5 @@
 import type { HostId, Token } from '../../src/core/clock.ts'
-import type { CommandId, Response, TraceEvent } from '../../src/core/command.ts'
+import type { CommandId, Response } from '../../src/core/command.ts'
 import type { MessageType } from '../../src/core/message.ts'
 import { RULES, type Rules } from '../../src/core/rules.ts'
 import { Random } from '../../src/lib/random.ts'
@@ -25,7 +25,7 @@ export class Schedule {
   /** Every install, as `2: view 3: 1 2`. */
   readonly installs: string[] = []
   /** Called at every trace event. */
-  watch: (host: HostId, event: TraceEvent) => void = () => undefined
+  watch: IdealWorld['onTrace'] = () => undefined
   #blocks: Block[] = []
 
   constructor({ votes = [1, 1, 1], rules = {}, seed = 1, syncMs = () => 1 }: Options = {}) {
@@ -41,12 +41,12 @@ export class Schedule {
     })
     this.world.onResponse = (_, id, response) => this.responses.set(id, response)
     this.world.onLost = (_, token) => this.lost.push(token)
-    this.world.onTrace = (host, event) => {
+    this.world.onTrace = (host, event, time, incarnation) => {
       if (event.type === 'install') {
         const members = [...event.view.members.keys()].join(' ')
         this.installs.push(`${host}: view ${event.view.number}: ${members}`)
       }
-      this.watch(host, event)
+      this.watch(host, event, time, incarnation)
     }
     this.world.wires.mayPass = (from, to, { type }) =>
       !this.#blocks.some(

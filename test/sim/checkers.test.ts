@@ -38,7 +38,7 @@ function token(host: HostId, time: number): number {
 }
 
 function trace(host: HostId, event: TraceEvent): Observation {
-  return { type: 'trace', at: 1, host, event }
+  return { type: 'trace', at: 1, host, event, time: 0, incarnation: 1 }
 }
 
 function mark(

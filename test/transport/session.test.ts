@@ -51,6 +51,7 @@ class Pair {
           transmit: bytes => this.#wires[which].push(bytes),
           deliver: (_channel, payload) => this.delivered.push(Buffer.from(payload).toString()),
           deliverDatagram: () => undefined,
+          carried: () => undefined,
         },
         firstSeq,
       )

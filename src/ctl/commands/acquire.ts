@@ -5,6 +5,7 @@ import type { CommandSpec, Options } from '../arguments.ts'
 import { command, usageError, type Command } from '../command.ts'
 import { errorExit, Exit, signalExit } from '../exit.ts'
 import { acquireDetached, socketPath } from '../lock/asked.ts'
+import { SHARING, WAITING, WHY } from '../lock/options.ts'
 import { userName } from '../lock/parts.ts'
 import { planLock, type LockPlan } from '../lock/plan.ts'
 import { Interrupted, Signals } from '../lock/signals.ts'
@@ -14,6 +15,7 @@ const PID_MAX = 2 ** 31 - 1
 
 const SPEC: CommandSpec = {
   name: 'acquire',
+  operands: ['lock'],
   usage: ['acquire NAME --ttl DURATION [--pid PID] [-w SECONDS | -n] [OPTION...]'],
   summary:
     'Takes a lock, prints its token, and leaves it taken: until lamportctl release, until the ' +
@@ -25,28 +27,9 @@ const SPEC: CommandSpec = {
       describe: 'at most so long: 30s, 15m, 1h (at most 7d)',
     },
     pid: { type: 'text', value: 'PID', describe: 'at most as long as this process lives: $$' },
-    nonblock: {
-      type: 'flag',
-      alias: ['n', 'nb'],
-      describe: 'do not wait: exit 1 if it is taken',
-    },
-    wait: {
-      type: 'text',
-      alias: ['w', 'timeout'],
-      value: 'SECONDS',
-      describe: 'wait at most so long',
-    },
-    shared: { type: 'flag', alias: ['s'], describe: 'share it with others that share' },
-    exclusive: { type: 'flag', alias: ['x', 'e'], describe: 'alone (the default)' },
-    count: { type: 'text', value: 'N', describe: 'at most N holders at a time' },
-    and: { type: 'list', value: 'NAME', describe: 'this lock too, all or none (repeatable)' },
-    'conflict-exit-code': {
-      type: 'text',
-      alias: ['E'],
-      value: 'CODE',
-      describe: 'exit with this instead of 1 if it is not acquired',
-    },
-    why: { type: 'text', value: 'TEXT', describe: 'what it is for; shown by locks on every host' },
+    ...WAITING,
+    ...SHARING,
+    ...WHY,
   },
   examples: [
     ['token=$(lamportctl acquire backup --ttl 1h --pid $$) || exit', 'in a script'],

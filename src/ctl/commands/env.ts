@@ -10,6 +10,7 @@ import { withVariables } from '../variables/line.ts'
 
 const SPEC: CommandSpec = {
   name: 'env',
+  operands: ['prefix'],
   usage: ['env [--upper] [PREFIX]', 'env [--upper] [PREFIX] -- COMMAND [ARGUMENT...]'],
   summary:
     'Prints variables as NAME="value" lines, for sh(1) and for EnvironmentFile= of systemd; or runs ' +

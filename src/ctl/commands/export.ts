@@ -9,6 +9,7 @@ import { doubtOf, withVariables } from '../variables/line.ts'
 export const exportVariables: Command = command(
   {
     name: 'export',
+    operands: ['file'],
     usage: ['export FILE', 'export -'],
     summary: 'Writes all variables that are set to FILE, or to stdout, as JSON lines.',
     options: {},

@@ -8,6 +8,7 @@ import { complain, print, printJson } from '../output.ts'
 export const found: Command = command(
   {
     name: 'found',
+    operands: [],
     usage: ['found'],
     summary: 'Goes on without hosts that never ran, or are gone for good.',
     options: {},

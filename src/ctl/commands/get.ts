@@ -8,6 +8,7 @@ import { entryJson } from '../variables/show.ts'
 export const get: Command = command(
   {
     name: 'get',
+    operands: ['variable'],
     usage: ['get NAME [--local] [--wait SECONDS]'],
     summary: 'Prints the newest value of a variable and nothing else, not even a newline.',
     options: {

@@ -10,6 +10,7 @@ import { shortValue, valueJson } from '../variables/show.ts'
 export const history: Command = command(
   {
     name: 'history',
+    operands: ['variable'],
     usage: ['history NAME'],
     summary: 'Shows the last versions of a variable, as this host knows them, the newest first.',
     options: {},

@@ -2,6 +2,7 @@ import type { CommandSpec, Options } from '../arguments.ts'
 import { command, usageError, type Command } from '../command.ts'
 import { Standby, type HoldPlan } from '../hold/standby.ts'
 import { Supervisor } from '../hold/supervisor.ts'
+import { SHARING, WHY } from '../lock/options.ts'
 import { FAREWELL_MS } from '../lock/parts.ts'
 import { planLock } from '../lock/plan.ts'
 import { Signals } from '../lock/signals.ts'
@@ -9,6 +10,7 @@ import { Notes } from '../output.ts'
 
 const SPEC: CommandSpec = {
   name: 'hold',
+  operands: ['lock'],
   usage: ['hold NAME --on-acquire CMD --on-lost CMD [OPTION...]'],
   summary:
     'Keeps a lock for good: where it is held a service is active, elsewhere hosts stand by. It ' +
@@ -20,16 +22,13 @@ const SPEC: CommandSpec = {
       value: 'CMD',
       describe: 'a line of shell, before another host can have it: undoes the other one',
     },
-    shared: { type: 'flag', alias: ['s'], describe: 'share it with others that share' },
-    exclusive: { type: 'flag', alias: ['x', 'e'], describe: 'alone (the default)' },
-    count: { type: 'text', value: 'N', describe: 'at most N holders at a time' },
-    and: { type: 'list', value: 'NAME', describe: 'this lock too, all or none (repeatable)' },
+    ...SHARING,
     grace: {
       type: 'text',
       value: 'SECONDS',
       describe: 'what on-lost has if the lock is lost (else a quarter of the lease)',
     },
-    why: { type: 'text', value: 'TEXT', describe: 'what it is for; shown by locks on every host' },
+    ...WHY,
   },
   examples: [
     [

@@ -14,6 +14,7 @@ const FILE_BYTES_MAX = 512 * 1024 * 1024
 export const importVariables: Command = command(
   {
     name: 'import',
+    operands: ['file'],
     usage: ['import FILE [--create]', 'import - [--create]'],
     summary: 'Sets the variables of a file that export wrote; - is stdin.',
     options: {

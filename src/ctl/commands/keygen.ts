@@ -10,6 +10,7 @@ const KEY_BYTES = 32
 export const keygen: Command = command(
   {
     name: 'keygen',
+    operands: [],
     usage: ['keygen'],
     summary: 'Prints a new cluster key: 32 random bytes in base64.',
     options: {},

@@ -7,6 +7,7 @@ import { errorExit, signalExit } from '../exit.ts'
 import { runCommand, type Setting } from '../lock/child.ts'
 import { inheritedDescriptors, type Inherited } from '../lock/descriptors.ts'
 import { holdUntilStdinEnds } from '../lock/hold.ts'
+import { CONNECTING, SHARING, STOPPING, VERBOSE, WAITING, WHY } from '../lock/options.ts'
 import { anchorOf, connectPatiently, FAREWELL_MS, letGo, pause, userName } from '../lock/parts.ts'
 import { commandLabel, planLock, type LockPlan } from '../lock/plan.ts'
 import { Interrupted, Signals } from '../lock/signals.ts'
@@ -15,6 +16,7 @@ import { humanDuration, Notes } from '../output.ts'
 
 const SPEC: CommandSpec = {
   name: 'lock',
+  operands: ['lock', 'command'],
   usage: [
     'lock [OPTION...] NAME [--] COMMAND [ARGUMENT...]',
     "lock [OPTION...] NAME -c 'SHELL COMMAND'",
@@ -24,35 +26,15 @@ const SPEC: CommandSpec = {
     'Runs a command while holding a lock that all hosts respect; options as in flock(1).\n' +
     'Without a command: prints "held NAME token=N" and holds until stdin ends or a signal.',
   options: {
-    nonblock: { type: 'flag', alias: ['n', 'nb'], describe: 'do not wait: exit 1 if it is taken' },
-    wait: {
-      type: 'text',
-      alias: ['w', 'timeout'],
-      value: 'SECONDS',
-      describe: 'wait at most so long',
-    },
-    shared: { type: 'flag', alias: ['s'], describe: 'share it with others that share' },
-    exclusive: { type: 'flag', alias: ['x', 'e'], describe: 'alone (the default)' },
-    count: { type: 'text', value: 'N', describe: 'at most N holders at a time' },
-    and: { type: 'list', value: 'NAME', describe: 'this lock too, all or none (repeatable)' },
-    'conflict-exit-code': {
-      type: 'text',
-      alias: ['E'],
-      value: 'CODE',
-      describe: 'exit with this instead of 1 if it is not acquired',
-    },
+    ...WAITING,
+    ...SHARING,
     close: {
       type: 'flag',
       alias: ['o'],
       describe: 'if lamportctl is killed, let go at once and not when the command ends',
     },
-    verbose: { type: 'flag', alias: ['v'], describe: 'say what happens, on stderr' },
-    grace: {
-      type: 'text',
-      value: 'SECONDS',
-      describe: 'from the signal to SIGKILL if the lock is lost (else a quarter of the lease)',
-    },
-    'kill-signal': { type: 'text', value: 'SIG', describe: 'that signal (else TERM)' },
+    ...VERBOSE,
+    ...STOPPING,
     'on-lost': {
       type: 'text',
       value: 'stop|warn',
@@ -65,12 +47,8 @@ const SPEC: CommandSpec = {
       describe: 'exit with this if it is lost (else 75)',
     },
     'min-hold': { type: 'text', value: 'SECONDS', describe: 'keep it at least so long' },
-    why: { type: 'text', value: 'TEXT', describe: 'what it is for; shown by locks on every host' },
-    'connect-wait': {
-      type: 'text',
-      value: 'SECONDS',
-      describe: 'wait so long for lamportd to be there at first (cron @reboot)',
-    },
+    ...WHY,
+    ...CONNECTING,
   },
   examples: [
     ['lamportctl lock backup rsync -a /home nas:', 'one backup at a time'],

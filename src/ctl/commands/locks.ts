@@ -9,6 +9,7 @@ import { hasColours, heading, table, type Cell } from '../table.ts'
 export const locks: Command = command(
   {
     name: 'locks',
+    operands: ['lock'],
     usage: ['locks [NAME]'],
     summary: 'Lists the locks in use on all hosts: who holds them, who waits, in order.',
     options: {},

@@ -6,6 +6,7 @@ import { print, printJson } from '../output.ts'
 export const metrics: Command = command(
   {
     name: 'metrics',
+    operands: [],
     usage: ['metrics'],
     summary:
       'Prints counters, gauges and histograms of this host in the text format of Prometheus.',

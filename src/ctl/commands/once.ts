@@ -6,6 +6,7 @@ import { command, usageError, type Command } from '../command.ts'
 import { errorExit, Exit, signalExit } from '../exit.ts'
 import { runCommand } from '../lock/child.ts'
 import { inheritedDescriptors, type Inherited } from '../lock/descriptors.ts'
+import { CONNECTING, STOPPING, VERBOSE, WHY } from '../lock/options.ts'
 import { anchorOf, connectPatiently, FAREWELL_MS, letGo, pause, userName } from '../lock/parts.ts'
 import { commandLabel } from '../lock/plan.ts'
 import { Interrupted, Signals } from '../lock/signals.ts'
@@ -19,6 +20,7 @@ const LOOK_AGAIN_MS = 200
 
 const SPEC: CommandSpec = {
   name: 'once',
+  operands: ['once', 'command'],
   usage: [
     'once --every DURATION [OPTION...] NAME [--] COMMAND [ARGUMENT...]',
     'once --key KEY [OPTION...] NAME [--] COMMAND [ARGUMENT...]',
@@ -46,19 +48,10 @@ const SPEC: CommandSpec = {
       describe: 'if it is due and the lock is taken, do not wait for it',
     },
     wait: { type: 'text', alias: ['w', 'timeout'], value: 'SECONDS', describe: 'at most so long' },
-    grace: {
-      type: 'text',
-      value: 'SECONDS',
-      describe: 'from the signal to SIGKILL if the lock is lost (else a quarter of the lease)',
-    },
-    'kill-signal': { type: 'text', value: 'SIG', describe: 'that signal (else TERM)' },
-    why: { type: 'text', value: 'TEXT', describe: 'what it is for; shown by locks on every host' },
-    'connect-wait': {
-      type: 'text',
-      value: 'SECONDS',
-      describe: 'wait so long for lamportd to be there (cron @reboot)',
-    },
-    verbose: { type: 'flag', alias: ['v'], describe: 'say what happens, on stderr' },
+    ...STOPPING,
+    ...WHY,
+    ...CONNECTING,
+    ...VERBOSE,
   },
   examples: [
     ['lamportctl once --every 1d backup rsync -a /home nas:', 'on one of the boxes, once a day'],

@@ -15,6 +15,7 @@ import { complain, printJson } from '../output.ts'
 
 const SPEC: CommandSpec = {
   name: 'release',
+  operands: ['held'],
   usage: ['release NAME', 'release --token N', 'release --force NAME | --token N'],
   summary: 'Gives back a lock that lamportctl acquire took on this host.',
   options: {

@@ -19,6 +19,7 @@ const AGAIN_MS = 1000
 
 const SPEC: CommandSpec = {
   name: 'render',
+  operands: ['file', 'file'],
   usage: ['render TEMPLATE DEST [OPTION...]'],
   summary:
     'Writes DEST from a mustache template filled with variables, now and whenever they change. ' +

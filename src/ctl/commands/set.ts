@@ -19,6 +19,7 @@ import { entryJson } from '../variables/show.ts'
 
 const SPEC: CommandSpec = {
   name: 'set',
+  operands: ['variable'],
   usage: ['set NAME VALUE [--if VERSION | --create] [--wait SECONDS]', 'set NAME -'],
   summary: 'Writes a variable, for all hosts. The value - is read from stdin, byte by byte.',
   options: {

@@ -19,6 +19,7 @@ const FAREWELL_MS = 5000
 export const share: Command = command(
   {
     name: 'share',
+    operands: ['variable'],
     usage: ['share NAME'],
     summary:
       'Edits one variable in the terminals of all hosts at once: what is typed on any of them goes to ' +

@@ -19,6 +19,7 @@ const LOOK_MS = 100
 export const status: Command = command(
   {
     name: 'status',
+    operands: [],
     usage: ['status [--wait SECONDS]'],
     summary: 'Shows this host, how it sees the others, and what it has done so far.',
     options: {

@@ -17,6 +17,7 @@ import { entryJson } from '../variables/show.ts'
 export const unset: Command = command(
   {
     name: 'unset',
+    operands: ['variable'],
     usage: ['unset NAME [--if VERSION] [--wait SECONDS]'],
     summary: 'Takes a variable away, on all hosts. Done as well where it was not set.',
     options: { if: IF, wait: WAIT },

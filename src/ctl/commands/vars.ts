@@ -11,6 +11,7 @@ import { entryJson, shortValue } from '../variables/show.ts'
 export const vars: Command = command(
   {
     name: 'vars',
+    operands: ['prefix'],
     usage: ['vars [PREFIX]'],
     summary: 'Lists the variables that are set, as this host knows them, by name.',
     options: {},

@@ -12,6 +12,7 @@ import { changeLine, entryJson } from '../variables/show.ts'
 
 const SPEC: CommandSpec = {
   name: 'watch',
+  operands: ['prefix'],
   usage: ['watch NAME [--initial]', 'watch PREFIX/ [--initial]', 'watch NAME|PREFIX/ -- COMMAND'],
   summary:
     'Prints each change of a variable, or of all whose names begin with PREFIX/; or runs a command ' +

@@ -9,6 +9,7 @@ import { locksText } from './locks.ts'
 export const why: Command = command(
   {
     name: 'why',
+    operands: ['lock'],
     usage: ['why NAME'],
     summary: 'Says why one waits for a lock, as this host sees it, and what to do.',
     options: {},

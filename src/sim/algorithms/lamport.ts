@@ -37,6 +37,7 @@ class CoreContender implements Contender<MutexMessage> {
       requested: request => (this.#own = request),
       granted: () => output.enter(),
       left: () => undefined,
+      changed: () => undefined,
       lost: () => undefined,
       unstamped: () => undefined,
     })

@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import test from 'ava'
 import { runScenario } from '../src/sim/transcript.ts'
+import { LAMPORTCTL } from './helpers/lamportctl.ts'
 import { Mutexes } from './helpers/mutexes.ts'
 
 // The source, not its build: UPDATE=1 rewrites it, and the difference is reviewed.
@@ -29,17 +31,35 @@ function played(text: string): string {
   })
 }
 
+/** The document with what the commands print that it shows. */
+function printed(text: string): string {
+  return text.replace(/^```console\n\$ lamportctl (.*)\n[^`]*```$/gm, (_, line: string) => {
+    const { stdout } = spawnSync(process.execPath, [LAMPORTCTL, ...line.split(' ')], {
+      cwd: new URL('..', url),
+      encoding: 'utf8',
+    })
+    return `\`\`\`console\n$ lamportctl ${line}\n${stdout}\`\`\``
+  })
+}
+
 test('every run that docs/algorithm.md tells is what really happens', t => {
-  const real = played(document)
+  const real = printed(played(document))
   if (process.env.UPDATE === '1') writeFileSync(url, real)
   else t.is(real, document)
   t.true([...document.matchAll(FENCE)].length >= 7)
   t.notRegex(real, /^error/m)
 })
 
-test('its numbers: six messages for one entry of three hosts, twelve for two', t => {
+test('its numbers: six messages for one entry of three hosts, twelve for two; times as it says', t => {
   t.regex(document, /^2 REQUEST \+ 2 REPLY \+ 2 RELEASE = 6 messages$/m)
   t.regex(document, /^4 REQUEST \+ 4 REPLY \+ 4 RELEASE = 12 messages$/m)
+  const drawn = /^```console\n(.*?)^```$/ms.exec(document)?.[1] ?? ''
+  const ends = (type: string): number =>
+    drawn.match(new RegExp(`(${type} .*▶|◀.*${type} )`, 'g'))?.length ?? 0
+  t.deepEqual(['REQUEST', 'REPLY', 'RELEASE'].map(ends), [2, 2, 2])
+  for (const stamp of ['REQUEST 3@1', 'REPLY 1@3', 'REPLY 2@3', 'RELEASE 3@6']) {
+    t.true(drawn.includes(stamp), stamp)
+  }
 })
 
 /** How many were inside the door at once, and how many entered it. */

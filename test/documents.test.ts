@@ -34,7 +34,7 @@ test('each hosts.yml that is shown is free of mistakes, and so is the one that i
 test('each npm script that a document names exists', t => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
   const named = documents.flatMap(name =>
-    [...read(name).matchAll(/npm run (?:-s )?([a-z]+(?::[a-z]+)?)/g)].map(
+    [...read(name).matchAll(/npm run (?:-s )?([a-z]+(?::[a-z0-9]+)?)/g)].map(
       ([, script]) => script ?? '',
     ),
   )

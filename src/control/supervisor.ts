@@ -3,13 +3,13 @@ import { spawn } from 'node:child_process'
 /** systemd, where it has started us: sd_notify(3), through systemd-notify. */
 export class Supervisor {
   readonly #isThere: boolean
-  readonly #complain: (message: string) => void
+  readonly #complain: (reason: string) => void
   /** By what stands before the `=`: where systemd is slow, only the newest matters. */
   readonly #untold = new Map<string, string>()
   #told: Promise<void> = Promise.resolve()
 
   /** @param complain told once where systemd-notify is missing */
-  constructor(complain: (message: string) => void) {
+  constructor(complain: (reason: string) => void) {
     this.#isThere = (process.env.NOTIFY_SOCKET ?? '') !== ''
     this.#complain = complain
   }
@@ -36,7 +36,7 @@ export class Supervisor {
     const child = spawn('systemd-notify', assignments, { stdio: 'ignore' })
     await new Promise<void>(resolve => {
       child.once('error', error => {
-        this.#complain(`systemd is not told: ${error.message} (install systemd-notify)`)
+        this.#complain(error.message)
         resolve()
       })
       child.once('exit', () => resolve())

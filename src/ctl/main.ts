@@ -91,4 +91,5 @@ process.on('uncaughtException', error => {
   complain(`a fault of lamportctl itself: ${error.stack ?? error.message} (please report it)`)
   process.exit(Exit.internal)
 })
-void main(process.argv.slice(2)).then(code => process.exit(code))
+// A turn later: what was asked last, such as to withdraw a request, leaves at the end of this one.
+void main(process.argv.slice(2)).then(code => setImmediate(() => process.exit(code)))

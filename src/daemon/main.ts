@@ -89,7 +89,9 @@ async function run(
   },
 ): Promise<void> {
   let isLeaving = false
-  const supervisor = new Supervisor(message => log.warning(message))
+  const supervisor = new Supervisor(reason => {
+    log.warning(`systemd is not told: ${reason} (install systemd-notify)`)
+  })
   const tellLeaving = (): void => {
     // Holders have a lease to stop, however long it is in hosts.yml.
     const microseconds = Math.ceil((file.timing.lease + LEAVE_MS_MAX) * 1000)

@@ -240,6 +240,7 @@ function statusOf(majority: boolean): unknown {
     connections: 1,
     variables: { count: 0, bytes: 0, complete: true },
     hosts: [],
+    notices: [],
     messages: { sent: {}, received: {} },
     datagrams: { sent: 0, received: 0, retransmitted: 0, dropped: {} },
   }

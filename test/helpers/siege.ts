@@ -124,7 +124,11 @@ export class Siege {
     const alive = this.hosts.filter(({ id }) => this.#clients.has(id))
     await eventually(`${host.name} is excluded`, async () => {
       const all = await Promise.all(alive.map(other => this.status(other)))
-      return all.every(({ view, complete }) => complete && view?.members.length === alive.length)
+      return all.every(({ view, complete, hosts }) => {
+        // One that is excluded may be heard for a moment longer by one that voted with the rest.
+        const isHeard = hosts.some(({ id, state }) => id === host.id && state === 'heard')
+        return complete && view?.members.length === alive.length && !isHeard
+      })
     })
     await this.save(alive)
   }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** What the boxes run: Debian's release of the day, with its own Node. */
-const RELEASE = 'trixie'
+export const RELEASE = 'trixie'
 const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'nodejs', 'libfaketime']
 
 /** What is run of this machine, by the package that brings it. */
@@ -35,7 +35,7 @@ export function problemHere(): string | undefined {
 }
 
 /** Where this machine's own Debian comes from. */
-function mirror(): string | undefined {
+export function mirror(): string | undefined {
   const args = ['indextargets', '--format', '$(SITE) $(REPO_URI)', 'Created-By: Packages']
   const { stdout } = spawnSync('apt-get', args, { encoding: 'utf8', env: { PATH } })
   const all = stdout.split('\n').map(line => line.split(' ')[1] ?? '')

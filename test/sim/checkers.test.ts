@@ -21,7 +21,9 @@ import {
 } from '../../src/sim/simulation.ts'
 import { runSeed } from '../../src/sim/swarm.ts'
 
-const nothing: ReadonlyMap<HostId, readonly LockStatus[]> = new Map()
+const nothing: ReadonlyMap<HostId, readonly LockStatus[]> = new Map(
+  [1, 2, 3].map(host => [host, []]),
+)
 
 function verdict(
   checker: Checker,

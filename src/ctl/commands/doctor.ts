@@ -99,9 +99,9 @@ async function examine(options: Options): Promise<DoctorResult> {
 
 /** lamportd itself looks, for it knows its files: it stands beside lamportctl. */
 async function examineOffline(options: Options): Promise<DoctorResult> {
-  const self = realpathSync(process.argv[1] ?? '')
-  const daemon = join(dirname(self), 'lamportd.js')
-  if (!existsSync(daemon)) return { findings: [] }
+  const folder = dirname(realpathSync(process.argv[1] ?? ''))
+  const daemon = ['lamportd.cjs', 'lamportd.js'].map(name => join(folder, name)).find(existsSync)
+  if (daemon === undefined) return { findings: [] }
   const given = (name: string): string[] => {
     const value = options.text(name)
     return value === undefined ? [] : [`--${name}`, value]

@@ -60,7 +60,9 @@ export const hold: Command = command(SPEC, async (options, operands) => {
   const plan = planHold(options, operands)
   if ('problem' in plan) return usageError('hold', plan.problem)
   const notes = new Notes()
-  const supervisor = new Supervisor(message => notes.complain(message))
+  const supervisor = new Supervisor(reason =>
+    notes.complain(`systemd is not told: ${reason} (install systemd-notify)`),
+  )
   const code = await new Standby(plan, new Signals(), notes, supervisor).run()
   await Promise.all([notes.flush(FAREWELL_MS), supervisor.flush(FAREWELL_MS)])
   return code

@@ -66,11 +66,17 @@ test('exclusion: two tokens are found out', t => {
 
 test('Lamport rests on FIFO: where messages overtake each other, two are inside, or all wait', t => {
   for (const algorithm of [lamport, plain, suppressed]) t.deepEqual(findings(algorithm, 3), [])
-  for (const algorithm of [lamport, plain]) {
-    t.regex(findings(algorithm, 3, false).join('\n'), /exclusion: host/)
+  // Which seed shows it depends on the order in which messages are sent: it is looked for.
+  const isSeen = (algorithm: Algorithm, what: RegExp): boolean => {
+    for (let seed = 1; seed <= 2000; seed++) {
+      const { violations } = stress(algorithm, hostsOf(3), seed, false)
+      if (violations.some(each => what.test(each))) return true
+    }
+    return false
   }
+  for (const algorithm of [lamport, plain]) t.true(isSeen(algorithm, /exclusion: host/))
   // A REQUEST that comes after its own RELEASE stays in the queue for ever.
-  t.regex(findings(suppressed, 3, false).join('\n'), /liveness: no message is under way/)
+  t.true(isSeen(suppressed, /liveness: no message is under way/))
   t.deepEqual(findings(ricartAgrawala, 3, false), [], 'which does without')
 })
 

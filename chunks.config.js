@@ -86,7 +86,12 @@ function lamportRequire(name) {
     lamportModules.set(name, (module = { exports: {} }))
     const filename = '${name}' + name.slice(1)
     const run = typeof text === 'function' ? text : lamportCompile(text, filename)
-    run(lamportRequire, module, module.exports, lamportUrl)
+    try {
+      run(lamportRequire, module, module.exports, lamportUrl)
+    } catch (error) {
+      lamportModules.delete(name)
+      throw error
+    }
   }
   return module.exports
 }

@@ -69,7 +69,12 @@ test('each host hears what the others say of themselves, and anew after a new se
   t.deepEqual(heard(3), ['I am 1', 'I am 2'])
   t.is(decodeAbout(encodeAbout('x'.repeat(ABOUT_MAX))), 'x'.repeat(ABOUT_MAX))
   t.is(decodeAbout(encodeAbout('x'.repeat(ABOUT_MAX + 1))), undefined)
-  for (const payload of [encode([30, 0]), encode([29, 0, 'x']), encode([30, 0, 7]), encode('x')]) {
+  for (const payload of [
+    encode([255, 0]),
+    encode([254, 0, 'x']),
+    encode([255, 0, 7]),
+    encode('x'),
+  ]) {
     t.is(decodeAbout(payload), undefined)
   }
 })

@@ -43,16 +43,21 @@ export async function readTrace(
       if (result.version === TRACE_VERSION) output.begin(result)
       return result
     }
-    const { version } = await connection.request('trace', params, { take, timeoutMs: ANSWER_MS })
-      .answer
-    if (version !== TRACE_VERSION) throw newer(path, version)
-    if (signal?.aborted === true) settle(undefined)
-    const error = await over
-    if (error !== undefined) throw error
+    const { answer } = connection.request('trace', params, { take, timeoutMs: ANSWER_MS })
+    // Who gives up does not wait for a daemon that is stopped.
+    const first = await Promise.race([answer, over.then(thrown)])
+    if (first === undefined) return
+    if (first.version !== TRACE_VERSION) throw newer(path, first.version)
+    thrown(await over)
   } finally {
     signal?.removeEventListener('abort', end)
     await connection.close()
   }
+}
+
+function thrown(error: LamportError | undefined): undefined {
+  if (error !== undefined) throw error
+  return undefined
 }
 
 function newer(path: string, version: number): LamportError {

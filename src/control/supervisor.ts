@@ -7,8 +7,9 @@ export class Supervisor {
   /** By what stands before the `=`: where systemd is slow, only the newest matters. */
   readonly #untold = new Map<string, string>()
   #told: Promise<void> = Promise.resolve()
+  #hasComplained = false
 
-  /** @param complain told once where systemd-notify is missing */
+  /** @param complain told once where systemd-notify is missing, or comes to nothing */
   constructor(complain: (reason: string) => void) {
     this.#isThere = (process.env.NOTIFY_SOCKET ?? '') !== ''
     this.#complain = complain
@@ -36,10 +37,18 @@ export class Supervisor {
     const child = spawn('systemd-notify', assignments, { stdio: 'ignore' })
     await new Promise<void>(resolve => {
       child.once('error', error => {
-        this.#complain(error.message)
+        this.#fail(error.message)
         resolve()
       })
-      child.once('exit', () => resolve())
+      child.once('exit', (code, signal) => {
+        if (code !== 0) this.#fail(`systemd-notify ended with ${signal ?? String(code)}`)
+        resolve()
+      })
     })
+  }
+
+  #fail(reason: string): void {
+    if (!this.#hasComplained) this.#complain(reason)
+    this.#hasComplained = true
   }
 }

@@ -1,7 +1,7 @@
 import { decode, encode } from '../lib/cbor.ts'
 
-/** After the numbers of the messages: it is none of the protocol's. */
-const KIND = 30
+/** Beyond the numbers of the messages: it is none of the protocol's. */
+const KIND = 255
 
 /** Characters of what one host says of itself: hosts.yml with a thousand hosts has fewer. */
 export const ABOUT_MAX: number = 96 * 1024

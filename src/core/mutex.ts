@@ -165,7 +165,7 @@ export class Mutex {
     this.#output.requested(request)
     const message: MutexMessage = { type: 'request', view: view.number, time, names, limit, info }
     for (let copies = this.#rules.requestOnce ? 1 : 2; copies > 0; copies--) {
-      this.#output.send(this.#nextFirst(names), message)
+      this.#output.send(this.#joined(), message)
     }
     this.#advance(now, names)
     return token
@@ -181,7 +181,7 @@ export class Mutex {
       const view = this.#currentView().number
       // Those without a channel learn it from its absence in our SYNC.
       const message = { type: 'release', view, time: this.#clock.tick(), request: time } as const
-      this.#output.send(this.#joined(), message)
+      this.#output.send(this.#nextFirst(names), message)
     }
     this.#advance(now, names)
   }
@@ -528,7 +528,6 @@ export class Mutex {
     return this.isMember ? members.filter(host => host !== this.#self) : []
   }
 
-  /** Those members to whose very incarnation channels are open. */
   /** Whoever is next after this release hears of it first: packets leave one after the other. */
   #nextFirst(names: readonly string[]): readonly HostId[] {
     const joined = this.#joined()
@@ -538,6 +537,7 @@ export class Mutex {
     return [next, ...joined.filter(host => host !== next)]
   }
 
+  /** Those members to whose very incarnation channels are open. */
   #joined(): HostId[] {
     return this.#others().filter(host => this.#isJoined(host))
   }

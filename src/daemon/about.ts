@@ -72,8 +72,9 @@ export function differencesOf(own: About, other: About, places: HostsFile['place
     if (own[key] === other[key]) continue
     said.push(`${key} ${other[key]} ms (${here(`${own[key]} ms`, key)})`)
   }
-  for (const line of other.hosts.length === 0 ? [] : own.hosts) {
-    const theirs = other.hosts.find(({ id }) => id === line.id)
+  const others = new Map(other.hosts.map(host => [host.id, host]))
+  for (const line of others.size === 0 ? [] : own.hosts) {
+    const theirs = others.get(line.id)
     for (const key of ['name', 'address'] as const) {
       if (theirs === undefined || theirs[key] === line[key]) continue
       const ours = here(line[key], `host ${line.id}`)

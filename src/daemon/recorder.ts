@@ -128,7 +128,11 @@ export class Recorder {
   }
 }
 
+/** Of a member in a view: about what an object with two numbers takes. */
+const MEMBER_BYTES = 64
+
 function weight(what: TraceWhat): number {
+  if ('members' in what) return MEMBER_BYTES * what.members.length
   if ('names' in what) return lengths(what.names)
   if (!('message' in what)) return 0
   const { names = [], requests = [], ghosts = [], variable = '' } = what.message

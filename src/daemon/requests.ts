@@ -262,12 +262,12 @@ function wrongDetached(detached: unknown): Wrong | undefined {
   return { wrong: `pid is ${show(pid)} (write a process id, or leave it out)` }
 }
 
-/** Of checked parameters. */
 function wrongPositions(positions: unknown): Wrong | undefined {
   if (positions === undefined || typeof positions === 'boolean') return undefined
   return { wrong: `positions is ${show(positions)} (write true or false, or leave it out)` }
 }
 
+/** Of checked parameters. */
 function readDetached(detached: unknown): Of<'acquire'>['detached'] {
   if (!isObject(detached)) return undefined
   const { ttlMs, pid } = detached

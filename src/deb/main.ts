@@ -59,7 +59,7 @@ function main(): void {
 }
 
 function parseArchitecture(name: string): Architecture {
-  if (name in ARCHITECTURES) return name as Architecture
+  if (Object.hasOwn(ARCHITECTURES, name)) return name as Architecture
   const known = Object.keys(ARCHITECTURES).join(', ')
   throw new Error(`there is no package for ${name} (choose among ${known})`)
 }

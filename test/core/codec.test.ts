@@ -8,6 +8,7 @@ import {
   encodeHeartbeat,
   encodeMessage,
 } from '../../src/core/codec.ts'
+import { decodeAbout, encodeAbout } from '../../src/core/about.ts'
 import type { Heartbeat } from '../../src/core/hearing.ts'
 import { MESSAGE_TYPES, type Message } from '../../src/core/message.ts'
 import type { View } from '../../src/core/view.ts'
@@ -144,6 +145,12 @@ test('what an acceptor must not forget survives the disk', t => {
       t.deepEqual(decodeAcceptor(encodeAcceptor(record)), record),
     ),
   )
+})
+
+test('what a host says of itself has the number of no message', t => {
+  t.is(decodeAbout(encodeAbout('text')), 'text')
+  for (const kind of MESSAGE_TYPES.keys())
+    t.is(decodeAbout(encode([kind + 1, 0, 'text'])), undefined)
 })
 
 test('no bytes make a decoder throw', t => {

@@ -75,6 +75,20 @@ test('a RELEASE removes its own request, not the head of the queue', t => {
   t.true(world.of(3).held.has(third))
 })
 
+test('a RELEASE goes first to the host that enters next; a REQUEST to all alike', t => {
+  const world = new Mutexes([1, 2, 3])
+  const first = world.request(1, ['door'])
+  world.settle()
+  world.request(3, ['door'])
+  world.settle()
+  world.sent.length = 0
+  world.release(1, first)
+  t.deepEqual(world.sent, ['release 1>3', 'release 1>2'])
+  world.sent.length = 0
+  world.request(1, ['door'])
+  t.deepEqual(world.sent, ['request 1>2', 'request 1>3'])
+})
+
 test('a RELEASE honoured only at the head leaves requests behind for ever', t => {
   const world = new Mutexes([1, 2, 3], { ...RULES, releaseAnywhere: false })
   const first = world.request(1, ['door'])

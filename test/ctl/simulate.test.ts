@@ -213,7 +213,7 @@ function commandsIn(folder: string): readonly string[] {
         return ''
       }
     })
-  return lines.filter(line => line.includes('lamportd.js') && line.includes(folder))
+  return lines.filter(line => line.includes('lamportd.cjs') && line.includes(folder))
 }
 
 test('lamportctl itself has nothing of the simulator in it', t => {

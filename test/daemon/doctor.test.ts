@@ -140,14 +140,16 @@ test('two files are compared line by line, and a text that is none of ours says 
   }
 })
 
-test('a disk: not there, read-only, nearly full, with errors, slow', t => {
+test('a disk: not there, read-only, nearly full, with errors, slow', async t => {
   const folder = folderOf(t)
   const well: DiskFacts = { problem: undefined, freeBytes: 1e9, errors: 0 }
   const commits = new Histogram(DISK_SECONDS)
   t.is(checkDisk(folder, well, commits).state, 'ok')
-  t.is(lookAtDisk(folder).problem, undefined)
-  t.regex(lookAtDisk(`${folder}/none`).problem?.text ?? '', /there is no folder/)
-  t.regex(lookAtDisk('/proc/self').problem?.text ?? '', /cannot be written/)
+  t.is((await lookAtDisk(folder)).problem, undefined)
+  t.regex((await lookAtDisk(`${folder}/none`)).problem?.text ?? '', /there is no folder/)
+  t.regex((await lookAtDisk('/proc/self')).problem?.text ?? '', /cannot be written/)
+  const stuck = await lookAtDisk(folder, () => new Promise<void>(() => undefined))
+  t.regex(stuck.problem?.text ?? '', /takes more than 5 s to write a few bytes/)
   const problem = { text: 'it is read-only', advice: 'replace it' }
   t.is(checkDisk(folder, { ...well, problem }).state, 'failure')
   t.is(checkDisk(folder, { ...well, freeBytes: 1e6 }).state, 'warning')
@@ -173,6 +175,8 @@ test('a port in use, small buffers, a radio that saves power', async t => {
   t.is((await checkWifi('10.0.0.7', awake)).state, 'ok')
   const unknown = { ...asleep, powerSave: () => Promise.reject(new Error('ENOENT')) }
   t.regex((await checkWifi('10.0.0.7', unknown)).advice ?? '', /apt install iw/)
+  const nowhere = { ...asleep, interfaceOf: () => undefined }
+  t.regex((await checkWifi('0.0.0.0', nowhere)).text, /was not looked at/)
 })
 
 test('a text of ours falls into what is wrong and what to do', t => {

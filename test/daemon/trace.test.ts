@@ -30,6 +30,16 @@ test('a ring keeps the last events, however many there were, and no more bytes t
   t.like(recorder.entry(47), { incarnation: 3, time: 51 })
 })
 
+test('views of many members count as what they take', t => {
+  const recorder = new Recorder(2, 1000, 100_000)
+  const members = new Map(
+    Array.from({ length: 100 }, (_, i) => [i + 1, { incarnation: 1, since: 1 }]),
+  )
+  const view = { number: 1, members, retired: new Map(), isFirst: false }
+  for (let i = 0; i < 100; i++) recorder.record({ type: 'install', view }, i, 1)
+  t.true(recorder.next - recorder.first < 20)
+})
+
 test('what is kept of a message is what it says, and no value of a variable', t => {
   const recorder = new Recorder(2)
   const name = 'motd'

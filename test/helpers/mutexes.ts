@@ -30,6 +30,8 @@ export class Mutexes {
   /** What happened, in order, as `3 enters 3@1`. */
   readonly log: string[] = []
   readonly delivered: MutexMessage[] = []
+  /** To whom, in the order sent. */
+  readonly sent: string[] = []
 
   constructor(ids: readonly HostId[], rules: Rules = RULES) {
     for (const id of ids) this.members.set(id, this.#member(id, rules))
@@ -90,6 +92,7 @@ export class Mutexes {
       send: (to, message) => {
         for (const other of to) {
           const key = `${id}>${other}`
+          this.sent.push(`${message.type} ${key}`)
           const channel = this.channels.get(key) ?? []
           this.channels.set(key, channel)
           channel.push(message)

@@ -51,9 +51,9 @@ export const doctor: Command = command(
     ],
     notes:
       'Where lamportd does not run it looks at what files and this machine tell.\n' +
-      '--before-change passes only when every host of hosts.yml is up, all have the same values of\n' +
-      'variables, and the disk of each has accepted all of them; it sees to the last itself. Then\n' +
-      'stop all, write the new hosts.yml on all, start all.',
+      '--before-change passes only when every host of hosts.yml is up, all have the same values\n' +
+      'of variables, and the disk of each has accepted all of them; it sees to the last itself.\n' +
+      'Then stop all, write the new hosts.yml on all, start all.',
   },
   async (options, operands) => {
     if (operands.length > 0) return usageError('doctor', 'doctor takes no operand')

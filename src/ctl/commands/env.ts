@@ -28,6 +28,7 @@ const SPEC: CommandSpec = {
     'this host knows, as in vars.',
   exits: [
     ['0..255', 'with a command: its own (128+n if signal n ended it)'],
+    ['65', 'two variables would get the same name'],
     ['126', 'the command is not executable'],
     ['127', 'the command is not found'],
   ],

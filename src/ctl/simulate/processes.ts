@@ -16,7 +16,7 @@ import type { Asked } from './asked.ts'
 export class TrialError extends Error {}
 
 /** In the folder of this program, as it is installed. */
-const LAMPORTD = fileURLToPath(new URL('./lamportd.js', import.meta.url))
+const LAMPORTD = fileURLToPath(new URL('./lamportd.cjs', import.meta.url))
 
 /** lamportd could not have what it needs: an address of loopback, most likely. */
 const CANNOT_CREATE = 73

@@ -23,7 +23,7 @@ export const IF: OptionSpec = {
 /** Exit codes of what is written. */
 export const WRITE_EXITS: readonly ExitMeaning[] = [
   ['0', 'written'],
-  ['1', 'not written: it has another version (--if), or is set (--create)'],
+  ['1', 'not written: it has another version (--if), or set --create found it set'],
   ['69', 'lamportd cannot be reached, or no majority: nothing was written'],
   ['76', 'no answer: it may still take effect, and what was seen last is said'],
 ]

@@ -1,15 +1,5 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { DoctorFinding } from '../../control/protocol.ts'
 import type { Histogram } from '../histogram.ts'
@@ -32,8 +22,17 @@ export type DiskFacts = {
   readonly errors: number
 }
 
-/** Looks, and writes a few bytes, for nothing else tells whether that works. */
-export function lookAtDisk(folder: string): DiskFacts {
+/** A disk that takes longer for a few bytes is no disk to rely on. */
+const ANSWER_MS = 5000
+
+/**
+ * Looks, and writes a few bytes, for nothing else tells whether that works; off the loop, for a disk
+ * that is asked about may be one that takes seconds, and heartbeats do not wait for it.
+ */
+export async function lookAtDisk(
+  folder: string,
+  write: (path: string) => Promise<void> = writeTo,
+): Promise<DiskFacts> {
   if (!existsSync(folder)) {
     const advice = 'it is made at the first start; see --state'
     const problem = { text: `there is no folder ${folder}`, advice }
@@ -42,21 +41,34 @@ export function lookAtDisk(folder: string): DiskFacts {
   const { bavail, bsize } = statfsSync(folder)
   const freeBytes = bavail * bsize
   const errors = recordedErrors(folder)
-  const path = join(folder, 'doctor')
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'late'>(resolve => {
+    timer = setTimeout(() => resolve('late'), ANSWER_MS)
+  })
   try {
-    const file = openSync(path, 'w', 0o600)
-    try {
-      writeSync(file, 'written by lamportctl doctor, to see whether it can be\n')
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-      rmSync(path)
+    if ((await Promise.race([write(join(folder, 'doctor')), late])) === 'late') {
+      const text = `${folder} takes more than ${ANSWER_MS / 1000} s to write a few bytes`
+      const advice = 'what else writes there? see dmesg; a better card, or an SSD, helps'
+      return { problem: { text, advice }, freeBytes, errors }
     }
   } catch (error) {
     const text = `${folder} cannot be written: ${reasonOf(error)}`
     return { problem: { text, advice: adviceFor(codeOf(error)) }, freeBytes, errors }
+  } finally {
+    clearTimeout(timer)
   }
   return { problem: undefined, freeBytes, errors }
+}
+
+async function writeTo(path: string): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.write('written by lamportctl doctor, to see whether it can be\n')
+    await file.sync()
+  } finally {
+    await file.close()
+    await rm(path)
+  }
 }
 
 export function checkDisk(

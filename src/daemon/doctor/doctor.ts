@@ -45,12 +45,24 @@ export type DoctorOptions = {
 /** Looks at everything that can be wrong with this host, and with the others as it sees them. */
 export class Doctor {
   readonly #options: DoctorOptions
+  /** One at a time of each kind: whoever asks meanwhile is answered with it. */
+  readonly #underWay = new Map<boolean, Promise<DoctorResult>>()
 
   constructor(options: DoctorOptions) {
     this.#options = options
   }
 
-  async examine(connections: number, isBeforeChange: boolean): Promise<DoctorResult> {
+  examine(connections: number, isBeforeChange: boolean): Promise<DoctorResult> {
+    const known = this.#underWay.get(isBeforeChange)
+    if (known !== undefined) return known
+    const examination = this.#examine(connections, isBeforeChange).finally(() =>
+      this.#underWay.delete(isBeforeChange),
+    )
+    this.#underWay.set(isBeforeChange, examination)
+    return examination
+  }
+
+  async #examine(connections: number, isBeforeChange: boolean): Promise<DoctorResult> {
     const options = this.#options
     const { self, state, version } = options
     const facts = (): SiteFacts => ({
@@ -66,7 +78,7 @@ export class Doctor {
       checkKey(options.file, options.keyFile, options.insecure, options.status().keys),
       ...(ip === undefined ? [] : [checkBoundPort(ip, self.port, isBound), await checkWifi(ip)]),
       checkBuffers(readBufferLimits()),
-      checkDisk(state, lookAtDisk(state), options.commits),
+      checkDisk(state, await lookAtDisk(state), options.commits),
       ...checkSite(facts()),
     ]
     if (isBeforeChange) findings.push(await this.#beforeChange(facts))
@@ -97,15 +109,17 @@ export class Doctor {
       const isWhole = status.whole && status.peers.every(({ copy }) => copy?.whole === true)
       if (!isWhole && !isSpread) {
         isSpread = true
-        await this.#spread()
+        await this.#spread(deadline)
       } else await delay(LOOK_MS)
     }
   }
 
-  async #spread(): Promise<void> {
+  async #spread(deadline: number): Promise<void> {
     const names = [...this.#options.variableNames()]
     const next = async (): Promise<void> => {
       for (let name = names.pop(); name !== undefined; name = names.pop()) {
+        // What a majority does not take now it takes in no time that somebody waits for.
+        if (performance.now() >= deadline) return
         const command = { type: 'get', name, wait: milliseconds(SPREAD_MS), spread: true } as const
         await new Promise<void>(resolve => this.#options.ask(command, () => resolve()))
       }

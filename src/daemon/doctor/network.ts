@@ -57,9 +57,18 @@ export function checkBuffers(limits: Readonly<Record<string, number>>): DoctorFi
   return warning('buffers', `${is}: a burst of packets may be lost`, advice)
 }
 
+/** A socket that is bound to one of them is on every interface. */
+const UNSPECIFIED = new Set(['0.0.0.0', '::'])
+
 /** A radio that sleeps between packets delays each by 100 ms and more. */
 export async function checkWifi(ip: string, machine: Radio = radio): Promise<DoctorFinding> {
   const name = machine.interfaceOf(ip)
+  if (name === undefined && UNSPECIFIED.has(ip)) {
+    return fine(
+      'wifi',
+      `bound to ${ip}, all addresses: whether one is on a radio was not looked at`,
+    )
+  }
   if (name === undefined || !machine.isWireless(name)) {
     return fine('wifi', `${ip} is not on a radio`)
   }

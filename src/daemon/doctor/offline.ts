@@ -21,6 +21,6 @@ export async function examineOffline(options: Options): Promise<DoctorResult> {
   const ip = self.bind ?? (self.place.type === 'literal' ? self.place.ip : undefined)
   if (ip !== undefined) findings.push(await checkFreePort(ip, self.port), await checkWifi(ip))
   const state = options.state ?? defaultStatePath(self.name)
-  findings.push(checkBuffers(readBufferLimits()), checkDisk(state, lookAtDisk(state)))
+  findings.push(checkBuffers(readBufferLimits()), checkDisk(state, await lookAtDisk(state)))
   return { findings }
 }

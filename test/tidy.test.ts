@@ -80,7 +80,7 @@ const longFiles: Record<string, number> = {
   // The whole public client, a few lines and a comment a method.
   'src/client/client.ts': 430,
   // One round after the other on each register: one state, told in one place.
-  'src/core/changes.ts': 410,
+  'src/core/changes.ts': 430,
   // What can happen in the small world that is explored whole, event by event.
   'src/sim/small-world.ts': 500,
   // Which of several sessions, handshakes and endings counts: one decision in one place.

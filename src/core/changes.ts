@@ -286,13 +286,22 @@ export class Changes {
     const operation = { host: this.#self, time: pending.time }
     const { registerApplied } = this.#rules
     const { value, response } = applied(pending, operation, current, registerApplied)
+    // What somebody accepted of an earlier round may come back until something later is chosen: that
+    // it was refused is no answer before.
+    const mayComeBack = pending.mayTakeEffect && response.type === 'differs'
     // What a majority has accepted is chosen; to be spread it is accepted by all, once more.
-    const isDone = isChosen && (pending.work.type !== 'spread' || current === undefined)
+    const isDone =
+      isChosen && !mayComeBack && (pending.work.type !== 'spread' || current === undefined)
     if (value === current && (isDone || current === undefined)) {
       if (!isChosen) {
         // Nothing was ever accepted, as far as an old promise told: ask anew.
         this.#pause(now, line, milliseconds(0))
         this.#start(now, name, line)
+        return
+      }
+      if (mayComeBack) {
+        // There is nothing that could be chosen instead.
+        this.#giveUp(now, name, line)
         return
       }
       this.#leads.set(name, { ballot: attempt.ballot, value: current })
@@ -339,6 +348,15 @@ export class Changes {
     line.due = now
     if (value !== undefined) this.#output.chosen(now, name, value)
     if (pending?.id !== undefined) this.#output.answer(pending.id, response)
+    this.#start(now, name, line)
+  }
+
+  #giveUp(now: Instant, name: string, line: Line): void {
+    const pending = line.queue.shift()
+    this.#waiting -= 1
+    line.attempt = undefined
+    line.due = now
+    if (pending !== undefined) this.#output.expired(pending, pending.mayTakeEffect)
     this.#start(now, name, line)
   }
 

@@ -272,14 +272,26 @@ test.serial('nothing is run while that is not known, and that is told with 76', 
   const fake = await FakeVariables.start(t)
   fake.mishaps.push({ method: 'set', isDone: true, isCut: true })
   const running = once(t, fake, '--every', '1h', 'backup', 'echo', 'ran')
-  await granted(fake, { token: 900 })
-  t.is(await running.ended, 76)
+  // Without a lease a lock is lost with its connection.
+  await granted(fake, { token: 900, until: null, leaseMs: null })
+  t.is(await running.ended, 76, running.stderr)
   t.is(running.stdout, '')
   t.regex(
     running.stderr,
     /whether this run is noted in once\/backup is not known, so nothing was run/,
   )
   t.regex(running.stderr, /lamportctl get once\/backup\)\n$/)
+})
+
+test.serial('a lock that ends before the command starts gives the period back', async t => {
+  const fake = await FakeVariables.start(t)
+  fake.mishaps.push({ method: 'set', isDone: true, isCut: true })
+  const running = once(t, fake, '--every', '1h', 'backup', 'echo', 'ran')
+  await granted(fake, { token: 900 })
+  t.is(await running.ended, 69)
+  t.is(running.stdout, '')
+  t.regex(running.stderr, /the connection to lamportd .* ended/)
+  t.is(everyOf(fake), undefined)
 })
 
 test.serial('an unknown write that another one has overtaken is no run', async t => {

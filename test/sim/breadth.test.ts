@@ -52,7 +52,7 @@ const neededRules: readonly (readonly [keyof Rules, readonly number[]])[] = [
   ['quarantine', [30, 39, 54]],
   ['echoMembersOnly', [59, 66, 74]],
   ['blankHosts', [77, 86]],
-  ['oneTable', [301]],
+  ['oneTable', [391, 514]],
 ]
 
 /**

@@ -90,6 +90,8 @@ test.serial('before a change every host is there, and each disk has all values',
   t.deepEqual([found.code, found.of('change').state], [0, 'ok'])
   await three.kill()
   await eventually('the others go on', async () => (await two.outcome('set', 'x', 'new'))[0] === 0)
+  // Without a lease it would name itself as well.
+  t.is((await one.outcome('status', '--wait', '30'))[0], 0)
   t.is((await two.outcome('set', 'gone', 'y'))[0], 0)
   t.is((await two.outcome('unset', 'gone'))[0], 0)
   found = await doctor(one, '--before-change')

@@ -158,13 +158,13 @@ export class Bank {
     const signal = given === undefined ? lock.lost : AbortSignal.any([lock.lost, given])
     const author = { token: lock.token, host: this.#client.host.name }
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const { block: newest, version } = await this.#newest(signal)
+      const { block: newest, version } = await whileHeld(signal, () => this.#newest(signal))
       // A later holder was here: ours is a lock of the past, whatever our clock says.
       if (newest !== undefined && newest.token >= lock.token) throw lost(lock, what)
       const block = blockAfter(newest, entry, author)
       if ('problem' in block) throw new BankError('refused', block.problem)
       if (delayMs > 0) await pause(delayMs, undefined, { signal })
-      if (newest !== undefined) await this.#keep(newest, signal)
+      if (newest !== undefined) await whileHeld(signal, () => this.#keep(newest, signal))
       signal.throwIfAborted()
       checkHeld(lock, what)
       if (await this.#moveHead(block, version, resolveMs)) return block
@@ -259,6 +259,22 @@ function whole(place: string, value: Variable['value']): Block {
   if (!('problem' in block)) return block
   const advice = `lamportctl history ${place}`
   throw new BankError('damaged', `the block in ${place} is bad: ${block.problem} (${advice})`)
+}
+
+/**
+ * What may be asked any number of times is asked again where lamportd has ended under it: the next
+ * one may go on with the lock. Ends with `signal`, at the latest when the lock is lost.
+ */
+async function whileHeld<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof LamportError)) throw error
+      if (error.code !== 'disconnected' && error.code !== 'unreachable') throw error
+    }
+    await pause(PAUSE_MS, undefined, { signal })
+  }
 }
 
 function checkHeld(lock: Lock, what: string): void {

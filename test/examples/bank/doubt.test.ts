@@ -13,11 +13,20 @@ class DoubtfulClient implements BankClient {
   readonly host = { id: 1, name: 'host-1' }
   fates: readonly Fate[] = ['done']
   writes = 0
+  /** How many reads under the lock find no lamportd; with the last of them the lock may be lost. */
+  away = 0
+  isLostThen = false
   readonly #variables = new Map<string, Variable>()
   readonly #lost = new AbortController()
   #tokens = 0
 
   get(name: string): Promise<Variable> {
+    if (this.#tokens > 1 && this.away > 0) {
+      this.away -= 1
+      const gone = new LamportError('disconnected', 'it has ended')
+      if (this.away === 0 && this.isLostThen) this.#lost.abort(gone)
+      return Promise.reject(gone)
+    }
     const nothing = { name, value: undefined, version: 0, writer: undefined }
     return Promise.resolve(this.#variables.get(name) ?? nothing)
   }
@@ -112,6 +121,17 @@ test('a first try that came to nothing is told as that', async t => {
 
 test('what was begun is settled, also where the lock is lost meanwhile', async t => {
   t.deepEqual(await outcome('lost, no answer', 'done'), ['1', 2, 600])
+})
+
+test('where lamportd ends under it, it is read again for as long as the lock is held', async t => {
+  for (const isLostThen of [false, true]) {
+    const client = await opened('done')
+    Object.assign(client, { away: 2, isLostThen })
+    const told = await new Bank(client).append(PAYS).catch((error: unknown) => error)
+    if (isLostThen) t.like(told, { code: 'lost', name: 'BankError' })
+    else t.like(told, { number: 1 })
+    t.is(client.writes, isLostThen ? 0 : 1)
+  }
 })
 
 test('where nobody answers in the end it is uncertain, and said what to look for', async t => {

@@ -156,6 +156,13 @@ export class Copying {
   forget(host: HostId): void {
     this.#sources.delete(host)
     this.#missing = undefined
+    let isOrphaned = false
+    for (const { value, holders } of this.#best.values()) {
+      const at = holders.indexOf(host)
+      if (at >= 0) holders.splice(at, 1)
+      isOrphaned ||= value === undefined && holders.length === 0
+    }
+    if (isOrphaned) this.#listAgain()
   }
 
   isComplete(host: HostId, floor: number): boolean {
@@ -179,6 +186,8 @@ export class Copying {
     for (const { name, value } of message.entries) {
       const best = this.#best.get(name)
       if (best === undefined || best.value !== undefined) continue
+      // Asked for before another host said that it has a newer one: this is not the newer one's value.
+      if (!best.holders.includes(from)) continue
       best.value = value
       if (this.#missing !== undefined) this.#missing -= 1
     }
@@ -189,6 +198,15 @@ export class Copying {
 
   #fetch(host: HostId, index: number): void {
     this.#send(host, { type: 'fetch', time: this.#clock.tick(), floor: this.#floor, index })
+  }
+
+  /** The only one who had the newest of something is gone, and may come back without it. */
+  #listAgain(): void {
+    this.#best.clear()
+    for (const [host, source] of this.#sources) {
+      source.listed = 0
+      if (source.count > 0) this.#fetch(host, 0)
+    }
   }
 
   #note(from: HostId, { name, accepted, isChosen }: CopiedRecord): void {

@@ -34,6 +34,8 @@ export type Sign = Omit<Heartbeat, 'digest' | 'whole'>
 
 type Voice = {
   incarnation: number
+  /** The first one that was heard in our own life. */
+  readonly first: number
   /** When the last heartbeat came. */
   last: Instant
   /** Since when they have come without a gap. */
@@ -75,7 +77,17 @@ export class Hearing {
     if (voice === undefined || voice.incarnation !== incarnation) {
       const pace = new Pace()
       pace.hear(now, stamp)
-      this.#voices.set(from, { incarnation, last: now, since: now, stamp, view, heard, pace })
+      const first = voice?.first ?? incarnation
+      this.#voices.set(from, {
+        incarnation,
+        first,
+        last: now,
+        since: now,
+        stamp,
+        view,
+        heard,
+        pace,
+      })
       return true
     }
     const wasSilent = elapsed(voice.last, now) >= this.#suspect
@@ -165,8 +177,13 @@ export class Hearing {
     return voice !== undefined && isHeard(voice) ? voice.heard : NOBODY
   }
 
-  /** A view without this host has been installed, though it did not leave. */
-  excluded(now: Instant, host: HostId): void {
+  /**
+   * A view without this incarnation has been installed, though it did not leave. Where it was never
+   * heard here, this host was away itself (a power cut of the whole site): that is held against nobody.
+   */
+  excluded(now: Instant, host: HostId, incarnation: number): void {
+    const first = this.#voices.get(host)?.first
+    if (first === undefined || incarnation < first) return
     const times = (this.#exclusions.get(host) ?? []).filter(
       time => elapsed(time, now) < EXCLUSIONS_REMEMBERED,
     )
@@ -205,10 +222,10 @@ export class Hearing {
 
   fingerprint(now: Instant): unknown {
     const voices = [...this.#voices].map(
-      ([host, { incarnation, last, since, stamp, view, heard }]) =>
+      ([host, { incarnation, first, last, since, stamp, view, heard }]) =>
         [
           host,
-          [incarnation, now - last, now - since, now - stamp, view, new Set(heard.ids)],
+          [incarnation, first, now - last, now - since, now - stamp, view, new Set(heard.ids)],
         ] as const,
     )
     const exclusions = [...this.#exclusions].map(

@@ -377,7 +377,7 @@ export class Membership {
     if (view.number <= (before?.number ?? 0)) return
     for (const [host, { incarnation }] of before?.members ?? []) {
       if (includes(view, host, incarnation) || this.hearing.hasLeft(host, incarnation)) continue
-      this.hearing.excluded(now, host)
+      this.hearing.excluded(now, host, incarnation)
     }
     this.#view = view
     this.#returns.clear()

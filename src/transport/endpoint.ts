@@ -161,6 +161,7 @@ export class Endpoint {
     this.#counters.received++
     this.#counters.bytesReceived += bytes.length
     const reason = this.#receive(now, from, bytes)
+    this.#offerRoom()
     if (reason === undefined) return
     this.#counters.dropped[reason] = (this.#counters.dropped[reason] ?? 0) + 1
   }
@@ -192,16 +193,19 @@ export class Endpoint {
     if (now >= this.#next) {
       this.#next = NEVER
       for (const peer of this.#peers.values()) {
-        if (peer.deadline <= now) peer.tick(now)
-        this.#touch(peer)
+        if (peer.dueAt <= now) {
+          peer.tick(now)
+          this.#touch(peer)
+        } else this.#next = earliest(this.#next, peer.dueAt)
       }
+      this.#offerRoom()
     }
     const dirty = this.#dirty
     this.#dirty = []
     for (const peer of dirty) {
       peer.isDirty = false
       if (peer.flush(now)) this.#mark(peer)
-      this.#next = earliest(this.#next, peer.deadline)
+      this.#noteDeadline(peer)
     }
   }
 
@@ -395,7 +399,18 @@ export class Endpoint {
     if (peer.wantsFlush(this.#now)) this.#mark(peer)
     // What waits to be flushed has its deadline after that: an ACK that leaves with a reply would
     // else set a timer of a millisecond for nothing, which on some machines costs as much as a send.
-    else this.#next = earliest(this.#next, peer.deadline)
+    else this.#noteDeadline(peer)
+  }
+
+  #noteDeadline(peer: Peer): void {
+    peer.dueAt = peer.deadline
+    this.#next = earliest(this.#next, peer.dueAt)
+  }
+
+  /** What one peer has acknowledged makes room for what waits for another. */
+  #offerRoom(): void {
+    if (!this.#local.tools.budget.takeRoom()) return
+    for (const peer of this.#peers.values()) this.#touch(peer)
   }
 
   #mark(peer: Peer): void {

@@ -83,6 +83,8 @@ export class Peer {
   readonly id: PeerId
   /** It is on the endpoint's list of peers to flush. */
   isDirty = false
+  /** Its deadline as the endpoint saw it last: asked for anew only when something has happened. */
+  dueAt: Instant = toInstant(0)
   readonly #local: Local
   readonly #handshake: Handshake
   #address: Address | undefined

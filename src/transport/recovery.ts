@@ -83,9 +83,26 @@ const RECEIVE_BUFFER_DEFAULT = 425_984
 export class Budget {
   inFlight = 0
   #max = datagramsFor(RECEIVE_BUFFER_DEFAULT)
+  #isWanted = false
 
   get max(): number {
     return this.#max
+  }
+
+  get hasRoom(): boolean {
+    return this.inFlight < this.#max
+  }
+
+  /** A session has something that only the others hold up. */
+  want(): void {
+    this.#isWanted = true
+  }
+
+  /** There is room again for what was held up; said once. */
+  takeRoom(): boolean {
+    if (!this.#isWanted || !this.hasRoom) return false
+    this.#isWanted = false
+    return true
   }
 
   /** The receive buffer of the socket has this many bytes; all peers answer into it at once. */

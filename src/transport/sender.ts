@@ -168,7 +168,9 @@ export class Sender {
     if (!this.recovery.mayAdd(extra)) return false
     if (channel > 1 && !this.recovery.mayAddBulk) return false
     const { budget } = this.#tools
-    return budget.inFlight < budget.max || this.recovery.inFlight < extra
+    if (budget.hasRoom || this.recovery.inFlight < extra) return true
+    budget.want()
+    return false
   }
 
   /** Zero windows are probed: what is sent when nothing is in flight goes in any case. */

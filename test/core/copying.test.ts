@@ -19,7 +19,10 @@ type Sent = { readonly from: number; readonly to: number; readonly message: Copy
 class Recovering {
   readonly copying: Copying
   readonly #clock = new LamportClock(1)
-  readonly #others = new Map<number, { snapshots: Snapshots; records: readonly FullRecord[] }>()
+  readonly #others = new Map<
+    number,
+    { readonly snapshots: Snapshots; records: readonly FullRecord[] }
+  >()
   #messages: Sent[] = []
   readonly counts: Map<string, number> = new Map<string, number>()
 
@@ -47,6 +50,20 @@ class Recovering {
     this.copying.forget(host)
     this.#others.get(host)?.snapshots.forget(9)
     this.#messages = this.#messages.filter(({ from, to }) => from !== host && to !== host)
+    return this
+  }
+
+  /** It has these from now on, and says so once its channels are open again. */
+  change(host: number, records: readonly FullRecord[]): this {
+    const other = this.#others.get(host)
+    if (other !== undefined) other.records = records
+    return this
+  }
+
+  /** What this host has sent comes after all else. */
+  delay(host: number): this {
+    const isLate = ({ from }: Sent): boolean => from === host
+    this.#messages.sort((a, b) => Number(isLate(a)) - Number(isLate(b)))
     return this
   }
 
@@ -131,4 +148,33 @@ test('asked again, a host has as many as before', t => {
   const site = new Recovering({ 1: many(3) })
   site.begin(1).settle().begin(1).settle()
   t.is(site.counts.get('fetch 9'), 1)
+})
+
+test('a value that comes late is not taken for that of a newer ballot', t => {
+  const low = valueOf('low')
+  const high = nextValue(low, undefined, { host: 2, time: 2 })
+  const site = new Recovering({ 1: [record('x', 4, low)], 2: [], 3: [record('x', 4, low)] })
+  site.begin(1).begin(2).begin(3)
+  // Both have said what they have; host 1 has been asked for the value, and answers.
+  site.settle(5)
+  t.is(site.counts.get('copy 9'), 1)
+  site
+    .lose(3)
+    .change(3, [record('x', 5, high, false)])
+    .begin(3)
+  for (let i = 0; i < 2; i += 1) site.delay(1).settle(1)
+  site.settle()
+  t.true(site.isComplete())
+  const copy = site.copying.take().get('x')
+  t.deepEqual(copy, { accepted: { counter: 5, host: 1 }, value: high, isChosen: false })
+})
+
+test('where the only one who has the newest comes back without it, the others list theirs again', t => {
+  const low = valueOf('low')
+  const high = nextValue(low, undefined, { host: 2, time: 2 })
+  const site = new Recovering({ 1: [record('x', 4, low)], 2: [record('x', 5, high, false)] })
+  site.begin(1).begin(2).settle(4)
+  site.lose(2).change(2, []).begin(2).settle()
+  t.true(site.isComplete())
+  t.deepEqual(site.copying.take().get('x')?.value, low)
 })

@@ -132,6 +132,13 @@ test('of equal times the lower id enters first', t => {
     .toSorted((a, b) => (a.enter?.index ?? 0) - (b.enter?.index ?? 0))
     .map(({ token }) => spellToken(diagram, token))
   t.deepEqual(entered, ['2@1', '3@1'])
+  // Drawn: hosts one below the other, and time goes to the right.
+  const svg = svgDocument(diagram, 'Two at once')
+  const boxes = [...svg.matchAll(/<rect class="box" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"/g)]
+    .map(([, x, y, width]) => ({ y: Number(y), begin: Number(x), end: Number(x) + Number(width) }))
+    .toSorted((a, b) => a.y - b.y)
+  t.is(boxes.length, 2)
+  t.true(boxes[0]!.end <= boxes[1]!.begin)
 })
 
 test('causes come before effects, in whatever order the traces are given and whatever clocks say', t => {

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import { earliest, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
+import { earliest, NEVER, toInstant } from '../lib/time.ts'
 import { fromHex, toHex } from './bytes.ts'
 import { Gate } from './gate.ts'
 import { formatAddress } from './notices.ts'
@@ -22,6 +22,7 @@ import {
   hasOurVersion,
   readHelloHeader,
 } from './seal.ts'
+import { Strangers } from './strangers.ts'
 
 import type { Random } from '../lib/random.ts'
 import type { Duration, Instant } from '../lib/time.ts'
@@ -102,10 +103,6 @@ export type Counters = {
 /** A key that a live session uses. */
 export type KeyInUse = { readonly peer: PeerId; readonly key: KeyName }
 
-/** Hosts that hosts.yml does not name, of which people are told; and for how long after a HELLO. */
-const STRANGERS_MAX = 16
-const STRANGER_SHOWN: Duration = milliseconds(60_000)
-
 /** One socket's worth of protocol: sessions with every peer, without a socket and without a clock. */
 export class Endpoint {
   readonly #local: Local
@@ -124,7 +121,7 @@ export class Endpoint {
   /** No timer is due before; perhaps none is then, for it is only moved forward by a tick. */
   #next: Instant = toInstant(0)
   #now: Instant = toInstant(0)
-  readonly #strangers = new Map<PeerId, { readonly text: string; last: Instant }>()
+  readonly #strangers = new Strangers()
 
   constructor(config: EndpointConfig, output: EndpointOutput, random: Random, seal: Seal) {
     assert(config.tableDigest.length === 8, 'the digest of the table has 8 bytes')
@@ -265,10 +262,7 @@ export class Endpoint {
 
   /** What people hear of hosts that call and are not in hosts.yml, or were until now. */
   strangers(now: Instant): readonly string[] {
-    const recent = [...this.#strangers.values()].filter(
-      ({ last }) => elapsed(last, now) < STRANGER_SHOWN,
-    )
-    return recent.map(({ text }) => text)
+    return this.#strangers.recent(now)
   }
 
   peer(id: PeerId): PeerState {
@@ -321,7 +315,8 @@ export class Endpoint {
     if (header.to !== this.#local.self || header.from === this.#local.self) return 'misdirected'
     const peer = this.#peers.get(header.from)
     if (peer === undefined) {
-      this.#noticeStranger(header.from, from)
+      const news = this.#strangers.note(now, header.from, from)
+      if (news !== undefined) this.#local.output.notice(undefined, news)
       return 'unknown-host'
     }
     if (!peer.isAt(from)) {
@@ -365,15 +360,6 @@ export class Endpoint {
     if (known === undefined) return
     const text = `host ${peer.id} calls from ${formatAddress(from)}, but its address is ${formatAddress(known)}; it is ignored there (correct hosts.yml)`
     peer.notice('address', formatAddress(from), text)
-  }
-
-  #noticeStranger(id: PeerId, from: Address): void {
-    const known = this.#strangers.get(id)
-    if (known !== undefined) known.last = this.#now
-    if (known !== undefined || this.#strangers.size >= STRANGERS_MAX) return
-    const text = `${formatAddress(from)} calls itself host ${id}, which hosts.yml does not name; it is ignored (stop it, or write the same hosts.yml on all hosts)`
-    this.#strangers.set(id, { text, last: this.#now })
-    this.#local.output.notice(undefined, text)
   }
 
   #peer(id: PeerId): Peer {

@@ -91,12 +91,15 @@ export class Link {
     take: CallOptions<T>['take'],
     { timeoutMs, connectMs, signal }: Limits,
   ): Promise<T> {
-    const { connection } = await this.line(monotonicNow() + (connectMs ?? timeoutMs), signal)
+    signal?.throwIfAborted()
+    const line = this.#line ?? (await this.line(monotonicNow() + (connectMs ?? timeoutMs), signal))
+    const { connection } = line
     const { id, answer } = connection.request(method, params, { take, timeoutMs })
+    if (signal === undefined) return answer
     try {
       return await orAborted(answer, signal)
     } finally {
-      if (signal?.aborted === true) connection.forget(id)
+      if (signal.aborted) connection.forget(id)
     }
   }
 

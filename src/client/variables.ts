@@ -1,6 +1,7 @@
 import { checkName, checkPrefix } from '../control/names.ts'
 import { WAIT_MS } from '../control/protocol.ts'
 import type {
+  GetParams,
   HistoryParams,
   SetParams,
   UnsetParams,
@@ -65,11 +66,12 @@ export async function getVariable(
   { local, waitMs, signal }: GetOptions,
 ): Promise<Reading> {
   refuse(checkName(name) ?? checkWait(waitMs))
-  const params = { name, ...given({ local, waitMs }) }
+  const params: GetParams = { name, local, waitMs }
   const limits = local === true ? { timeoutMs: ANSWER_MS } : limitsOf(waitMs)
   const result = await call(link, 'get', params, isGetResult, { ...limits, signal })
+  const variable = toVariable(result)
   const { majority } = result
-  return { ...toVariable(result), ...(majority === undefined ? {} : { majority }) }
+  return majority === undefined ? variable : { ...variable, majority }
 }
 
 /** `Client.set`. */
@@ -84,7 +86,7 @@ export async function setVariable(
     refuse('create and ifVersion exclude each other (give one of them)')
   }
   const field = typeof value === 'string' ? value : encodeValue(value)
-  const params: SetParams = { name, value: field, ...given({ ifVersion, create, waitMs }) }
+  const params: SetParams = { name, value: field, ifVersion, create, waitMs }
   return change(link, 'set', params, signal)
 }
 
@@ -95,7 +97,7 @@ export async function unsetVariable(
   { ifVersion, waitMs, signal }: UnsetOptions,
 ): Promise<Variable> {
   refuse(checkName(name) ?? checkChange({ ifVersion, waitMs }))
-  const params: UnsetParams = { name, ...given({ ifVersion, waitMs }) }
+  const params: UnsetParams = { name, ifVersion, waitMs }
   return change(link, 'unset', params, signal)
 }
 
@@ -108,7 +110,7 @@ export async function* listVariables(
   refuse(checkPrefix(prefix))
   let after: string | null = ''
   while (after !== null) {
-    const params: VarsParams = { prefix, ...given({ values }), ...(after === '' ? {} : { after }) }
+    const params: VarsParams = { prefix, values, after: after === '' ? undefined : after }
     const options = { timeoutMs: ANSWER_MS, signal }
     const page = await call(link, 'vars', params, isVarsResult, options)
     for (const entry of page.variables) yield toListed(entry)
@@ -161,7 +163,7 @@ function limitsOf(waitMs: number = WAIT_MS): Limits {
   return { timeoutMs: waitMs + MARGIN_MS, connectMs: waitMs }
 }
 
-async function call<T>(
+function call<T>(
   link: Link,
   method: string,
   params: unknown,
@@ -193,10 +195,4 @@ function checkChange(options: UnsetOptions): string | undefined {
 function checkWait(waitMs: number | undefined): string | undefined {
   if (waitMs === undefined || (waitMs >= 0 && waitMs < Infinity)) return undefined
   return `waitMs is milliseconds from 0, not ${waitMs}`
-}
-
-/** Without what is left out. */
-function given<T extends object>(params: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(params).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }

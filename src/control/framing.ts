@@ -59,5 +59,7 @@ export class LineReader {
  */
 export function encodeLine(value: unknown): string | undefined {
   const line = JSON.stringify(value) + '\n'
+  // A character of a text has at most three bytes.
+  if (3 * line.length <= LINE_BYTES_MAX) return line
   return Buffer.byteLength(line) - 1 > LINE_BYTES_MAX ? undefined : line
 }

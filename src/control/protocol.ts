@@ -180,8 +180,8 @@ export type VariableEntry = {
 export type GetParams = {
   readonly name: string
   /** What this host knows, without asking the others. */
-  readonly local?: boolean
-  readonly waitMs?: number
+  readonly local?: boolean | undefined
+  readonly waitMs?: number | undefined
 }
 /** `majority`, of a local answer: whether this host hears a majority, so that it is likely the newest. */
 export type GetResult = VariableEntry & { readonly majority?: boolean }
@@ -190,15 +190,15 @@ export type SetParams = {
   readonly name: string
   readonly value: ValueField
   /** Only while it has this version; 0: only if it was never set. Else error `versionDiffers`. */
-  readonly ifVersion?: number
+  readonly ifVersion?: number | undefined
   /** Only if it is not set. Else error `versionDiffers`. */
-  readonly create?: boolean
-  readonly waitMs?: number
+  readonly create?: boolean | undefined
+  readonly waitMs?: number | undefined
 }
 export type UnsetParams = {
   readonly name: string
-  readonly ifVersion?: number
-  readonly waitMs?: number
+  readonly ifVersion?: number | undefined
+  readonly waitMs?: number | undefined
 }
 /** `data` of the error `versionDiffers`. */
 export type VersionDiffersData = { readonly current: VariableEntry }
@@ -216,11 +216,11 @@ export const WAIT_MS: number = 5000
 
 /** Set variables by name, as this host knows them, in pages. */
 export type VarsParams = {
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** With their values, which are left out else. */
-  readonly values?: boolean
+  readonly values?: boolean | undefined
   /** `next` of the page before. */
-  readonly after?: string
+  readonly after?: string | undefined
 }
 export type VarsResult = {
   readonly variables: readonly VarsEntry[]

@@ -1,8 +1,11 @@
 import { request } from 'node:http'
+import { createServer } from 'node:net'
 import test from 'ava'
+import type { Locator } from 'playwright-core'
 import { isOurs, parseListen, urlOf } from '../../src/dashboard/address.ts'
 import { openBrowser, watchedPage } from '../helpers/browser.ts'
 import { Cluster } from '../helpers/cluster.ts'
+import { lamportctl } from '../helpers/lamportctl.ts'
 
 test('an address is understood, and a request by another name is not answered', t => {
   t.deepEqual(parseListen('127.0.0.1:7480'), { host: '127.0.0.1', port: 7480 })
@@ -32,6 +35,24 @@ test('an address is understood, and a request by another name is not answered', 
   t.is(urlOf({ host: '::', port: 1 }), 'http://[::1]:1/')
 })
 
+test('without an address it is on loopback alone, at 7480', async t => {
+  // Whoever has it already, or this test: it is not to be had, and lamportctl names it.
+  const taken = createServer()
+  t.teardown(() => void taken.close())
+  await new Promise<void>((resolve, reject) => {
+    taken.once('listening', resolve)
+    taken.once('error', error => ('code' in error ? resolve() : reject(error)))
+    taken.listen(7480, '127.0.0.1')
+  })
+  const asked = lamportctl(['dashboard'], { socket: '/nonexistent/lamport.sock' })
+  t.is(await asked.ended, 69)
+  t.is(asked.stdout, '')
+  t.is(
+    asked.stderr,
+    'lamportctl: 127.0.0.1:7480 cannot be had: EADDRINUSE (choose another with --listen)\n',
+  )
+})
+
 /** The status of an answer, and its headers. */
 function ask(
   port: number,
@@ -46,6 +67,11 @@ function ask(
     })
     asked.on('error', reject).end()
   })
+}
+
+/** What stands in a row. */
+function cellsOf(row: Locator): Promise<string[]> {
+  return row.locator('th, td').allTextContents()
 }
 
 test.serial('a page shows locks, hosts, variables and a diagram that grows', async t => {
@@ -71,17 +97,44 @@ test.serial('a page shows locks, hosts, variables and a diagram that grows', asy
   await page.goto(url)
   await page.locator('#hosts tr', { hasText: 'host-2 (2)' }).waitFor()
   await page.locator('#vars tr', { hasText: '<b>bold</b>' }).waitFor()
+  const peer = page.locator('#hosts tr.member', { hasText: 'host-2 (2)' })
+  await peer.filter({ hasText: / ms/ }).waitFor()
+  const [, state, address, rtt, loss] = await cellsOf(peer)
+  t.deepEqual([state, address], ['member', `${cluster.host(2).address}:${cluster.host(2).port}`])
+  t.regex(rtt ?? '', /^\d+\.\d\d ms$/)
+  t.true(Number.parseFloat(rtt ?? '') > 0)
+  t.regex(loss ?? '', /^\d+\.\d %$/)
+  const self = await cellsOf(page.locator('#hosts tr', { hasText: 'host-1 (1)' }))
+  t.deepEqual([self[1], ...self.slice(3)], ['member, this host', '–', '–'])
   await page.locator('#health.good', { hasText: 'a majority is there' }).waitFor()
   const held = cluster.host(2).ctl('lock', '--why', 'the test', 'door')
   await held.said(/held/)
   await page.locator('#locks tr.held', { hasText: 'the test' }).waitFor()
+  const waits = host.ctl('lock', '--why', 'the next', 'door')
+  const waiter = page.locator('#locks tr.waits', { hasText: 'the next' })
+  await waiter.waitFor()
+  const [lock, place, whose, since] = await cellsOf(waiter)
+  t.deepEqual([lock, place, whose], ['door', 'waits (1)', 'host-1'])
+  t.regex(since ?? '', /^\d+(\.\d)? s$/)
+  t.is(await page.locator('#locks tr').count(), 2)
   await page.locator('#lock option', { hasText: 'door' }).waitFor({ state: 'attached' })
   await page.selectOption('#lock', 'door')
   await page.locator('.arrow.request').first().waitFor()
   held.child.stdin.end()
   await held.exited
+  await waits.said(/held/)
+  await page.locator('#locks tr.held', { hasText: 'the next' }).waitFor()
+  t.is(await waiter.count(), 0)
+  waits.child.stdin.end()
+  await waits.exited
   await page.locator('.arrow.release').first().waitFor()
   await page.locator('#locks', { hasText: 'no lock is in use' }).waitFor()
+
+  await cluster.host(2).outcome('set', 'motd', 'another')
+  const value = page.locator('#vars tr', { hasText: 'motd' })
+  await value.filter({ hasText: 'another' }).waitFor()
+  t.deepEqual(await cellsOf(value), ['motd', 'another', '2', 'host-2'])
+  t.is(await page.locator('#vars', { hasText: 'bold' }).count(), 0)
 
   // Whoever looks at something is not moved away from it.
   await page.focus('#stage')

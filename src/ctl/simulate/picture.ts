@@ -40,6 +40,7 @@ const STYLE = `
   .title { font-size: 17px; font-weight: 600; } .soft { fill: var(--soft); } .small { font-size: 11px; }
   .head { font-weight: 600; } .end { text-anchor: end; } .mid { text-anchor: middle; }
   .grid { stroke: var(--line); } .band { fill: var(--band); } .wait { fill: var(--wait); }
+  .around { stroke: var(--bg); stroke-width: 6; fill: none; }
   .dead { stroke: var(--bad); stroke-width: 2; fill: none; } .good { fill: var(--good); } .bad { fill: var(--bad); }
   .mark { stroke: var(--ink); stroke-width: 1.5; } .span { stroke: var(--soft); }
 ${Array.from({ length: COLOURS }, (_, i) => `  .h${i} { fill: var(--c${i}); }`).join('\n')}
@@ -187,7 +188,9 @@ class Picture {
     const [x, middle, arm] = [this.#x(at), y + this.#row / 2, Math.min(6, this.#row / 3)]
     const cross = `M${fixed(x - arm)} ${fixed(middle - arm)}L${fixed(x + arm)} ${fixed(middle + arm)}M${fixed(x - arm)} ${fixed(middle + arm)}L${fixed(x + arm)} ${fixed(middle - arm)}`
     const rest = `M${fixed(x + arm + 4)} ${fixed(middle)}H${LEFT + TIME_WIDTH}`
+    // On the bar of a host that died inside, red alone is hardly seen.
     return [
+      `<path class="around" d="${cross}"/>`,
       `<path class="dead" d="${cross}"><title>host ${host} was killed at ${spelled(at)}</title></path>`,
       `<path class="dead" d="${rest}" style="stroke-width: 1; stroke-dasharray: 2 5"/>`,
     ]

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { LamportError, type Client, type Lock, type Variable } from '../../client/client.ts'
 import type { Found } from './audit.ts'
-import { blockAfter, checkAccounts, describe, parseBlock, type Block, type Entry } from './block.ts'
+import { blockAfter, checkAccounts, checkEntry, describe, parseBlock } from './block.ts'
+import type { Block, Entry } from './block.ts'
 
 /** How often it is begun anew, where the newest block was another one in the end. */
 const TRIES_MAX = 5
@@ -17,7 +18,7 @@ const PAUSE_MS = 100
 
 /** Why a block was not written, or may not have been. */
 export type BankErrorCode =
-  /** It cannot be done as the balances are. */
+  /** It cannot be done, at all or as the balances are. */
   | 'refused'
   /** The lock was lost before it was done: nothing was changed. */
   | 'lost'
@@ -81,10 +82,10 @@ export class Bank {
   /** Adds a block, under the lock. Rejects with a `BankError`, or with a `LamportError`. */
   async append(entry: Entry, options: AppendOptions = {}): Promise<Block> {
     const { waitMs, signal, onQueued } = options
-    // Accounts never go: what can never be done is refused before anybody waits for it.
+    // What can never be done is refused before anybody waits for it; accounts never go.
+    refuse(checkEntry(entry))
     const known = await this.newest(signal)
-    const problem = checkAccounts(known?.balances, entry)
-    if (problem !== undefined) throw new BankError('refused', problem)
+    refuse(checkAccounts(known?.balances, entry))
     const why = describe({ number: known === undefined ? 0 : 1, entry })
     const about = { command: 'lamport-bank', why: why.slice(0, 100) }
     const lock = await this.#lock({ ...about, waitMs, signal, onQueued })
@@ -142,7 +143,12 @@ export class Bank {
     try {
       return await this.#client.lock(this.name, options)
     } catch (error) {
-      if (!(error instanceof LamportError) || error.code !== 'notAcquired') throw error
+      if (!(error instanceof LamportError)) throw error
+      // It was granted while this process slept, and was over before it woke up.
+      if (error.code === 'lost') {
+        throw new BankError('lost', `${error.message} (nothing was changed: try again)`)
+      }
+      if (error.code !== 'notAcquired') throw error
       const what = `the lock ${this.name} was not to be had in time`
       throw new BankError('refused', `${what} (nothing was changed; lamportctl why ${this.name})`)
     }
@@ -252,6 +258,10 @@ export class Bank {
     const what = `${this.#place(number)} on ${this.#client.host.name}`
     return { block, copy: `${what} is not as a majority has it` }
   }
+}
+
+function refuse(problem: string | undefined): void {
+  if (problem !== undefined) throw new BankError('refused', problem)
 }
 
 function whole(place: string, value: Variable['value']): Block {

@@ -49,9 +49,25 @@ const ACCOUNT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/
 
 /** What is wrong with the name of an account and what to do, or `undefined`. */
 export function checkAccount(name: string): string | undefined {
-  if (ACCOUNT.test(name)) return undefined
+  if (isAccount(name)) return undefined
   const form = 'letters, digits, and . _ - between them, at most 32'
   return `${JSON.stringify(name)} is not a name for an account (${form})`
+}
+
+/** Why this can never be done by any bank: no block with it could be read. Or `undefined`. */
+export function checkEntry(entry: Entry): string | undefined {
+  const isPaid = entry.type === 'transfer'
+  const names = isPaid ? [entry.from, entry.to] : entry.accounts
+  if (names.length === 0) return 'no account is named (name at least one)'
+  const wrong = names.map(checkAccount).find(problem => problem !== undefined)
+  if (wrong !== undefined) return wrong
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  if (twice !== undefined && isPaid) return `${twice} cannot pay itself (name another account)`
+  if (twice !== undefined) return `the account ${twice} is named twice (name it once)`
+  const { cents } = entry
+  if (isPaid && cents === 0) return 'nothing is paid (the least amount is 0.01)'
+  if (isCount(cents) && cents <= CENTS_MAX) return undefined
+  return `${cents} is no number of cents (a whole one, from 0 to ${CENTS_MAX})`
 }
 
 /** The block that comes after another, or first; or why there can be none. */
@@ -60,6 +76,8 @@ export function blockAfter(
   entry: Entry,
   author: { readonly token: number; readonly host: string },
 ): Block | Problem {
+  const problem = checkEntry(entry)
+  if (problem !== undefined) return { problem }
   const balances = balancesAfter(newest?.balances, entry)
   if ('problem' in balances) return balances
   const number = newest === undefined ? 0 : newest.number + 1
@@ -140,10 +158,17 @@ export function blockJson(block: Block): object {
 
 function sealed(content: Content): Block {
   const { number, previous, token, host, entry, balances } = content
-  const fields = { number, previous, token, host, ...entry }
+  const fields = { number, previous, token, host, ...fieldsOf(entry) }
   const body = JSON.stringify({ ...fields, balances: Object.fromEntries(balances) })
   const hash = hashOf(body)
   return { ...content, hash, text: `${hash}\n${body}` }
+}
+
+/** An entry that has more to it, such as what `blockJson` made, changes nothing else of a block. */
+function fieldsOf(entry: Entry): Entry {
+  const { type, cents } = entry
+  if (type === 'open') return { type, accounts: entry.accounts, cents }
+  return { type, from: entry.from, to: entry.to, cents }
 }
 
 function hashOf(body: string): string {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { parseDuration } from '../../lib/duration.ts'
 import { nearest } from '../../lib/nearest.ts'
-import { checkAccount, type Entry, type Problem } from './block.ts'
+import { checkAccount, checkEntry, type Entry, type Problem } from './block.ts'
 import { parseAmount } from './money.ts'
 
 /** Longer waits are a mistake of units. */
@@ -145,13 +145,9 @@ function orderOf(values: Values, positionals: readonly string[]): Order | Proble
 
 function openOf(accounts: readonly string[], amount: string): Order | Problem {
   if (accounts.length === 0) return { problem: 'open takes at least one NAME' }
-  const twice = accounts.find((name, at) => accounts.indexOf(name) !== at)
-  const problem = accounts.map(checkAccount).find(each => each !== undefined)
-  if (problem !== undefined) return { problem }
-  if (twice !== undefined) return { problem: `the account ${twice} is named twice` }
   const money = parseAmount(amount)
   if ('problem' in money) return money
-  return { type: 'append', entry: { type: 'open', accounts, cents: money.cents } }
+  return appendOf({ type: 'open', accounts, cents: money.cents })
 }
 
 function transferOf(operands: readonly string[]): Order | Problem {
@@ -159,13 +155,14 @@ function transferOf(operands: readonly string[]): Order | Problem {
   if (from === undefined || to === undefined || amount === undefined || more.length > 0) {
     return { problem: 'transfer takes FROM, TO and AMOUNT' }
   }
-  const problem = checkAccount(from) ?? checkAccount(to)
-  if (problem !== undefined) return { problem }
-  if (from === to) return { problem: `${from} cannot pay itself (name another account)` }
   const money = parseAmount(amount)
   if ('problem' in money) return money
-  if (money.cents === 0) return { problem: 'nothing is paid (the least amount is 0.01)' }
-  return { type: 'append', entry: { type: 'transfer', from, to, cents: money.cents } }
+  return appendOf({ type: 'transfer', from, to, cents: money.cents })
+}
+
+function appendOf(entry: Entry): Order | Problem {
+  const problem = checkEntry(entry)
+  return problem === undefined ? { type: 'append', entry } : { problem }
 }
 
 function delayOf(text: string | undefined): Pick<Line, 'delayMs'> | Problem {

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { blockAfter, type Block, type Entry } from '../../../src/examples/bank/block.ts'
 import { Cluster } from '../../helpers/cluster.ts'
 import { folderOf } from '../../helpers/daemon-folder.ts'
 import { program } from '../../helpers/processes.ts'
@@ -26,11 +27,19 @@ function shownIn(text: string): readonly Shown[] {
   )
 }
 
-/** Hashes and tokens are others each time, and so are the columns after them. */
-function masked(text: string): string {
-  return text
-    .replace(/\b[0-9a-f]{16}([0-9a-f]{48})?\b/g, 'HASH')
-    .replace(/token \d+ +/g, 'token TOKEN  ')
+/**
+ * Tokens are others each time, and so are the hashes, and the columns after them. Which hash is the
+ * same as which is not: the first one that is seen is HASH1, wherever it stands.
+ */
+function masker(): (text: string) => string {
+  const seen: string[] = []
+  return text =>
+    text
+      .replace(/\b([0-9a-f]{16})([0-9a-f]{48})?\b/g, (_, start: string) => {
+        if (!seen.includes(start)) seen.push(start)
+        return `HASH${seen.indexOf(start) + 1}`
+      })
+      .replace(/token \d+ +/g, 'token TOKEN  ')
 }
 
 test.serial('what the document shows is what comes of it', async t => {
@@ -44,6 +53,7 @@ test.serial('what the document shows is what comes of it', async t => {
   }
   const shown = shownIn(document)
   t.true(shown.length > 15)
+  const [maskSaid, maskShown] = [masker(), masker()]
   for (const { host: name, command, output } of shown) {
     const host = cluster.hosts.find(each => each.name === name)
     const child = spawn('/bin/sh', ['-c', `{ ${command}\n} 2>&1`], {
@@ -53,8 +63,30 @@ test.serial('what the document shows is what comes of it', async t => {
     let text = ''
     child.stdout.on('data', part => (text += String(part)))
     await once(child, 'close')
-    t.is(masked(text), masked(output), command)
+    t.is(maskSaid(text), maskShown(output), command)
   }
+})
+
+test('the hashes of the document are those of its blocks, with the tokens that it shows', t => {
+  const entries: readonly Entry[] = [
+    { type: 'open', accounts: ['1', '2', '3'], cents: 1000 },
+    { type: 'transfer', from: '1', to: '2', cents: 400 },
+  ]
+  const rows = [...document.matchAll(/^(\d+) .* token (\d+) +(host-\d) +([0-9a-f]{16})$/gm)]
+  const hashes: string[] = []
+  let newest: Block | undefined
+  for (const [at, entry] of entries.entries()) {
+    const [, number, token, host = '', start] = rows[at] ?? []
+    const block = blockAfter(newest, entry, { token: Number(token), host })
+    if ('problem' in block) throw new Error(block.problem)
+    t.deepEqual([number, start], [String(at), block.hash.slice(0, 16)])
+    hashes.push(block.hash)
+    newest = block
+  }
+  t.is(rows.length, entries.length)
+  const whole = document.match(/\b[0-9a-f]{64}\b/g) ?? []
+  t.true(whole.length > 2)
+  t.deepEqual(new Set(whole), new Set([hashes.at(-1)]))
 })
 
 test.serial('the demonstration plays to its end, and leaves nothing', async t => {

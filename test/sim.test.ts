@@ -1,12 +1,14 @@
 import fc from 'fast-check'
 import test, { type ExecutionContext } from 'ava'
-import { compare, timestampOf, tokenOf, type HostId, type Timestamp } from '../src/core/clock.ts'
-import { channelOf } from '../src/core/message.ts'
+import { compare, tokenOf, type HostId, type Timestamp } from '../src/core/clock.ts'
+import type { Message } from '../src/core/message.ts'
 import { milliseconds } from '../src/lib/time.ts'
 import { Random } from '../src/lib/random.ts'
+import type { TraceEvent } from '../src/node.ts'
 import { InFlightChecker } from '../src/sim/causality.ts'
 import type { Outcome } from '../src/sim/clients.ts'
 import { FAULTLESS, type LinkOptions } from '../src/sim/network.ts'
+import type { Observation } from '../src/sim/observation.ts'
 import {
   CALM,
   Simulation,
@@ -15,6 +17,7 @@ import {
 } from '../src/sim/simulation.ts'
 import { runSeed } from '../src/sim/swarm.ts'
 import { EntriesLoad, RandomLoad, type Habits } from '../src/sim/workload.ts'
+import { clockCondition, Stamps, type Stamped } from './helpers/stamps.ts'
 
 const CONNECT_MS_MAX = 20_000
 const LOAD_MS_MAX = 600_000
@@ -176,65 +179,51 @@ const BUSY: Habits = {
   crashes: 0.1,
 }
 
-type Stamped = {
-  readonly host: HostId
-  readonly count: number
-  readonly time: number
-  readonly vector: ReadonlyMap<HostId, number>
-}
-
-/** Every event of a run that has a timestamp, with what happened before it by vector clocks. */
-function stampedEvents(seed: number): Stamped[] {
+/** Every event of a run that has a timestamp. */
+function stampedEvents(seed: number): readonly Stamped[] {
   const hosts = [2, 10, 300]
   const link = { ...WILD, loss: 0.1 }
   const simulation = new Simulation({ ...CALM, seed, hosts, link })
-  const vectors = new Map(hosts.map(host => [host, new Map<HostId, number>()]))
-  const channels = new Map<string, ReadonlyMap<HostId, number>[]>()
-  const stamped: Stamped[] = []
-  simulation.watch(observation => {
-    if (observation.type !== 'trace') return
-    const { host, event } = observation
-    const vector = vectors.get(host)!
-    if (event.type === 'send' || event.type === 'request') {
-      const time = event.type === 'send' ? event.message.time : timestampOf(event.token).time
-      // Copies of one message are one event, and so are a request and its REQUEST.
-      if (stamped.findLast(other => other.host === host)?.time !== time) {
-        const count = (vector.get(host) ?? 0) + 1
-        vector.set(host, count)
-        stamped.push({ host, count, time, vector: new Map(vector) })
-      }
-      if (event.type !== 'send' || event.to === host) return
-      const link = `${host}>${event.to} ${channelOf(event.message)}`
-      channels.set(link, [...(channels.get(link) ?? []), new Map(vector)])
-    } else if (event.type === 'deliver' && event.from !== host) {
-      const link = `${event.from}>${host} ${channelOf(event.message)}`
-      const sent = channels.get(link)?.shift()
-      for (const [other, count] of sent ?? [])
-        vector.set(other, Math.max(count, vector.get(other) ?? 0))
-    }
-  })
+  const stamps = new Stamps()
+  simulation.watch(observation => stamps.observe(observation))
   simulation.connect(CONNECT_MS_MAX)
   const { world, clients } = simulation
   const untilMs = world.now + 150
   new RandomLoad(world, clients, BUSY, { random: new Random(seed), untilMs, asksMax: 1000 })
   world.run(300)
-  return stamped
+  return stamps.events
 }
 
 test('clock condition: of two events, the one that happened before has the lower time', t => {
-  let ordered = 0
+  let sum = 0
   for (let seed = 1; seed <= 8; seed++) {
     const events = stampedEvents(seed)
-    t.true(events.length > 50, `${events.length} events`)
-    for (const a of events)
-      for (const b of events) {
-        if (a === b || (b.vector.get(a.host) ?? 0) < a.count) continue
-        ordered += 1
-        if (a.time >= b.time)
-          t.fail(`seed ${seed}: ${a.host}@${a.time} happened before ${b.host}@${b.time}`)
-      }
+    t.true(events.length > 100, `${events.length} events`)
+    const { ordered, broken } = clockCondition(events)
+    t.deepEqual(broken, [], `seed ${seed}`)
+    sum += ordered
   }
-  t.true(ordered > 10_000)
+  t.true(sum > 20_000, `${sum} pairs`)
+})
+
+test('clock condition: a clock that stands still between two messages, or at a receipt, is seen', t => {
+  const brokenIn = (...observations: readonly Observation[]): readonly string[] => {
+    const stamps = new Stamps()
+    for (const observation of observations) stamps.observe(observation)
+    return clockCondition(stamps.events).broken
+  }
+  const seen = (host: HostId, time: number, event: TraceEvent): Observation => {
+    return { type: 'trace', at: 1, host, event, time, incarnation: 1 }
+  }
+  const reply = (time: number): Message => ({ type: 'reply', view: 1, time, request: 3 })
+  const sent = (to: HostId, message: Message): Observation =>
+    seen(1, message.time, { type: 'send', to, message })
+  const received = (time: number, message: Message): Observation =>
+    seen(2, time, { type: 'deliver', from: 1, message })
+  const one = reply(5)
+  t.deepEqual(brokenIn(sent(2, one), sent(3, one), received(6, one), sent(3, reply(6))), [])
+  t.deepEqual(brokenIn(sent(2, one), sent(3, reply(5))), ['1@5 happened before 1@5'])
+  t.deepEqual(brokenIn(sent(2, one), received(5, one)), ['1@5 happened before 2@5'])
 })
 
 test('the order of time and then host id is total, and that of tokens is the same', t => {

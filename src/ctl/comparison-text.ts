@@ -62,8 +62,10 @@ function legend(results: readonly Comparison[]): string {
   const violations = results.flatMap(({ title, hosts, violations: all }) =>
     all.map(violation => `! ${title}, ${hosts} hosts, ${violation}`),
   )
-  const figures = results.flatMap(each => [each.messages, each.synchronisation, each.response])
-  const strange = figures.filter(each => each?.isWithin === false).length
+  const figures = results
+    .flatMap(each => [each.messages, each.synchronisation, each.response])
+    .filter(each => each !== undefined)
+  const strange = figures.filter(each => !each.isWithin).length
   return [
     'N hosts; K in a quorum, on average. SYNC: from an exit to the next entry. RESPONSE: from a',
     'request to its entry. Both in message delays; a host stays inside for one.',

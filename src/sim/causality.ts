@@ -209,46 +209,56 @@ export class CausalityChecker implements Checker {
   }
 }
 
-type Stamp = { readonly time: number; readonly event: string }
+/** The last event of a host: a message that it sends, a request that is yet to be sent, or a receipt. */
+type Stamped = { readonly time: number; readonly what: Message | 'request' | 'receipt' }
 
 /**
- * The clock condition (Lamport 1978, IR1 and IR2): each stamped event of a host is later than the
- * one before it and than all that it had been told. Copies of one message are one event.
+ * The clock condition (Lamport 1978, IR1 and IR2): each event of a host is later than the one before
+ * it, and the receipt of a message later than its sending. Copies of one message to several hosts
+ * are one event, and so are a request and its REQUEST.
  */
 export class ClockChecker implements Checker {
   readonly #findings = new Findings()
-  readonly #own = new Map<HostId, Stamp>()
-  readonly #told = new Map<HostId, number>()
+  readonly #last = new Map<HostId, Stamped>()
 
   get violations(): readonly Violation[] {
     return this.#findings.all
   }
 
   observe(observation: Observation): void {
-    if (observation.type === 'booted') {
-      this.#own.delete(observation.host)
-      this.#told.delete(observation.host)
-    }
-    if (observation.type !== 'trace') return
-    const { at, host, event } = observation
-    if (event.type === 'send') this.#stamp(at, host, stampOf(event.message))
+    const { type, at, host } = observation
+    if (type === 'booted') this.#last.delete(host)
+    if (type !== 'trace') return
+    const { event, time } = observation
+    if (event.type === 'send')
+      this.#stamp(at, host, { time: event.message.time, what: event.message })
     else if (event.type === 'request')
-      this.#stamp(at, host, { time: timestampOf(event.token).time, event: 'request' })
-    else if (event.type === 'deliver')
-      this.#told.set(host, Math.max(event.message.time, this.#told.get(host) ?? 0))
+      this.#stamp(at, host, { time: timestampOf(event.token).time, what: 'request' })
+    // What a host sends itself tells it nothing.
+    else if (event.type === 'deliver' && event.from !== host)
+      this.#stamp(at, host, { time, what: 'receipt' }, event.message.time)
   }
 
-  #stamp(at: number, host: HostId, stamp: Stamp): void {
-    const own = this.#own.get(host)
-    this.#own.set(host, stamp)
-    if (own !== undefined && own.event === stamp.event && own.time === stamp.time) return
-    const floor = Math.max(own?.time ?? 0, this.#told.get(host) ?? 0)
-    if (stamp.time <= floor)
+  #stamp(at: number, host: HostId, stamped: Stamped, told = 0): void {
+    const last = this.#last.get(host)
+    this.#last.set(host, stamped)
+    if (last !== undefined && isSame(last, stamped)) return
+    const { time, what } = stamped
+    const floor = Math.max(last?.time ?? 0, told)
+    if (time <= floor)
       this.#findings.add(
         at,
-        `host ${host} stamps a ${stamp.event} with ${stamp.time}, which is not after ${floor}`,
+        `host ${host} stamps a ${typeof what === 'string' ? what : what.type} with ${time}, which is not after ${floor}`,
       )
   }
+}
+
+/** Whether a message is the event before it, told to one more host: the very same, and not one alike. */
+function isSame(last: Stamped, { time, what }: Stamped): boolean {
+  if (typeof what === 'string') return false
+  return (
+    last.what === what || (last.what === 'request' && what.type === 'request' && last.time === time)
+  )
 }
 
 /** At most this many messages about one request are under way from one host to another. */
@@ -338,10 +348,6 @@ function subjectOf(from: HostId, to: HostId, message: Message): string | undefin
 
 function describe(timestamp: Timestamp, view: number): string {
   return `${describeToken(tokenOf(timestamp))} in view ${view}`
-}
-
-function stampOf(message: Message): Stamp {
-  return { time: message.time, event: message.type }
 }
 
 /** Enough to tell any two messages of one channel apart: every one of a host has its own time. */

@@ -138,6 +138,7 @@ export class Trial {
       counter: this.#counter,
       messages: this.#recorder.messages,
       killed: this.#killed,
+      excluded: this.#recorder.excluded,
       violations: [...this.#broken, ...found],
     })
   }
@@ -169,6 +170,8 @@ export class Trial {
       holdMs,
       entered: host => this.#seen.set(host, this.#counter),
       leaving: host => {
+        // What comes once it is over, when nothing is lost any more, is not recorded either.
+        if (this.#phase === 'over') return
         // Two who are inside at once have read the same.
         this.#counter = (this.#seen.get(host) ?? 0) + 1
         this.#recorder.complete(host)

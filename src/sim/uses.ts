@@ -28,10 +28,14 @@ export class UseRecorder {
   readonly uses: Use[] = []
   /** REQUEST, REPLY and RELEASE that each host has sent to others. */
   readonly messages: Map<HostId, number> = new Map()
+  /** Hosts that were taken for dead, and came again as another incarnation. */
+  readonly excluded: Set<HostId> = new Set()
   readonly #start: number
   readonly #up: Set<HostId>
   readonly #asked = new Map<HostId, number>()
   readonly #requests = new Map<Token, Request>()
+  /** The host has entered, and its client has not been told yet. */
+  readonly #granted = new Map<Token, Use>()
   readonly #inside = new Map<Token, Use>()
 
   constructor(start: number, hosts: readonly HostId[]) {
@@ -46,6 +50,9 @@ export class UseRecorder {
     switch (observation.type) {
       case 'asked':
         this.#asked.set(host, at)
+        return
+      case 'holds':
+        this.#begin(observation.token)
         return
       case 'lets-go': {
         const use = this.#inside.get(observation.token)
@@ -77,6 +84,8 @@ export class UseRecorder {
       this.#requests.set(event.token, { askedAt: this.#asked.get(host) ?? at, at: new Set([host]) })
     } else if (event.type === 'deliver' && event.message.type === 'request') {
       this.#spread(at, host, tokenOf({ time: event.message.time, host: event.from }))
+    } else if (event.type === 'reincarnate') {
+      this.excluded.add(host)
     } else if (event.type === 'enter') this.#enter(at, host, time, event.token)
   }
 
@@ -93,6 +102,14 @@ export class UseRecorder {
     const { askedAt = at, everywhereAt } = request ?? {}
     const open = { leftAt: undefined, isWhole: false }
     const use: Use = { host, token, askedAt, everywhereAt, enteredAt: at, clock, ...open }
+    this.#granted.set(token, use)
+  }
+
+  /** A grant that comes when its lease is over is let go unused: that is no stay. */
+  #begin(token: Token): void {
+    const use = this.#granted.get(token)
+    if (use === undefined) return
+    this.#granted.delete(token)
     this.uses.push(use)
     this.#inside.set(token, use)
   }

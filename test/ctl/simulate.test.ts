@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { spawnSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
 import { barText } from '../../src/ctl/simulate/progress.ts'
+import { missingText } from '../../src/ctl/simulate/report.ts'
+import type { TrialResult } from '../../src/sim/verdict.ts'
 import { lamportctl } from '../helpers/lamportctl.ts'
 import { eventually } from '../helpers/processes.ts'
 import { misshapen, readShapes } from '../helpers/shapes.ts'
@@ -56,6 +58,84 @@ test('the JSON has the five fields, with their types, and ours beside them', asy
   const common = lamportctl(['--json', 'simulate', '--hosts', '2'])
   t.is(await common.ended, 0)
   t.is(misshapen(shapes, 'simulate', JSON.parse(common.stdout)), undefined)
+})
+
+type Simulated = TrialResult & {
+  readonly setting: {
+    readonly datagrams: {
+      readonly sent: number
+      readonly lost: number
+      readonly duplicated: number
+    }
+  }
+}
+
+/** What three hosts bring that enter five times each, on a network of these options. */
+async function resultWith(t: ExecutionContext, ...options: readonly string[]): Promise<Simulated> {
+  const args = ['--hosts', '3', '--entries', '5', '--json', '-', ...options]
+  const [code, text, errors] = await simulated(...args)
+  t.is(code, 0, `${options.join(' ')}: ${text}${errors}`)
+  return JSON.parse(text) as Simulated
+}
+
+test('what is wrong with the network comes about in it, each by its option alone', async t => {
+  const good = await resultWith(t)
+  const { datagrams } = good.setting
+  t.true(datagrams.sent > 0)
+  t.deepEqual([datagrams.lost, datagrams.duplicated], [0, 0])
+  const lossy = await resultWith(t, '--loss', '30%')
+  const share = lossy.setting.datagrams.lost / lossy.setting.datagrams.sent
+  // What comes once all have entered is not lost.
+  t.true(share > 0.1 && share < 0.4, `${share} lost`)
+  t.is(lossy.setting.datagrams.duplicated, 0)
+  const doubled = await resultWith(t, '--duplicate', '0.4')
+  t.true(doubled.setting.datagrams.duplicated > 0.2 * doubled.setting.datagrams.sent)
+  t.is(doubled.setting.datagrams.lost, 0)
+  const far = await resultWith(t, '--delay', '20ms')
+  const overtaken = await resultWith(t, '--reorder', '40%')
+  for (const { latency } of [good, far, overtaken])
+    t.deepEqual(Object.keys(latency), ['1', '2', '3'])
+  // There and back again, in milliseconds.
+  for (const { ms } of Object.values(good.latency)) t.true(ms.min >= 0.4 && ms.min < 40)
+  for (const { ms } of Object.values(far.latency)) t.true(ms.min >= 40)
+  const last = ({ latency }: Simulated): number =>
+    Math.max(...Object.values(latency).map(({ ms }) => ms.max))
+  // Some are late, by up to 50 ms.
+  t.true(last(overtaken) > 2 * last(good), `${last(overtaken)} and ${last(good)} ms`)
+  // It costs time, and no message.
+  for (const each of [good, lossy, doubled, far, overtaken]) t.is(each.total_messages, 90)
+})
+
+test('the same seed is the same trace, to the last byte; the diagram is drawn of it', async t => {
+  const folder = folderOf(t)
+  const faults = ['--loss', '20%', '--duplicate', '0.2', '--reorder', '0.2']
+  const traced = async (name: string, seed: string): Promise<Buffer> => {
+    const file = join(folder, name)
+    const args = ['--hosts', '3', '--entries', '2', ...faults, '--seed', seed, '--trace', file]
+    t.is((await simulated(...args))[0], 0)
+    return readFileSync(file)
+  }
+  const [one, again, other] = [
+    await traced('one.jsonl', '7'),
+    await traced('again.jsonl', '7'),
+    await traced('other.jsonl', '8'),
+  ]
+  t.true(one.length > 1000)
+  t.true(one.equals(again))
+  t.false(one.equals(other))
+  for (const [name, pattern] of [
+    ['run.svg', /<svg[^]*host1[^]*host2[^]*host3[^]*<\/svg>/],
+    ['run.html', /<html[^]*host3/],
+  ] as const) {
+    const drawing = lamportctl(['diagram', join(folder, 'one.jsonl'), '-o', join(folder, name)])
+    t.is(await drawing.ended, 0, drawing.stderr)
+    t.regex(readFileSync(join(folder, name), 'utf8'), pattern)
+  }
+  const text = lamportctl(['diagram', join(folder, 'one.jsonl')])
+  t.is(await text.ended, 0, text.stderr)
+  // Each host enters twice.
+  for (const host of ['host1', 'host2', 'host3']) t.true(text.stdout.includes(host), host)
+  for (const type of ['REQUEST', 'REPLY', 'RELEASE']) t.true(text.stdout.includes(type), type)
 })
 
 /** x and width of the bars of each lane, by the height at which it is. */
@@ -183,11 +263,95 @@ test.serial('real processes give the same result, and leave nothing', async t =>
   const args = ['simulate', '--hosts', '3', '--entries', '5', '--processes', '--json', '-']
   const running = lamportctl(args, { env })
   t.is(await running.ended, 0, running.stderr)
-  const result = JSON.parse(running.stdout) as Record<string, unknown>
+  const result = JSON.parse(running.stdout) as TrialResult
   t.is(result.shared_counter, 15)
   t.is(result.total_messages, 90)
   t.deepEqual(result.message_count, { 1: 30, 2: 30, 3: 30 })
+  const { cs_history: history, latency, verdict } = result
+  const inOrder = history.map(([host]) => host).sort()
+  t.deepEqual(
+    inOrder,
+    [1, 2, 3].flatMap(host => Array<number>(5).fill(host)),
+  )
+  t.true(rises(history.map(([, clock]) => clock)))
+  plausible(t, latency, { 1: 5, 2: 5, 3: 5 })
+  t.deepEqual(verdict.safety, { passed: true, problems: [] })
+  t.deepEqual(verdict.liveness, { passed: true, entries: 15, expected: 15, missing: [] })
+  t.deepEqual(verdict.fairness, { passed: true, jain: 1, waitedForMost: null })
+  t.true(verdict.passed)
   t.deepEqual(readdirSync(folder), [])
+})
+
+function rises(numbers: readonly number[]): boolean {
+  return numbers.every((each, i) => each > (numbers[i - 1] ?? 0))
+}
+
+/** Of so many entries a host: by the clock of the machine, and by that of the host. */
+function plausible(
+  t: ExecutionContext,
+  latency: TrialResult['latency'],
+  entries: Readonly<Record<string, number>>,
+): void {
+  t.deepEqual(Object.fromEntries(Object.entries(latency).map(([id, of]) => [id, of.entries])), {
+    ...entries,
+  })
+  for (const { ms, ticks } of Object.values(latency)) {
+    for (const { min, median, p99, max } of [ms, ticks])
+      t.true(0 < min && min <= median && median <= p99 && p99 <= max)
+    t.true(ticks.min >= 4)
+  }
+}
+
+test.serial('a real process that is killed is named, and the others go on without it', async t => {
+  const folder = folderOf(t)
+  const svg = join(folder, 'run.svg')
+  // Its own five stays alone would take longer than it lives.
+  const args = ['--hosts', '3', '--entries', '5', '--hold', '150ms', '--kill', '2@400ms']
+  const [code, text, errors] = await simulated(...args, '--processes', '--json', '-', '--svg', svg)
+  t.is(code, 0, text + errors)
+  const shapes = readShapes(readFileSync(join(root, 'docs/json.md'), 'utf8'))
+  t.is(misshapen(shapes, 'simulate', JSON.parse(text)), undefined)
+  const {
+    cs_history: history,
+    latency,
+    verdict,
+    shared_counter: counter,
+  } = JSON.parse(text) as TrialResult
+  const { liveness } = verdict
+  t.true(verdict.passed)
+  t.deepEqual(verdict.safety, { passed: true, problems: [] })
+  t.is(liveness.missing.length, 1)
+  const [missing] = liveness.missing
+  t.is(missing?.host, 2)
+  t.is(missing?.expected, 5)
+  t.true((missing?.killedAtMs ?? 0) >= 390)
+  const done = missing?.entries ?? 5
+  t.true(done < 5)
+  t.is(liveness.entries, 10 + done)
+  t.is(liveness.expected, 10 + done)
+  t.is(counter, 10 + done)
+  t.true(verdict.fairness.jain >= 0.95)
+  for (const host of [1, 2, 3]) {
+    const clocks = history.filter(([id]) => id === host).map(([, clock]) => clock)
+    // One more where it was inside, or lost what it had and came again.
+    t.true(clocks.length >= (host === 2 ? done : 5))
+    // Who dies inside may not have been asked for its clock yet.
+    t.true(rises(clocks.filter(clock => clock > 0)), `host ${host}: ${clocks.join(' ')}`)
+    t.is(latency[host]?.entries, clocks.length)
+  }
+  const picture = readFileSync(svg, 'utf8')
+  t.true(isWellFormed(picture))
+  const lanes = lanesOf(picture)
+  t.is(lanes.size, (history.some(([host]) => host === 2) ? 3 : 2) + 1)
+  t.is([...lanes.values()].at(-1)?.length, history.length)
+  for (const bars of lanes.values()) t.is(overlaps(bars), 0)
+})
+
+test('a host that has entered too often is told as such', t => {
+  t.is(
+    missingText({ host: 1, entries: 3, expected: 2, killedAtMs: null }),
+    'host 1 entered 3 of 2 times, which is too often',
+  )
 })
 
 test.serial('Ctrl-C ends every process, and the folder goes', async t => {

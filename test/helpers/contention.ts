@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import type { Client } from '../../src/client/client.ts'
 import { difference } from './cluster.ts'
-import type { Cluster } from './cluster.ts'
+import type { Cluster, MessageCounts } from './cluster.ts'
 
 /** Takes a file's lock without waiting, as flock(1) does, until it is closed; `undefined`: taken. */
 export async function localLock(path: string): Promise<number | undefined> {
@@ -33,7 +33,8 @@ export async function onAll(
 
 /**
  * Every host takes one lock so many times and holds it a while. Nobody overlaps, by a journal and
- * by the kernel; they enter in the order of their tokens; nothing is in use at the end.
+ * by the kernel; they enter in the order of their tokens; nothing is in use at the end, and
+ * Lamport's three messages to each other host are all that an entry cost.
  */
 export async function holdInTurn(
   t: ExecutionContext,
@@ -43,6 +44,7 @@ export async function holdInTurn(
 ): Promise<void> {
   const [journal, local] = [join(cluster.folder, 'journal'), join(cluster.folder, 'local')]
   const clients = await Promise.all(cluster.hosts.map(host => host.client()))
+  const before = await cluster.messages()
   let refused = 0
   await onAll(clients, holds, client =>
     client.withLock('door', async ({ token }) => {
@@ -65,6 +67,7 @@ export async function holdInTurn(
   )
   rising(t, tokens)
   await cluster.idle()
+  await costs(t, cluster, before, tokens.length)
   const empty = clients.map(() => [])
   t.deepEqual(await Promise.all(clients.map(client => client.locks())), empty)
 }
@@ -93,18 +96,25 @@ export async function enterGreedily(
     }),
   )
   const seconds = (performance.now() - start) / 1000
-  const size = cluster.hosts.length
-  t.is(tokens.length, size * entries)
+  t.is(tokens.length, cluster.hosts.length * entries)
   t.is(overlaps, 0)
   rising(t, tokens)
   await cluster.idle()
-  const each = size * entries * (size - 1)
-  t.deepEqual(difference(await cluster.messages(), before), {
-    request: each,
-    reply: each,
-    release: each,
-  })
-  t.log(`${tokens.length} entries in ${seconds.toFixed(1)} s, ${3 * each} messages`)
+  const messages = await costs(t, cluster, before, tokens.length)
+  t.log(`${tokens.length} entries in ${seconds.toFixed(1)} s, ${messages} messages`)
+}
+
+/** One REQUEST, REPLY and RELEASE to each other host, or from it, an entry. How many that makes. */
+async function costs(
+  t: ExecutionContext,
+  cluster: Cluster,
+  before: MessageCounts,
+  entries: number,
+): Promise<number> {
+  const each = entries * (cluster.hosts.length - 1)
+  const sent = difference(await cluster.messages(), before)
+  t.deepEqual(sent, { request: each, reply: each, release: each })
+  return 3 * each
 }
 
 function rising(t: ExecutionContext, tokens: readonly number[]): void {

@@ -67,7 +67,53 @@ test('five greedy hosts share ten thousand entries, and none waits for more than
     counts.set(host, count)
     if (count === 2000) break
   }
-  t.true(jainIndex([...counts.values()]) >= 0.999)
+  const jain = jainIndex([...counts.values()])
+  t.true(jain >= 0.999 && jain < 1)
+  t.true(Math.abs(result.verdict.fairness.jain - jain) < 1e-6)
+})
+
+for (const hosts of [2, 3, 5])
+  for (const delayMs of [0.2, 5])
+    test(`${hosts} hosts ${delayMs} ms apart wait for a REQUEST and a REPLY at least`, t => {
+      const { trial } = played({ hosts, entries: 20, link: { ...FAULTLESS, delayMs } })
+      const { latency, verdict } = trial.result
+      t.true(verdict.passed, JSON.stringify(verdict))
+      t.deepEqual(
+        Object.keys(latency).map(Number),
+        [...Array(hosts).keys()].map(i => i + 1),
+      )
+      for (const { entries, ms, ticks } of Object.values(latency)) {
+        t.is(entries, 20)
+        for (const { min, median, p99, max } of [ms, ticks])
+          t.true(0 < min && min <= median && median <= p99 && p99 <= max)
+        // Times are rounded to six digits.
+        t.true(ms.min > 2 * delayMs - 1e-5, `${ms.min} ms`)
+        // Of one who waits for all others: each is under way to and fro, and inside for a while.
+        t.true(ms.max > (hosts - 1) * (delayMs + PLAIN.holdMs), `${ms.max} ms`)
+        t.true(ms.max < 10 * hosts * (delayMs + PLAIN.holdMs), `${ms.max} ms`)
+        // A REPLY is stamped two ticks after its request, and each that comes in is one more.
+        t.true(ticks.min >= hosts + 1, `${ticks.min} ticks`)
+      }
+    })
+
+test('hosts that fall behind as they are taken for dead are no fault, nor is a grant too late', t => {
+  let excluded = 0
+  for (let seed = 1; seed <= 5; seed++) {
+    const { trial, trace } = played({ entries: 20, seed, link: { ...BAD, loss: 0.8 } })
+    const { verdict, shared_counter: counter } = trial.result
+    t.true(verdict.passed, `seed ${seed}: ${JSON.stringify(verdict)}`)
+    t.is(counter, 100)
+    if (trace.includes('"type":"reincarnate"')) excluded += 1
+  }
+  t.true(excluded > 0)
+})
+
+test('what comes once a run has stalled is neither recorded nor counted', t => {
+  const { trial } = played({ entries: 20, holdMs: 1, link: { ...FAULTLESS, loss: 0.9 } })
+  const { safety, liveness } = trial.result.verdict
+  t.false(liveness.passed)
+  t.deepEqual(safety.problems, [])
+  t.is(trial.result.shared_counter, liveness.entries)
 })
 
 test('a host that dies is named, and all others are served', t => {
@@ -165,6 +211,7 @@ const GOOD: TrialOutcome = {
   counter: 4,
   messages: new Map(),
   killed: new Map(),
+  excluded: new Set(),
   violations: [],
 }
 
@@ -192,6 +239,48 @@ test('a verdict is FAIL for whatever is not as it should be, and for nothing at 
   // The other enters twice, although this request was everywhere by then.
   const late = [use(1, 1, 1), use(1, 3, 3), use(2, 4, 5, { everywhereAt: 0 }), use(2, 9, 7)]
   t.deepEqual(judged({ uses: late }), [false, true, true, false])
+})
+
+test('too many entries are a FAIL, also where another host has as many too few', t => {
+  const [a, b, c, d] = GOOD.uses as [Use, Use, Use, Use]
+  const judged = (change: Partial<TrialOutcome>): readonly unknown[] => {
+    const { passed, liveness } = resultOf({ ...GOOD, ...change }).verdict
+    const { missing, entries, expected } = liveness
+    return [
+      ...[passed, liveness.passed, entries, expected],
+      ...missing.map(each => [each.host, each.entries]),
+    ]
+  }
+  const more = [a, b, c, d, use(1, 12, 9)]
+  t.deepEqual(judged({ uses: more, counter: 5 }), [false, false, 5, 4, [1, 3]])
+  const other = [a, b, c, use(1, 12, 9)]
+  t.deepEqual(judged({ uses: other }), [false, false, 4, 4, [1, 3], [2, 1]])
+  const killed = new Map([[1, 12]])
+  t.deepEqual(judged({ uses: more, counter: 5, killed }), [false, false, 5, 5, [1, 3]])
+})
+
+test('fairness is of the entries when the first host has all of its own, unless they are few', t => {
+  /** Host 1 enters so often before each entry of host 2, and then host 2 makes up for it. */
+  const index = (entries: number, ahead: number, change: Partial<TrialOutcome> = {}): unknown[] => {
+    const order: number[] = []
+    for (let left = entries; left > 0; left -= ahead)
+      order.push(...Array<number>(Math.min(left, ahead)).fill(1), 2)
+    while (order.length < 2 * entries) order.push(2)
+    const uses = order.map((host, i) => use(host, i + 1, 2 * i, { everywhereAt: undefined }))
+    const outcome = { ...GOOD, entries, uses, counter: uses.length, ...change }
+    const { passed, jain } = resultOf(outcome).verdict.fairness
+    return [passed, jain]
+  }
+  // 10 and 9, 20 and 19: in turn.
+  t.deepEqual(index(10, 1), [true, 0.997238])
+  t.deepEqual(index(20, 1), [true, 0.999343])
+  // 20 and 9, although in the end both have 20.
+  t.deepEqual(index(20, 2), [false, 0.87422])
+  t.deepEqual(index(9, 2), [true, 1])
+  t.deepEqual(index(1, 1), [true, 1])
+  // One who was away could not keep up; where all were, no moment is better than the end.
+  t.deepEqual(index(20, 2, { excluded: new Set([2]) }), [true, 1])
+  t.deepEqual(index(20, 2, { excluded: new Set([1, 2]) }), [true, 1])
 })
 
 test('latencies are ranks of what there was, and index of Jain is 1 where all have the same', t => {

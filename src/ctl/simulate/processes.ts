@@ -45,6 +45,8 @@ type Host = {
   /** Messages that it had sent before the start, and when it was looked at last. */
   before: number
   sent: number
+  /** At the start, and when it was looked at last. */
+  incarnations: readonly [number, number]
 }
 
 type Ran = {
@@ -111,7 +113,7 @@ export class RealTrial {
       )
     this.#progress('the daemons start', 0, 1)
     await this.#launch()
-    for (const host of this.#hosts) host.before = host.sent = await messagesOf(host)
+    for (const host of this.#hosts) await begin(host)
     this.#start = performance.now()
     const timers = this.#asked.kills.map(kill => setTimeout(() => this.#kill(kill.host), kill.atMs))
     await Promise.all(this.#hosts.map(host => this.#enterAll(host)))
@@ -125,6 +127,7 @@ export class RealTrial {
       counter: Number(readFileSync(this.#counterFile, 'utf8')),
       messages: new Map(this.#hosts.map(({ id, sent, before }) => [id, sent - before])),
       killed: this.#killed,
+      excluded: new Set(this.#hosts.filter(wasExcluded).map(({ id }) => id)),
       violations: [],
     })
     return { result, uses: this.#uses, killed: this.#killed }
@@ -172,7 +175,7 @@ export class RealTrial {
     })
     if (daemon.pid !== undefined) appendFileSync(join(this.#folder, 'pids'), `${daemon.pid}\n`)
     const death = new AbortController()
-    const counts = { before: 0, sent: 0 }
+    const counts = { before: 0, sent: 0, incarnations: [0, 0] as const }
     const host: Host = { id, socket, daemon, client: undefined, death, log: '', ...counts }
     daemon.stderr.on('data', text => (host.log = (host.log + String(text)).slice(-4000)))
     return host
@@ -238,9 +241,10 @@ export class RealTrial {
     while (performance.now() < end) {
       let [sum, sent, received] = [0, 0, 0]
       for (const host of living) {
-        const { messages } = (await host.client?.status()) ?? {
-          messages: { sent: {}, received: {} },
-        }
+        const status = await host.client?.status()
+        if (status === undefined) continue
+        const { messages, incarnation } = status
+        host.incarnations = [host.incarnations[0], incarnation]
         host.sent = countOf(messages.sent)
         sum += host.sent
         sent += host.sent
@@ -276,9 +280,17 @@ async function makeReady(host: Host): Promise<void> {
   }
 }
 
-async function messagesOf({ client }: Host): Promise<number> {
-  const status = await client?.status()
-  return status === undefined ? 0 : countOf(status.messages.sent)
+async function begin(host: Host): Promise<void> {
+  const status = await host.client?.status()
+  if (status === undefined) return
+  const { messages, incarnation } = status
+  host.before = host.sent = countOf(messages.sent)
+  host.incarnations = [incarnation, incarnation]
+}
+
+/** Taken for dead for a while, it goes on as another incarnation. */
+function wasExcluded({ incarnations: [first, last] }: Host): boolean {
+  return first !== last
 }
 
 /** REQUEST, REPLY and RELEASE. */

@@ -144,6 +144,7 @@ function killedText(missing: readonly Missing[]): string {
 /** Names a host that is missing. */
 export function missingText({ host, entries, expected, killedAtMs }: Missing): string {
   const done = `host ${host} entered ${entries} of ${expected} times`
+  if (entries > expected) return `${done}, which is too often`
   return killedAtMs === null
     ? `${done}, though it was up`
     : `${done}: it was killed at ${killedAtMs / 1000} s`

@@ -8,7 +8,8 @@ const PARAMETERS = ['require', 'module', 'exports', 'lamportUrl']
 /**
  * Builds a program of one file in which each part that is loaded by `import()`, and each that
  * several of them share, is a text: V8 compiles those that are called for and skips the others.
- * What is always loaded is code, which V8 would have to read twice as a text.
+ * What is always loaded is code, which V8 would have to read twice as a text, and one scope: what is
+ * called thousands of times a second is not looked up by name each time.
  *
  * It asks for nothing but Node's own modules and files beside it, when they are needed, and so is the
  * same as CommonJS, which Node starts sooner, and as an ES module: whatever name it is installed
@@ -27,18 +28,20 @@ export async function buildChunks(options) {
     write: false,
     metafile: true,
   })
-  const chunks = await Promise.all(
-    outputFiles.map(async ({ path, text }) => [
-      `./${basename(path)}`,
-      await commonJs(text, others),
-    ]),
-  )
   const outputs = Object.entries(metafile.outputs)
   const [first] = outputs.find(([, output]) => output.entryPoint === entryPoints[0])
   const always = alwaysLoaded(metafile.outputs, first)
-  writeFileSync(outfile, program(chunks, always, `./${basename(first)}`, basename(outfile)))
+  const texts = new Map(outputFiles.map(({ path, text }) => [`./${basename(path)}`, text]))
+  const chunks = new Map([[FIRST, await merged(texts, always, metafile.outputs, others)]])
+  for (const [name, text] of texts) {
+    if (!always.includes(name)) chunks.set(name, await commonJs(text, others))
+  }
+  writeFileSync(outfile, program(chunks, always, basename(outfile)))
   return { metafile }
 }
+
+/** What is always loaded, under one name. */
+const FIRST = './first.js'
 
 /** The names of the first chunk and of those that it cannot run without. */
 function alwaysLoaded(outputs, first) {
@@ -48,7 +51,37 @@ function alwaysLoaded(outputs, first) {
       if (kind === 'import-statement' && path in outputs) found.add(path)
     }
   }
-  return new Set([...found].map(file => `./${basename(file)}`))
+  return [...found].map(file => `./${basename(file)}`)
+}
+
+/** In one scope; it exports what each of them did, for those that are loaded later. */
+async function merged(texts, always, outputs, options) {
+  const { platform, target, minifySyntax, minifyWhitespace } = options
+  const names = Object.entries(outputs).flatMap(([file, output]) =>
+    always.includes(`./${basename(file)}`) ? output.exports : [],
+  )
+  if (new Set(names).size < names.length) throw new Error('two chunks export the same name')
+  const virtual = {
+    name: 'chunks',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^\.\// }, ({ path }) =>
+        always.includes(path) ? { path, namespace: 'chunk' } : { path, external: true },
+      )
+      onLoad({ filter: /./, namespace: 'chunk' }, ({ path }) => ({ contents: texts.get(path) }))
+    },
+  }
+  const { outputFiles } = await build({
+    stdin: { contents: always.map(name => `export * from '${name}'`).join('\n') },
+    bundle: true,
+    write: false,
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    plugins: [virtual],
+    // msgpackr's, as it comes.
+    logOverride: { 'direct-eval': 'silent' },
+    ...{ platform, target, minifySyntax, minifyWhitespace },
+  })
+  return outputFiles[0].text
 }
 
 async function commonJs(text, { platform, target, minifySyntax, minifyWhitespace }) {
@@ -63,12 +96,11 @@ async function commonJs(text, { platform, target, minifySyntax, minifyWhitespace
   return code
 }
 
-function program(chunks, always, first, name) {
-  const texts = chunks.map(([chunk, code]) => {
+function program(chunks, always, name) {
+  const texts = [...chunks].map(([chunk, code]) => {
     // In parentheses V8 compiles it at once.
-    const value = always.has(chunk)
-      ? `(function (${PARAMETERS.join(', ')}) {\n${code}})`
-      : JSON.stringify(code)
+    const value =
+      chunk === FIRST ? `(function (${PARAMETERS.join(', ')}) {\n${code}})` : JSON.stringify(code)
     return `${JSON.stringify(chunk)}: ${value}`
   })
   return `#!/usr/bin/env node
@@ -77,8 +109,10 @@ const lamportChunks = Object.assign(Object.create(null), {
 ${texts.join(',\n')}
 })
 const lamportModules = new Map()
+const lamportFirst = new Set(${JSON.stringify(always)})
 const lamportUrl = 'file://' + encodeURI(process.argv[1] ?? '/')
-function lamportRequire(name) {
+function lamportRequire(asked) {
+  const name = lamportFirst.has(asked) ? '${FIRST}' : asked
   const text = lamportChunks[name]
   if (text === undefined) return process.getBuiltinModule(name) ?? lamportBeside(name)
   let module = lamportModules.get(name)
@@ -104,6 +138,6 @@ function lamportBeside(name) {
   const { createRequire } = process.getBuiltinModule('node:module')
   return createRequire(realpathSync(process.argv[1]))(name)
 }
-lamportRequire('${first}')
+lamportRequire('${FIRST}')
 `
 }

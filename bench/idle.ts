@@ -16,7 +16,7 @@ const EX_USAGE = 64
 
 const USAGE = `npm run bench:idle -- [--seconds N] [--json FILE]
 
-  --seconds N  how long three hosts are watched while nothing happens [60]
+  --seconds N  how long three hosts are watched while nothing happens [600]
   --json FILE  writes the numbers there as well`
 
 /** What is promised; each is a number that must not be larger. */
@@ -29,17 +29,18 @@ const LIMITS = {
 
 const STARTS = 15
 
-/** Until memory is what it stays at, and views and timers have settled. */
-const SETTLE_MS = 5000
+/** Until memory is what it stays at, views and timers have settled, and heartbeats are rare. */
+const SETTLE_MS = 10_000
 
 const lamportd = fileURLToPath(new URL('../lamportd.js', import.meta.url))
+const unit = fileURLToPath(new URL('../../systemd/lamportd.service', import.meta.url))
 
 /** As much of Node as lamportd cannot do without, and nothing more. */
 const BARE = `for (const name of ['dgram', 'net', 'crypto']) require('node:' + name)
 setInterval(() => {}, 1000)
 process.stdout.write('ready')`
 
-type Figures = {
+export type Figures = {
   readonly bareStartMs: number
   readonly startMs: number
   readonly bareMemory: number
@@ -53,7 +54,7 @@ type Figures = {
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      seconds: { type: 'string', default: '60' },
+      seconds: { type: 'string', default: '600' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -142,7 +143,7 @@ class Host {
     // Without arguments, as a service is started.
     this.#process = spawn(process.execPath, [lamportd], {
       stdio: 'ignore',
-      env: { ...process.env, ...environment },
+      env: { ...process.env, ...unitEnvironment(), ...environment },
     })
     while (!(await answers(socket))) {
       if (this.#process.exitCode !== null) throw new Error(`lamportd ${this.id} has ended`)
@@ -168,6 +169,12 @@ class Host {
     const processorMs = nanoseconds.reduce((sum, value) => sum + value, 0) / 1e6
     return { memory: memoryOf(pid), processorMs, written: Number(written) }
   }
+}
+
+/** What the service is started with. */
+function unitEnvironment(): Record<string, string> {
+  const lines = readFileSync(unit, 'utf8').matchAll(/^Environment=(\w+)=(.*)$/gm)
+  return Object.fromEntries([...lines].map(([, name = '', value = '']) => [name, value]))
 }
 
 function writeHosts(folder: string, hosts: readonly Host[]): void {

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { connect, LamportError, type Client } from '../src/client/client.ts'
+import { growthOf, type Sample } from './growth.ts'
 
 const EX_USAGE = 64
 
@@ -20,16 +21,6 @@ const USAGE = `npm run soak -- [--minutes N] [--every SECONDS]
 const NAMES = 100
 const VALUE_BYTES = [10, 100, 1000]
 const CHURN_MS = 50
-
-/** Of one daemon, when it was looked at. */
-type Sample = { readonly rss: number; readonly heap: number; readonly handles: number }
-
-/** What grows by less than this is not called growth: a heap breathes. */
-const ALLOWED: Readonly<Record<keyof Sample, { readonly share: number; readonly more: number }>> = {
-  rss: { share: 0.1, more: 8 * 1024 ** 2 },
-  heap: { share: 0.25, more: 4 * 1024 ** 2 },
-  handles: { share: 0, more: 5 },
-}
 
 /** The daemons, and what they are asked meanwhile. */
 class Soak {
@@ -206,28 +197,15 @@ function report(
   let hasGrown = false
   const lines = ['| host | | second quarter | last quarter | |', '|---|---|---:|---:|---|']
   for (const [id, all] of samples) {
-    for (const key of ['rss', 'heap', 'handles'] as const) {
-      const [before, after] = [quarter(all, 1, key), quarter(all, 3, key)]
-      const { share, more } = ALLOWED[key]
-      const grows = after > before * (1 + share) + more
+    for (const { key, second, last, grows } of growthOf(all)) {
       hasGrown ||= grows
       const shown = (value: number): string =>
         key === 'handles' ? String(value) : `${mebibytes(value)} MiB`
-      lines.push(
-        `| ${id} | ${key} | ${shown(before)} | ${shown(after)} | ${grows ? 'grows' : ''} |`,
-      )
+      lines.push(`| ${id} | ${key} | ${shown(second)} | ${shown(last)} | ${grows ? 'grows' : ''} |`)
     }
   }
   process.stdout.write(`\n${minutes} minutes: ${count(counts)}\n\n${lines.join('\n')}\n`)
   return hasGrown ? 1 : 0
-}
-
-/** The median of a quarter of the samples, 0 the first. */
-function quarter(samples: readonly Sample[], which: number, key: keyof Sample): number {
-  const length = samples.length / 4
-  const part = samples.slice(Math.floor(which * length), Math.ceil((which + 1) * length))
-  const sorted = part.map(sample => sample[key]).sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 
 function mebibytes(bytes: number): string {

@@ -49,7 +49,7 @@ export type {
   WhyStatus,
 } from './core/command.ts'
 export type { PastVersion, Variable } from './core/variable.ts'
-export { NOTHING_DURABLE, recover, type Durable } from './core/store.ts'
+export { NOTHING_DURABLE, recover, RecordReader, type Durable } from './core/store.ts'
 
 /** One line of hosts.yml. */
 export type HostLine = {

@@ -59,22 +59,29 @@ export function decodeMessage(payload: Uint8Array): Message | Malformed {
   return parseFields(type, time, fields) ?? { malformed: `${type} with fields in disorder` }
 }
 
+/** What of a heartbeat is true or false, in one number. */
+const WHOLE = 1
+const CALM = 2
+const RARE = 4
+
 /** A heartbeat as the payload of a DGRAM frame. */
 export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
-  const { incarnation, stamp, echo, view, heard, digest, whole } = heartbeat
-  return encode([incarnation, stamp, echo ?? null, view, heard, digest, whole])
+  const { incarnation, stamp, echo, view, heard, digest, whole, isCalm, isRare } = heartbeat
+  const flags = (whole ? WHOLE : 0) | (isCalm ? CALM : 0) | (isRare ? RARE : 0)
+  return encode([incarnation, stamp, echo ?? null, view, heard, digest, flags])
 }
 
 export function decodeHeartbeat(payload: Uint8Array): Heartbeat | Malformed {
   const value = decode(payload)
   if (!Array.isArray(value) || value.length !== 7) return { malformed: 'no heartbeat' }
-  const [incarnation, stamp, echo, view, heard, digest, whole] = value as unknown[]
+  const [incarnation, stamp, echo, view, heard, digest, flags] = value as unknown[]
   if (!isTime(incarnation) || !isStamp(stamp) || !isTime(view)) return { malformed: 'heartbeat' }
   if (echo !== null && !isStamp(echo)) return { malformed: 'heartbeat with no echo' }
   if (!isListOf(heard, isHostId)) return { malformed: 'heartbeat with no hosts' }
-  if (!isTime(digest) || typeof whole !== 'boolean')
-    return { malformed: 'heartbeat with no digest' }
-  return { incarnation, stamp, echo: echo ?? undefined, view, heard, digest, whole }
+  if (!isTime(digest) || !isTime(flags)) return { malformed: 'heartbeat with no digest' }
+  const has = (flag: number): boolean => (flags & flag) !== 0
+  const [whole, isCalm, isRare] = [has(WHOLE), has(CALM), has(RARE)]
+  return { incarnation, stamp, echo: echo ?? undefined, view, heard, digest, whole, isCalm, isRare }
 }
 
 /** What an acceptor must not forget, as it is stored. */

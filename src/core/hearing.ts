@@ -23,6 +23,10 @@ export type Heartbeat = {
   readonly view: number
   /** Whom the sender has heard within `suspect`. */
   readonly heard: readonly HostId[]
+  /** The sender has missed no heartbeat for long, and knows of no lock. */
+  readonly isCalm: boolean
+  /** Its next heartbeat comes later than `heartbeat` after this one. */
+  readonly isRare: boolean
   /** Of the values of variables that the sender knows to have been chosen. */
   readonly digest: number
   /** Whether the sender's disk has accepted all of them, and the view, as they were chosen. */

@@ -550,6 +550,7 @@ export class Host {
     if (isComplete && !this.#wasComplete) this.#mutex.advanceAll(now)
     this.#wasComplete = isComplete
     this.#claims.settle(now)
+    if (this.#mutex.queue.size > 0) this.#membership.disturb(now)
     this.#renew(now)
     this.#post.flush(this.#incarnation)
   }

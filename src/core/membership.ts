@@ -9,6 +9,7 @@ import {
   type Duration,
   type Instant,
 } from '../lib/time.ts'
+import { Calm } from './calm.ts'
 import type { HostId, LamportClock } from './clock.ts'
 import { ahead } from './fingerprint.ts'
 import { Hearing, type Sign } from './hearing.ts'
@@ -37,10 +38,7 @@ export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect:
 /** Hosts of a higher rank hesitate no longer than this one. */
 const RANK_MAX = 2
 
-/** How soon all hear of it where a host begins to hear another, in heartbeats: many come together. */
-const SOON = 0.1
-
-/** And how long a member that is back is given until all hear it. */
+/** How long a member that is back is given until all hear it, in heartbeats. */
 const PATIENCE = 1.5
 
 /** Rounds that fail make the next wait up to this power of two longer. */
@@ -66,7 +64,7 @@ export class Membership {
   #view: View | undefined
   /** Other hosts to whom there are channels, and to which incarnation. */
   readonly #sessions = new Map<HostId, number>()
-  #nextHeartbeat: Instant = toInstant(-Infinity)
+  readonly #calm: Calm
   /** Nobody who is heard falls silent before. */
   #nextSilence: Instant = LONG_AGO
   #round: Round<View> | undefined
@@ -108,6 +106,7 @@ export class Membership {
     this.#output = output
     this.#acceptor = new Acceptor(recovered, record => output.save(record))
     this.hearing = new Hearing(self.id, timing.suspect)
+    this.#calm = new Calm(self.id, { ...timing, lease: lease.duration })
     this.#echoSelf(LONG_AGO)
   }
 
@@ -154,11 +153,13 @@ export class Membership {
 
   close(host: HostId): void {
     this.#sessions.delete(host)
+    this.#calm.forget(host)
   }
 
   /** A heartbeat of the incarnation to which channels are open. */
   hear(now: Instant, from: HostId, heartbeat: Sign): void {
     const wasHeard = this.hearing.heard(now).get(from) === heartbeat.incarnation
+    this.#calm.hear(now, from, heartbeat)
     if (this.hearing.hear(now, from, heartbeat)) this.#stale = true
     if (heartbeat.echo !== undefined) this.#lease.echo(now, from, toInstant(heartbeat.echo))
     if (this.#view !== undefined && heartbeat.view < this.#view.number)
@@ -166,8 +167,7 @@ export class Membership {
     if (wasHeard) return
     // It has waited long enough for a sign of life; and the others for our word that we hear it.
     this.#heartbeatTo(now, from)
-    const soon = after(now, scaled(this.#timing.heartbeat, SOON))
-    this.#nextHeartbeat = earliest(this.#nextHeartbeat, soon)
+    this.#calm.hasten(now)
   }
 
   /** This incarnation goes, and nobody waits for it any more. */
@@ -230,8 +230,8 @@ export class Membership {
   }
 
   tick(now: Instant): void {
-    if (now >= this.#nextHeartbeat) {
-      this.#nextHeartbeat = after(now, this.#timing.heartbeat)
+    if (now >= this.#calm.due) {
+      this.#calm.beat(now, [...this.#sessions.keys()])
       for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
       this.#stale = true
     }
@@ -239,6 +239,11 @@ export class Membership {
     if (now >= this.#nextSilence) this.#stale = true
     this.#nextSilence = this.hearing.deadline(now)
     this.consider(now)
+  }
+
+  /** A lock is held or waited for. */
+  disturb(now: Instant): void {
+    this.#calm.disturb(now)
   }
 
   /** Proposes another view, if there is reason to and the time has come. */
@@ -272,7 +277,7 @@ export class Membership {
   }
 
   deadline(now: Instant): Instant {
-    let deadline = earliest(this.#nextHeartbeat, this.hearing.deadline(now))
+    let deadline = earliest(this.#calm.due, this.hearing.deadline(now))
     if (this.#round !== undefined) deadline = earliest(deadline, this.#roundEnd)
     else deadline = earliest(deadline, earliest(this.#due(), this.#returnBy))
     return deadline
@@ -289,10 +294,10 @@ export class Membership {
           ahead(now, at),
         ]),
       ],
-      [this.#nextHeartbeat, this.#roundEnd, this.#nextProposal ?? NEVER, this.#yieldUntil].map(
-        instant => ahead(now, instant),
+      [this.#roundEnd, this.#nextProposal ?? NEVER, this.#yieldUntil].map(instant =>
+        ahead(now, instant),
       ),
-      [this.hearing.fingerprint(now), this.#lease.fingerprint(now)],
+      [this.hearing.fingerprint(now), this.#lease.fingerprint(now), this.#calm.fingerprint(now)],
     ]
   }
 
@@ -437,6 +442,8 @@ export class Membership {
       echo: this.#echoFor(host, incarnation),
       view: this.#view?.number ?? 0,
       heard: [...this.hearing.heard(now).keys()],
+      isCalm: this.#calm.isCalm,
+      isRare: this.#calm.isRare,
     })
   }
 

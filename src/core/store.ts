@@ -120,69 +120,91 @@ export function chosenEntry(name: string, chosen: VariableValue | VersionName): 
 export function recover(
   records: ReadonlyMap<string, Uint8Array>,
 ): Durable | { readonly damaged: string } {
-  const number = (key: string): number | undefined => {
-    const bytes = records.get(key)
-    if (bytes === undefined) return 0
-    const value = decode(bytes)
-    return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
-  }
-  const incarnation = number(KEY.incarnation)
-  if (incarnation === undefined) return { damaged: KEY.incarnation }
-  const clockCeiling = number(KEY.ceiling)
-  if (clockCeiling === undefined) return { damaged: KEY.ceiling }
-  const acceptorBytes = records.get(KEY.view)
-  const acceptor = acceptorBytes === undefined ? undefined : decodeAcceptor(acceptorBytes)
-  if (acceptor !== undefined && 'malformed' in acceptor) return { damaged: KEY.view }
-  const readyBytes = records.get(KEY.ready)
-  const ready = readyBytes === undefined ? undefined : parseReady(decode(readyBytes))
-  if (readyBytes !== undefined && ready === undefined) return { damaged: KEY.ready }
-  const pledgedBytes = records.get(KEY.pledged)
-  const pledged = pledgedBytes === undefined ? undefined : parseTable(decode(pledgedBytes))
-  if (pledgedBytes !== undefined && pledged === undefined) return { damaged: KEY.pledged }
-  const life = number(KEY.life)
-  if (life === undefined) return { damaged: KEY.life }
-  const floor = number(KEY.floor)
-  if (floor === undefined) return { damaged: KEY.floor }
-  const variables = recoverVariables(records)
-  if ('damaged' in variables) return variables
-  return { incarnation, clockCeiling, acceptor, ready, pledged, life, floor, ...variables }
+  const reader = new RecordReader()
+  for (const [key, bytes] of records) reader.add(key, bytes)
+  return reader.finish()
 }
 
-function recoverVariables(
-  records: ReadonlyMap<string, Uint8Array>,
-): Pick<Durable, 'registers' | 'chosen'> | { readonly damaged: string } {
-  const registers = new Map<string, VariableRecord>()
-  const promises = new Map<string, Ballot>()
-  const versions = new Map<string, VariableValue | VersionName>()
-  for (const [key, bytes] of records) {
-    const name = key.slice(PREFIX_LENGTH)
+/**
+ * Takes in the records of a store one after the other; of two with the same key the later one counts.
+ * Nothing but what is in them is kept, for there are thousands.
+ */
+export class RecordReader {
+  readonly #registers = new Map<string, VariableRecord>()
+  readonly #promises = new Map<string, Ballot>()
+  readonly #versions = new Map<string, VariableValue | VersionName>()
+  readonly #others = new Map<string, Uint8Array>()
+  #damaged: string | undefined
+
+  /** @param bytes nobody changes them from now on */
+  add(key: string, bytes: Uint8Array): void {
+    const isRead = this.#read(key, bytes)
+    if (!isRead) this.#damaged ??= key
+  }
+
+  /** What was found, or the key of a record that is damaged. */
+  finish(): Durable | { readonly damaged: string } {
+    if (this.#damaged !== undefined) return { damaged: this.#damaged }
+    const others = this.#others
+    const number = (key: string): number | undefined => {
+      const bytes = others.get(key)
+      if (bytes === undefined) return 0
+      const value = decode(bytes)
+      return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
+    }
+    const incarnation = number(KEY.incarnation)
+    if (incarnation === undefined) return { damaged: KEY.incarnation }
+    const clockCeiling = number(KEY.ceiling)
+    if (clockCeiling === undefined) return { damaged: KEY.ceiling }
+    const acceptorBytes = others.get(KEY.view)
+    const acceptor = acceptorBytes === undefined ? undefined : decodeAcceptor(acceptorBytes)
+    if (acceptor !== undefined && 'malformed' in acceptor) return { damaged: KEY.view }
+    const readyBytes = others.get(KEY.ready)
+    const ready = readyBytes === undefined ? undefined : parseReady(decode(readyBytes))
+    if (readyBytes !== undefined && ready === undefined) return { damaged: KEY.ready }
+    const pledgedBytes = others.get(KEY.pledged)
+    const pledged = pledgedBytes === undefined ? undefined : parseTable(decode(pledgedBytes))
+    if (pledgedBytes !== undefined && pledged === undefined) return { damaged: KEY.pledged }
+    const life = number(KEY.life)
+    if (life === undefined) return { damaged: KEY.life }
+    const floor = number(KEY.floor)
+    if (floor === undefined) return { damaged: KEY.floor }
+    const variables = this.#variables()
+    if ('damaged' in variables) return variables
+    return { incarnation, clockCeiling, acceptor, ready, pledged, life, floor, ...variables }
+  }
+
+  #read(key: string, bytes: Uint8Array): boolean {
     switch (key.slice(0, PREFIX_LENGTH)) {
       case PREFIX.accepted:
-        if (!keep(registers, name, decodeRecord(bytes))) return { damaged: key }
-        break
+        return keep(this.#registers, key.slice(PREFIX_LENGTH), decodeRecord(bytes))
       case PREFIX.promised:
-        if (!keep(promises, name, decodeBallot(bytes))) return { damaged: key }
-        break
+        return keep(this.#promises, key.slice(PREFIX_LENGTH), decodeBallot(bytes))
       case PREFIX.chosen:
-        if (!keep(versions, name, decodeChosen(bytes))) return { damaged: key }
-        break
+        return keep(this.#versions, key.slice(PREFIX_LENGTH), decodeChosen(bytes))
       default:
+        this.#others.set(key, bytes)
+        return true
     }
   }
-  for (const [name, promised] of promises) {
-    const record = registers.get(name) ?? { promised, accepted: NO_BALLOT, value: undefined }
-    const isNewer = compareBallots(promised, record.promised) > 0
-    registers.set(name, isNewer ? { ...record, promised } : record)
+
+  #variables(): Pick<Durable, 'registers' | 'chosen'> | { readonly damaged: string } {
+    const registers = this.#registers
+    for (const [name, promised] of this.#promises) {
+      const record = registers.get(name) ?? { promised, accepted: NO_BALLOT, value: undefined }
+      const isNewer = compareBallots(promised, record.promised) > 0
+      registers.set(name, isNewer ? { ...record, promised } : record)
+    }
+    const chosen = new Map<string, VariableValue>()
+    for (const [name, version] of this.#versions) {
+      const value = 'applied' in version ? version : registers.get(name)?.value
+      // The version alone is written only where the value stands beside it.
+      if (value === undefined || !isSameVersion(value, version))
+        return { damaged: PREFIX.chosen + name }
+      chosen.set(name, value)
+    }
+    return { registers, chosen }
   }
-  const chosen = new Map<string, VariableValue>()
-  for (const [name, version] of versions) {
-    const value = 'applied' in version ? version : registers.get(name)?.value
-    // The version alone is written only where the value stands beside it.
-    if (value === undefined || !isSameVersion(value, version))
-      return { damaged: PREFIX.chosen + name }
-    chosen.set(name, value)
-  }
-  return { registers, chosen }
 }
 
 function keep<T>(map: Map<string, T>, name: string, value: T | undefined): boolean {

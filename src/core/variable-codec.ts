@@ -1,6 +1,14 @@
 import { unreachable } from '../lib/assert.ts'
 import { decode, encode } from '../lib/cbor.ts'
-import { ballotFields, isHostId, isName, isTime, parseBallot, parseList } from './fields.ts'
+import {
+  ballotFields,
+  isHostId,
+  isListOf,
+  isName,
+  isTime,
+  parseBallot,
+  parseList,
+} from './fields.ts'
 import type { CatchUpMessage, CopiedRecord, VariableMessage } from './message.ts'
 import { isPast } from './past.ts'
 import type { AcceptorRecord, Ballot } from './register.ts'
@@ -239,15 +247,16 @@ function parseValue(
   keep: (bytes: Uint8Array) => Uint8Array = copied,
 ): VariableValue | undefined {
   if (!Array.isArray(value) || value.length !== VALUE_FIELDS) return undefined
-  const [bytes, operations, past] = value.slice(VERSION_FIELDS) as unknown[]
-  const name = parseVersion(value.slice(0, VERSION_FIELDS))
-  const applied = parseApplied(operations)
+  const fields = value as readonly unknown[]
+  const name = parseLeadingVersion(fields)
+  const [bytes, applied, past] = [fields[3], parseApplied(fields[4]), fields[5]]
   if (name === undefined || applied === undefined || !isPast(past, name.version)) return undefined
   if (bytes !== null && !(bytes instanceof Uint8Array)) return undefined
   if (bytes !== null && bytes.length > VALUE_BYTES_MAX) return undefined
   return {
     bytes: bytes === null ? undefined : keep(bytes),
-    ...name,
+    version: name.version,
+    writer: name.writer,
     applied,
     past: past.length === 0 ? NOTHING : keep(past),
   }
@@ -264,11 +273,10 @@ function shared(bytes: Uint8Array): Uint8Array {
 const NOTHING = new Uint8Array()
 
 function parseApplied(value: unknown): AppliedOperation[] | undefined {
-  const numbers = parseList(value, item => (isTime(item) ? item : undefined))
-  if (numbers === undefined || numbers.length % 3 !== 0) return undefined
+  if (!isListOf(value, isTime) || value.length % 3 !== 0) return undefined
   const applied: AppliedOperation[] = []
-  for (let at = 0; at < numbers.length; at += 3) {
-    const [host, operation, version] = numbers.slice(at, at + 3) as [number, number, number]
+  for (let at = 0; at < value.length; at += 3) {
+    const [host, operation, version] = [value[at], value[at + 1] ?? 0, value[at + 2] ?? 0]
     if (!isHostId(host)) return undefined
     applied.push({ host, operation, version })
   }
@@ -284,7 +292,12 @@ const VALUE_FIELDS = VERSION_FIELDS + 3
 
 function parseVersion(value: unknown): VersionName | undefined {
   if (!Array.isArray(value) || value.length !== VERSION_FIELDS) return undefined
-  const [version, host, time] = value as unknown[]
+  return parseLeadingVersion(value)
+}
+
+/** The first fields; by index, for a start reads thousands of them with cold code. */
+function parseLeadingVersion(fields: readonly unknown[]): VersionName | undefined {
+  const [version, host, time] = [fields[0], fields[1], fields[2]]
   if (!isTime(version) || version === 0 || !isHostId(host) || !isTime(time)) return undefined
   return { version, writer: { host, time } }
 }

@@ -47,10 +47,18 @@ type Meta = {
 
 type Counts = { branches: number; leaves: number; overflows: number; entries: number }
 
-/** Keys of a page lie between these: not below the first, and below the second. */
-type Bounds = { readonly from: Buffer | undefined; readonly to: Buffer | undefined }
+/** Bytes of a page, or of some in a row. */
+export type Part = { bytes: Buffer; start: number; end: number }
 
-type Visit = (key: Buffer, value: Buffer) => void
+/** A view of it. */
+export function bytesOf({ bytes, start, end }: Readonly<Part>): Buffer {
+  return bytes.subarray(start, end)
+}
+
+/** Keys of a page lie between these: not below the first, and below the second. */
+type Bounds = { readonly from: Part | undefined; readonly to: Part | undefined }
+
+export type Visit = (key: Readonly<Part>, value: Readonly<Part>) => void
 
 /** What is the same for all pages of a tree. */
 type Passage = { readonly flags: number; readonly counts: Counts; readonly visit: Visit }
@@ -63,7 +71,7 @@ type Passage = { readonly flags: number; readonly counts: Counts; readonly visit
  * be in order, counts have to be right, and no page may have two uses, free ones included, which
  * LMDB writes over.
  *
- * @param visit told every record in the order of keys; what it is given is overwritten afterwards
+ * @param visit told every record in the order of keys; what it is given is used again afterwards
  * @throws DamagedPages
  */
 export function readPages(path: string, mapBytesMax: number, visit: Visit): void {
@@ -140,9 +148,12 @@ class Walk {
   readonly #file: number
   readonly #meta: Meta
   readonly #isUsed: Uint8Array
-  /** One for each level, so that a record costs no memory but its own. */
+  /** One of each for each level, so that a record costs no memory but its own. */
   readonly #buffers: Buffer[] = []
   #big: Buffer = Buffer.alloc(0)
+  readonly #key: Part = { bytes: this.#big, start: 0, end: 0 }
+  readonly #before: Part = { bytes: this.#big, start: 0, end: 0 }
+  readonly #value: Part = { bytes: this.#big, start: 0, end: 0 }
 
   constructor(file: number, meta: Meta) {
     this.#file = file
@@ -168,7 +179,8 @@ class Walk {
   }
 
   /** A list of free pages: their count, then each, or a negative number and the first of so many. */
-  free(list: Buffer): void {
+  free(part: Readonly<Part>): void {
+    const list = bytesOf(part)
     const words = list.length / WORD_BYTES
     const length = words >= 1 ? word(list, 0) : Infinity
     check(Number.isInteger(words) && length < words, 'its list of free pages')
@@ -192,40 +204,76 @@ class Walk {
 
   /** @param level 1: leaves */
   #page(number: number, level: number, bounds: Bounds, passage: Passage): void {
-    const { counts, visit } = passage
     const isLeaf = level === 1
     const page = this.#read(number, level, isLeaf ? LEAF : BRANCH)
-    counts[isLeaf ? 'leaves' : 'branches'] += 1
-    const nodes = this.#nodes(page, isLeaf)
+    passage.counts[isLeaf ? 'leaves' : 'branches'] += 1
+    const nodes = this.#nodes(page, level)
     check(nodes.length >= (isLeaf ? 1 : 2), 'page # is empty', number)
-    // The first key of a branch stands for all that are lower, and is not looked at.
-    const keys = nodes.map((at, index) =>
-      isLeaf || index > 0 ? keyOf(page, at, passage.flags, number) : undefined,
-    )
-    const order = passage.flags === INTEGER_KEYS ? compareWords : compareBytes
-    for (const [index, key] of keys.entries()) {
-      if (key === undefined) continue
-      const before = keys[index - 1]
-      check(before === undefined || order(before, key) < 0, 'the order of page #', number)
-      check(bounds.from === undefined || order(bounds.from, key) <= 0, 'the keys of page #', number)
-      check(bounds.to === undefined || order(key, bounds.to) < 0, 'the keys of page #', number)
+    this.#checkKeys(number, page, nodes, isLeaf ? 0 : 1, bounds, passage.flags)
+    if (isLeaf) {
+      for (const at of nodes) this.#record(page, at, passage)
+      return
     }
     for (const [index, at] of nodes.entries()) {
-      const key = keys[index]
-      if (isLeaf) {
-        if (key === undefined) continue
-        counts.entries += 1
-        visit(key, this.#value(page, at, key.length, counts))
-      } else {
-        check(page.readUInt16LE(at + 4) === 0, 'a pointer of page #', number)
-        const within = { from: key ?? bounds.from, to: keys[index + 1] ?? bounds.to }
-        this.#page(page.readUInt32LE(at), level - 1, within, passage)
-      }
+      check(page.readUInt16LE(at + 4) === 0, 'a pointer of page #', number)
+      const next = nodes[index + 1]
+      const from = index === 0 ? bounds.from : partOf(page, at)
+      const to = next === undefined ? bounds.to : partOf(page, next)
+      this.#page(page.readUInt32LE(at), level - 1, { from, to }, passage)
     }
   }
 
+  /**
+   * In order, and between those of the page above.
+   *
+   * @param first the first key of a branch stands for all that are lower, and is not looked at
+   */
+  #checkKeys(
+    number: number,
+    page: Buffer,
+    nodes: readonly number[],
+    first: 0 | 1,
+    { from, to }: Bounds,
+    flags: number,
+  ): void {
+    const order = flags === INTEGER_KEYS ? compareWords : compareBytes
+    let before = from
+    for (let index = first; index < nodes.length; index++) {
+      const at = nodes[index] ?? 0
+      const length = page.readUInt16LE(at + 6)
+      const isRight = flags !== INTEGER_KEYS || length === WORD_BYTES
+      check(isRight && length > 0 && length <= KEY_BYTES_MAX, 'a key of page #', number)
+      const key = this.#key
+      key.bytes = page
+      key.start = at + NODE_BYTES
+      key.end = key.start + length
+      if (before !== undefined) {
+        const step = order(before, key)
+        // Only the bound may be the same as the first.
+        check(step < 0 || (step === 0 && before === from), 'the order of page #', number)
+      }
+      check(to === undefined || order(key, to) < 0, 'the keys of page #', number)
+      const last = this.#before
+      last.bytes = page
+      last.start = key.start
+      last.end = key.end
+      before = last
+    }
+  }
+
+  #record(page: Buffer, at: number, { counts, visit }: Passage): void {
+    counts.entries += 1
+    const key = this.#key
+    key.bytes = page
+    key.start = at + NODE_BYTES
+    key.end = key.start + page.readUInt16LE(at + 6)
+    this.#readValue(page, at, key.end, counts)
+    visit(key, this.#value)
+  }
+
   /** Where the nodes of a page begin: they fill it, from `upper` to its end. */
-  #nodes(page: Buffer, isLeaf: boolean): number[] {
+  #nodes(page: Buffer, level: number): readonly number[] {
+    const isLeaf = level === 1
     const [lower, upper] = [
       page.readUInt16LE(HEADER_BYTES - 4),
       page.readUInt16LE(HEADER_BYTES - 2),
@@ -250,10 +298,15 @@ class Walk {
     return nodes
   }
 
-  #value(page: Buffer, node: number, keyBytes: number, counts: Counts): Buffer {
+  #readValue(page: Buffer, node: number, at: number, counts: Counts): void {
+    const value = this.#value
     const [bytes, kind] = [page.readUInt32LE(node), page.readUInt16LE(node + 4)]
-    const at = node + NODE_BYTES + keyBytes
-    if (kind === 0) return page.subarray(at, at + bytes)
+    if (kind === 0) {
+      value.bytes = page
+      value.start = at
+      value.end = at + bytes
+      return
+    }
     check(kind === BIG, 'the kind of a node')
     const [number, pages] = [word(page, at), word(page, at + 2 * WORD_BYTES)]
     this.#use(number, pages)
@@ -266,7 +319,9 @@ class Walk {
     check(length === HEADER_BYTES + bytes, 'page # is missing', number)
     this.#head(this.#big, number, OVERFLOW)
     check(this.#big.readUInt32LE(HEADER_BYTES - 4) === pages, 'the size of a large value')
-    return this.#big.subarray(HEADER_BYTES, HEADER_BYTES + bytes)
+    value.bytes = this.#big
+    value.start = HEADER_BYTES
+    value.end = HEADER_BYTES + bytes
   }
 
   #read(number: number, level: number, kind: number): Buffer {
@@ -295,19 +350,18 @@ class Walk {
   }
 }
 
-function keyOf(page: Buffer, at: number, flags: number, number: number): Buffer {
-  const bytes = page.readUInt16LE(at + 6)
-  const isRight = flags !== INTEGER_KEYS || bytes === WORD_BYTES
-  check(isRight && bytes > 0 && bytes <= KEY_BYTES_MAX, 'a key of page #', number)
-  return page.subarray(at + NODE_BYTES, at + NODE_BYTES + bytes)
+/** The key of a node. */
+function partOf(page: Buffer, at: number): Part {
+  const start = at + NODE_BYTES
+  return { bytes: page, start, end: start + page.readUInt16LE(at + 6) }
 }
 
-function compareBytes(a: Buffer, b: Buffer): number {
-  return a.compare(b)
+function compareBytes(a: Part, b: Part): number {
+  return a.bytes.compare(b.bytes, b.start, b.end, a.start, a.end)
 }
 
-function compareWords(a: Buffer, b: Buffer): number {
-  return word(a, 0) - word(b, 0)
+function compareWords(a: Part, b: Part): number {
+  return word(a.bytes, a.start) - word(b.bytes, b.start)
 }
 
 /** What is too large for a number is larger than any that is allowed. */

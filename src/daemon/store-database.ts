@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib'
 import { open, type RootDatabase } from 'lmdb'
 import { assert } from '../lib/assert.ts'
 import type { StoreEntry } from '../node.ts'
-import { KEY_BYTES_MAX } from './pages.ts'
+import { KEY_BYTES_MAX, type Part } from './pages.ts'
 import { reasonOf } from './refusal.ts'
 
 /**
@@ -121,14 +121,38 @@ function seal(key: string, value: Uint8Array): Buffer {
   return record
 }
 
+/** Bytes of memory that short copies share. */
+const PIECE_BYTES = 32 * 1024
+
 /**
- * A copy, for what is read is overwritten; of the pool that Node keeps for short ones, because an
- * allocation for each record would take half as much memory again.
+ * Copies of what is read, since that is overwritten: many to a piece of memory, because an allocation
+ * for each record would take half as much memory again.
  */
-export function unseal(key: string, record: Buffer): Uint8Array | undefined {
-  if (record.length < CRC_BYTES) return undefined
-  const value = record.subarray(CRC_BYTES)
-  return record.readUInt32LE() === checksum(key, value) ? Buffer.from(value) : undefined
+export class Copies {
+  #piece = Buffer.alloc(0)
+  #used = 0
+
+  copy({ bytes, start, end }: Readonly<Part>): Uint8Array {
+    const length = end - start
+    if (this.#piece.length - this.#used < length) {
+      this.#piece = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, length))
+      this.#used = 0
+    }
+    bytes.copy(this.#piece, this.#used, start, end)
+    this.#used += length
+    return new Uint8Array(this.#piece.buffer, this.#used - length, length)
+  }
+}
+
+/** What is in a record, copied; `undefined` where it is not as it was written. */
+export function unseal(
+  key: string,
+  { bytes, start, end }: Readonly<Part>,
+  copies: Copies,
+): Uint8Array | undefined {
+  if (end - start < CRC_BYTES) return undefined
+  const value = copies.copy({ bytes, start: start + CRC_BYTES, end })
+  return bytes.readUInt32LE(start) === checksum(key, value) ? value : undefined
 }
 
 function checksum(key: string, value: Uint8Array): number {

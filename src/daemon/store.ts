@@ -2,11 +2,18 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
-import { recover, type Durable, type Lsn, type StoreEntry } from '../node.ts'
+import { RecordReader, type Durable, type Lsn, type StoreEntry } from '../node.ts'
 import { Histogram, DISK_SECONDS } from './histogram.ts'
-import { DamagedPages, readPages } from './pages.ts'
+import { DamagedPages, readPages, type Visit } from './pages.ts'
 import { codeOf, ExitCode, Refusal } from './refusal.ts'
-import { Database, isCommitError, MAP_BYTES, reasonOfCommit, unseal } from './store-database.ts'
+import {
+  Copies,
+  Database,
+  isCommitError,
+  MAP_BYTES,
+  reasonOfCommit,
+  unseal,
+} from './store-database.ts'
 import { DamagedLog, SALT_BYTES, WriteAheadLog, type LogContents } from './wal.ts'
 
 /** Whose state this is: another host's, or another cluster's, is refused. */
@@ -91,13 +98,13 @@ export class Store {
   ): Promise<Store> {
     try {
       checkSpace(folder)
-      const records = readAll(folder)
+      const { reader, count, ownerRecord, logRecord } = readAll(folder)
       // Also where a first start was cut off: whoever has no record has promised nothing.
-      if (records.size > 0) checkOwner(folder, records.get(OWNER_KEY), owner)
+      if (count > 0) checkOwner(folder, ownerRecord, owner)
       const logPath = join(folder, 'log')
-      const { salt, sequence, entries } = openLog(folder, logPath, records.get(LOG_KEY))
-      for (const { key, value } of entries) records.set(key, value)
-      const durable = recover(records)
+      const { salt, sequence, entries } = openLog(folder, logPath, logRecord)
+      for (const { key, value } of entries) reader.add(key, value)
+      const durable = reader.finish()
       if ('damaged' in durable) throw damagedRecord(folder, durable.damaged)
       const database = new Database(folder)
       // What cannot be written now could not be promised later: found out before anything starts.
@@ -237,24 +244,36 @@ function checkSpace(folder: string): void {
   }
 }
 
+type Found = {
+  readonly reader: RecordReader
+  readonly count: number
+  readonly ownerRecord: Uint8Array | undefined
+  readonly logRecord: Uint8Array | undefined
+}
+
 /** Every record, and each is as it was written; before LMDB sees the file, and without its map. */
-function readAll(folder: string): Map<string, Uint8Array> {
-  const records = new Map<string, Uint8Array>()
+function readAll(folder: string): Found {
+  const reader = new RecordReader()
+  const own = new Map<string, Uint8Array>()
+  let count = 0
   const path = join(folder, 'data.mdb')
-  if (!existsSync(path)) return records
   try {
-    readPages(path, MAP_BYTES, (key, value) => {
-      const name = key.toString()
-      const bytes = unseal(name, value)
+    const copies = new Copies()
+    const visit: Visit = (key, value) => {
+      const name = key.bytes.toString('utf8', key.start, key.end)
+      const bytes = unseal(name, value, copies)
       if (bytes === undefined) throw damagedRecord(folder, name)
-      records.set(name, bytes)
-    })
+      count += 1
+      if (name === OWNER_KEY || name === LOG_KEY) own.set(name, bytes)
+      else reader.add(name, bytes)
+    }
+    if (existsSync(path)) readPages(path, MAP_BYTES, visit)
   } catch (error) {
     if (!(error instanceof DamagedPages)) throw error
     const what = `its pages are not as they were written (was the file cut short? ${error.message})`
     throw damaged(folder, what)
   }
-  return records
+  return { reader, count, ownerRecord: own.get(OWNER_KEY), logRecord: own.get(LOG_KEY) }
 }
 
 /** What the log has and the database does not. A new log where the state is new, or was without. */

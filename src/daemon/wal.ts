@@ -25,6 +25,9 @@ const ENTRY_HEADER_BYTES = 2 + 4
 /** What is larger goes into the database at once: it would only be written twice. */
 const GROUP_BYTES_MAX = (SEGMENT_PAGES / 4) * PAGE_BYTES
 
+/** Most groups are no longer. */
+const SHORT_PAGES = 4
+
 const MAGIC = Buffer.from('lamport1')
 
 const writeAt = promisify(write)
@@ -48,6 +51,7 @@ export class WriteAheadLog {
   readonly #file: number
   readonly #salt: Uint8Array
   #sequence: number
+  readonly #short = Buffer.alloc(SHORT_PAGES * PAGE_BYTES)
   #segment = 0
   #page = 0
 
@@ -118,7 +122,8 @@ export class WriteAheadLog {
   /** Resolves when they are on the disk. One at a time. */
   async write(entries: readonly StoreEntry[]): Promise<void> {
     assert(this.hasRoom(entries), 'a group is written where it has room')
-    const bytes = encodeGroup(entries, this.#sequence + 1, this.#salt)
+    const bytes = this.#room(pagesOf(entries) * PAGE_BYTES)
+    encodeGroup(bytes, entries, this.#sequence + 1, this.#salt)
     const page = HEADER_PAGES + this.#segment * SEGMENT_PAGES + this.#page
     for (let at = 0; at < bytes.length;) {
       const left = bytes.length - at
@@ -127,6 +132,11 @@ export class WriteAheadLog {
     }
     this.#sequence += 1
     this.#page += bytes.length / PAGE_BYTES
+  }
+
+  /** The same again for every short group: the one before it has been written. */
+  #room(length: number): Buffer {
+    return length <= this.#short.length ? this.#short.subarray(0, length) : Buffer.alloc(length)
   }
 
   /** Begins a segment: what was in it is in the database. */
@@ -156,10 +166,18 @@ function pagesOf(entries: readonly StoreEntry[]): number {
   return Math.ceil(bytesOf(entries) / PAGE_BYTES)
 }
 
-/** In whole pages: for less than a page, the system would have to read the rest of it first. */
-function encodeGroup(entries: readonly StoreEntry[], sequence: number, salt: Uint8Array): Buffer {
+/**
+ * In whole pages: for less than a page, the system would have to read the rest of it first.
+ *
+ * @param bytes where to, so many pages as it takes
+ */
+function encodeGroup(
+  bytes: Buffer,
+  entries: readonly StoreEntry[],
+  sequence: number,
+  salt: Uint8Array,
+): void {
   const length = bytesOf(entries)
-  const bytes = Buffer.alloc(Math.ceil(length / PAGE_BYTES) * PAGE_BYTES)
   bytes.writeUInt32LE(length - GROUP_HEADER_BYTES, 4)
   bytes.writeBigUInt64LE(BigInt(sequence), 8)
   let at = GROUP_HEADER_BYTES
@@ -172,8 +190,8 @@ function encodeGroup(entries: readonly StoreEntry[], sequence: number, salt: Uin
     bytes.set(value, at + keyBytes)
     at += keyBytes + value.length
   }
+  bytes.fill(0, at)
   bytes.writeUInt32LE(checksum(bytes.subarray(4, length), salt))
-  return bytes
 }
 
 type Group = { readonly sequence: number; readonly entries: readonly StoreEntry[] }

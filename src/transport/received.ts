@@ -9,8 +9,11 @@ const WORDS = 64
 const REPLAY_SPAN = 32 * (WORDS - 1)
 /** A lone packet is acknowledged after this, if nothing else takes the ACK along. */
 const ACK_DELAY: Duration = milliseconds(1)
-/** So many wait for an ACK at once. */
-const UNACKNOWLEDGED_MAX = 2
+/** So many get one at once; large ones, whose sender may be waiting for room, when there are two. */
+const UNACKNOWLEDGED_MAX = 4
+const LARGE_UNACKNOWLEDGED_MAX = 2
+/** Of data, in all that wait: then they are large. */
+const LARGE_BYTES = 1000
 
 /**
  * The packet numbers received under one set of keys: against replays (RFC 6479), and to decide when
@@ -21,6 +24,7 @@ export class Received {
   #largest = -1
   #largestAt: Instant = toInstant(0)
   #unacknowledged = 0
+  #unacknowledgedBytes = 0
   #isUrgent = false
   #deadline: Instant = NEVER
   /** No ACK need tell of packets before this: one that did so was itself acknowledged. */
@@ -35,8 +39,12 @@ export class Received {
     return !this.#has(number)
   }
 
-  /** Notes a fresh packet. Its frames ask for an ACK or not, and perhaps at once. */
-  add(now: Instant, number: number, ask: 'nothing' | 'ack' | 'ack-now'): void {
+  /**
+   * Notes a fresh packet. Its frames ask for an ACK or not, and perhaps at once.
+   *
+   * @param bytes of data in it
+   */
+  add(now: Instant, number: number, ask: 'nothing' | 'ack' | 'ack-now', bytes: number): void {
     const isNext = number === this.#largest + 1
     if (number > this.#largest) {
       this.#forget(number)
@@ -50,7 +58,10 @@ export class Received {
     this.#bits[word] = (this.#bits[word] as number) | (1 << (number & 31))
     if (ask === 'nothing') return
     this.#unacknowledged++
-    if (ask === 'ack-now' || !isNext || this.#unacknowledged >= UNACKNOWLEDGED_MAX) this.urge()
+    this.#unacknowledgedBytes += bytes
+    const isLarge = this.#unacknowledgedBytes >= LARGE_BYTES
+    const most = isLarge ? LARGE_UNACKNOWLEDGED_MAX : UNACKNOWLEDGED_MAX
+    if (ask === 'ack-now' || !isNext || this.#unacknowledged >= most) this.urge()
     else if (this.#deadline === NEVER) this.#deadline = after(now, ACK_DELAY)
   }
 
@@ -91,6 +102,7 @@ export class Received {
   /** An ACK is on its way. The result goes to `confirm` if the packet with it is acknowledged. */
   reported(): Report {
     this.#unacknowledged = 0
+    this.#unacknowledgedBytes = 0
     this.#isUrgent = false
     this.#deadline = NEVER
     return { largest: this.#largest, generation: this.#generation }

@@ -146,12 +146,16 @@ export class Session {
     frames: readonly Frame[],
   ): Ending | 'refused' | undefined {
     let ask: 'nothing' | 'ack' | 'ack-now' = 'nothing'
+    let bytes = 0
     for (const frame of frames) {
-      if (frame.type === 'segment' && !this.#accepts(frame)) return 'refused'
+      if (frame.type === 'segment') {
+        if (!this.#accepts(frame)) return 'refused'
+        bytes += frame.data.length
+      }
       if (frame.type === 'ack-now') ask = 'ack-now'
       else if (frame.type !== 'ack' && frame.type !== 'datagram' && ask === 'nothing') ask = 'ack'
     }
-    epoch.received.add(now, number, ask)
+    epoch.received.add(now, number, ask, bytes)
     epoch.isConfirmed = true
     for (const frame of frames) {
       const ending = this.#receiveFrame(now, epoch, frame)

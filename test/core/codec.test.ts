@@ -123,6 +123,8 @@ const heartbeat: fc.Arbitrary<Heartbeat> = fc.record({
   heard: fc.array(host, { maxLength: 50 }),
   digest: time,
   whole: fc.boolean(),
+  isCalm: fc.boolean(),
+  isRare: fc.boolean(),
 })
 
 for (const type of MESSAGE_TYPES) {

@@ -6,7 +6,7 @@ const at = toInstant
 
 function beat(stamp: number, more: Partial<Heartbeat> = {}): Heartbeat {
   const said = { incarnation: 1, stamp, echo: undefined, view: 0, heard: [1] }
-  return { ...said, digest: 0, whole: true, ...more }
+  return { ...said, isCalm: false, isRare: false, digest: 0, whole: true, ...more }
 }
 
 function hearing(): Hearing {

@@ -55,7 +55,8 @@ class Player {
   hear(from: number, more: Partial<Sign> = {}): void {
     const heard = [1, 2, 3].filter(host => host !== from)
     const basic = { incarnation: 1, stamp: this.now, echo: undefined, view: 0, heard }
-    this.membership.hear(toInstant(this.now), from, { ...basic, ...more })
+    const sign = { ...basic, isCalm: false, isRare: false, ...more }
+    this.membership.hear(toInstant(this.now), from, sign)
   }
 
   receive(from: number, message: RegisterMessage): void {

@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { DamagedPages, readPages } from '../../src/daemon/pages.ts'
+import { bytesOf, DamagedPages, readPages } from '../../src/daemon/pages.ts'
 import { Refusal } from '../../src/daemon/refusal.ts'
 import { Store } from '../../src/daemon/store.ts'
 import { Random } from '../../src/lib/random.ts'
@@ -81,7 +81,8 @@ function read(path: string): Contents | DamagedPages {
   const hash = createHash('sha1')
   const lengths = new Map<string, number>()
   try {
-    readPages(path, MAP_BYTES, (key, value) => {
+    readPages(path, MAP_BYTES, (keyPart, valuePart) => {
+      const [key, value] = [bytesOf(keyPart), bytesOf(valuePart)]
       const isWhole =
         value.length >= 4 && value.readUInt32LE() === crc32(value.subarray(4), crc32(key))
       if (!isWhole) throw new DamagedPages('a record')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { readPages } from '../../src/daemon/pages.ts'
+import { bytesOf, readPages } from '../../src/daemon/pages.ts'
 import { Refusal } from '../../src/daemon/refusal.ts'
 import { Store } from '../../src/daemon/store.ts'
 import { Database } from '../../src/daemon/store-database.ts'
@@ -72,7 +72,7 @@ async function recordsOf(folder: string): Promise<Map<string, Buffer>> {
   await (await opened(folder)).close()
   const records = new Map<string, Buffer>()
   readPages(join(folder, 'data.mdb'), 4 * 1024 ** 3, (key, value) => {
-    records.set(key.toString(), Buffer.from(value.subarray(4)))
+    records.set(bytesOf(key).toString(), Buffer.from(bytesOf(value).subarray(4)))
   })
   return records
 }

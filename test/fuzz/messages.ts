@@ -88,6 +88,8 @@ export function messagesTarget(read: (bytes: Uint8Array) => unknown = decode): T
         heard: [1, 2, 3],
         digest: 99,
         whole: true,
+        isCalm: true,
+        isRare: false,
       }),
       encodeHeartbeat({
         incarnation: 3,
@@ -97,6 +99,8 @@ export function messagesTarget(read: (bytes: Uint8Array) => unknown = decode): T
         heard: [],
         digest: 0,
         whole: false,
+        isCalm: false,
+        isRare: true,
       }),
       encodeAcceptor({ promised: ballot, accepted: ballot, value: view }),
       encode([{ a: [true, false, null], b: new Uint8Array(3), c: -5, d: 'text'.repeat(20) }]),

@@ -1,6 +1,7 @@
 import type { Box } from './box.ts'
 import type { Lan } from './lan.ts'
 import { INSTALL } from './life.ts'
+import { waitFor } from './run.ts'
 import { expect } from './scenario.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -43,6 +44,15 @@ export const changes: readonly Scenario[] = [
     title: 'a box is taken out of hosts.yml, and one with a new id is added',
     async run(lan) {
       const rest = [lan.kitchen, lan.garage]
+      await lan.attic.must('systemctl stop lamportd')
+      await lan.together(rest)
+      const early = await lan.kitchen.run('lamportctl doctor --before-change')
+      expect(early.code === 1, `attic is down, and doctor lets the change pass: ${early.stdout}`)
+      expect(/attic/.test(early.stdout), `doctor does not name attic: ${early.stdout}`)
+      await lan.attic.must('systemctl start lamportd')
+      await lan.together()
+      await passes(lan.kitchen, 'lamportctl doctor --before-change')
+      await lan.kitchen.must('lamportctl export /lan/backup.jsonl')
       await lan.onAll('systemctl stop lamportd')
       lan.copyHostsFile(rest, rest)
       await lan.onAll('systemctl start lamportd', rest)
@@ -51,6 +61,30 @@ export const changes: readonly Scenario[] = [
       await lan.attic.must('rm -r /var/lib/lamportd')
       lan.attic.id = 4
       await lan.onAll('systemctl stop lamportd', rest)
+      lan.copyHostsFile()
+      await lan.onAll('systemctl start lamportd')
+      await lan.together()
+      await works(lan, lan.boxes)
+      return undefined
+    },
+  },
+  {
+    title: 'two boxes are gone for good: the third begins a new cluster with what it knows',
+    async run(lan) {
+      const { kitchen, garage, attic } = lan
+      await lan.onAll('systemctl stop lamportd', [garage, attic])
+      const alone = await kitchen.run('lamportctl set --wait 1 before after')
+      expect(alone.code === 69, `kitchen alone: exit ${alone.code}: ${alone.stderr}`)
+      await kitchen.must('rm -f /lan/backup.jsonl && lamportctl export /lan/backup.jsonl')
+      await kitchen.must('systemctl stop lamportd && mv /var/lib/lamportd /var/lib/lamportd.old')
+      kitchen.write('etc/lamportd/hosts.yml', lan.hostsFile([kitchen], 'survivor'))
+      await kitchen.must('systemctl start lamportd')
+      await lan.together([kitchen])
+      await kitchen.must('lamportctl import /lan/backup.jsonl')
+      await works(lan, [kitchen])
+      // Back to what it was, for what comes next.
+      await kitchen.must('systemctl stop lamportd && rm -r /var/lib/lamportd')
+      await kitchen.must('mv /var/lib/lamportd.old /var/lib/lamportd')
       lan.copyHostsFile()
       await lan.onAll('systemctl start lamportd')
       await lan.together()
@@ -80,6 +114,18 @@ export const changes: readonly Scenario[] = [
     },
   },
 ]
+
+/** Disks that have just accepted something say so with the next heartbeat. */
+async function passes(box: Box, line: string): Promise<void> {
+  let said = ''
+  await waitFor(`${line} to pass`, 20_000, async () => {
+    const { code, stdout, stderr } = await box.run(line)
+    said = stdout + stderr
+    return code === 0
+  }).catch((error: unknown) => {
+    throw new Error(`${String(error)}:\n${said}`)
+  })
+}
 
 /** All see the variables from before, and enter. */
 async function works(lan: Lan, boxes: readonly Box[]): Promise<void> {

@@ -10,12 +10,7 @@ const NAMES = ['kitchen', 'garage', 'attic'] as const
 export const STATE_DISK_MIB = 24
 
 /** A little more patience than boxes of their own need: these share the processors of one. */
-const HEAD = [
-  'cluster: workshop',
-  'key: cluster.key',
-  'timing: { suspect: 2500ms, lease: 3s }',
-  'hosts:',
-]
+const HEAD = ['key: cluster.key', 'timing: { suspect: 2500ms, lease: 3s }', 'hosts:']
 
 /** Three boxes on one bridge. */
 export class Lan {
@@ -72,11 +67,11 @@ export class Lan {
   }
 
   /** hosts.yml as it is on every box. */
-  hostsFile(boxes: readonly Box[] = this.boxes): string {
+  hostsFile(boxes: readonly Box[] = this.boxes, cluster = 'workshop'): string {
     const lines = boxes.map(
       ({ id, name, address }) => `  - { id: ${id}, name: ${name}, address: ${address} }`,
     )
-    return [...HEAD, ...lines, ''].join('\n')
+    return [`cluster: ${cluster}`, ...HEAD, ...lines, ''].join('\n')
   }
 
   /** Copied as somebody would: by root, with root's umask. */

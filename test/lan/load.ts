@@ -5,10 +5,11 @@ import type { Lan } from './lan.ts'
  * Whoever is inside takes a lock of the kernel, which all boxes share, without waiting: refused, it
  * has seen another one inside. What ends a holder frees it.
  */
-const ENTER = `#!/bin/sh
-exec 9>>/lan/door
-flock -n 9 || { echo "two holders: $LAMPORT_LOCK_TOKEN on $LAMPORT_HOST" >> /lan/faults; exit 99; }
-echo "$LAMPORT_LOCK_TOKEN $LAMPORT_HOST" >> /lan/entries
+export const ENTER = `#!/bin/sh
+: "\${LAN:=/lan}"
+exec 9>>$LAN/door
+flock -n 9 || { echo "two holders: $LAMPORT_LOCK_TOKEN on $LAMPORT_HOST" >> $LAN/faults; exit 99; }
+echo "$LAMPORT_LOCK_TOKEN $LAMPORT_HOST" >> $LAN/entries
 sleep 0.03
 `
 
@@ -52,26 +53,27 @@ export async function underLoad(
     lan.share('stop', '')
     await Promise.all(loops)
   }
-  return readLoad(lan, (await lan.incarnations()) - before)
+  return readLoad(name => lan.shared(name), (await lan.incarnations()) - before)
 }
 
-function readLoad(lan: Lan, begun: number): LoadResult {
+/** What the loops and those inside have written, read by its name. */
+export function readLoad(shared: (name: string) => string, begun: number): LoadResult {
   const codes: Record<string, number> = {}
-  for (const line of lines(lan.shared('results'))) {
+  for (const line of lines(shared('results'))) {
     const code = line.split(' ')[1] ?? ''
     codes[code] = (codes[code] ?? 0) + 1
   }
-  const entries = lines(lan.shared('entries'))
+  const entries = lines(shared('entries'))
   return {
     codes,
     begun,
     entries: entries.length,
-    faults: [...lines(lan.shared('faults')), ...falls(entries)],
+    faults: [...lines(shared('faults')), ...falls(entries)],
   }
 }
 
 /** Tokens rise in the order of entries. */
-export function falls(entries: readonly string[]): readonly string[] {
+function falls(entries: readonly string[]): readonly string[] {
   const tokens = entries.map(line => Number(line.split(' ')[0]))
   return tokens.flatMap((token, index) => {
     const before = tokens[index - 1] ?? 0

@@ -21,7 +21,7 @@ test('a packet number is fresh once, and what is too old never is', t => {
         const isOld = model.size > 0 && largest - number >= 2016
         if (isFresh !== (!isKnown && !isOld)) return false
         if (!isFresh) continue
-        received.add(toInstant(0), number, 'nothing')
+        received.add(toInstant(0), number, 'nothing', 100)
         model.add(number)
         largest = Math.max(largest, number)
       }
@@ -44,7 +44,7 @@ test('ACKs tell of every packet until one that did is acknowledged, and of none 
       for (const { skip, late, isConfirmed } of events) {
         for (let i = 0; i < skip; i++) missing.push(next++)
         const number = late ? (missing.shift() ?? next++) : next++
-        received.add(toInstant(0), number, 'ack')
+        received.add(toInstant(0), number, 'ack', 100)
         arrived.add(number)
         const ack = received.report(toInstant(0), 0)
         const report = received.reported()
@@ -63,26 +63,41 @@ test('ACKs tell of every packet until one that did is acknowledged, and of none 
   t.pass()
 })
 
-test('a lone packet is acknowledged after 1 ms; the second, a gap, or a wish for it, at once', t => {
+test('a packet is acknowledged after 1 ms; the fourth, a gap, or a wish for it, at once', t => {
   const received = new Received()
   const at = (ms: number): ReturnType<typeof toInstant> => toInstant(ms)
-  received.add(at(10), 0, 'nothing')
+  received.add(at(10), 0, 'nothing', 100)
   t.false(received.isPending)
-  received.add(at(10), 1, 'ack')
+  received.add(at(10), 1, 'ack', 100)
   t.true(received.isPending)
   t.false(received.isDue(at(10.9)))
   t.is(received.deadline, at(11))
   t.true(received.isDue(at(11)))
-  received.add(at(10.5), 2, 'ack')
+  received.add(at(10.5), 2, 'ack', 100)
+  received.add(at(10.5), 3, 'ack', 100)
+  t.false(received.isDue(at(10.5)))
+  received.add(at(10.5), 4, 'ack', 100)
   t.true(received.isDue(at(10.5)))
   received.reported()
   t.false(received.isPending)
-  received.add(at(12), 4, 'ack')
+  received.add(at(12), 6, 'ack', 100)
   t.true(received.isDue(at(12)), 'a gap')
   received.reported()
-  received.add(at(13), 3, 'ack')
+  received.add(at(13), 5, 'ack', 100)
   t.true(received.isDue(at(13)), 'out of order')
   received.reported()
-  received.add(at(14), 5, 'ack-now')
+  received.add(at(14), 7, 'ack-now', 100)
   t.true(received.isDue(at(14)))
+})
+
+test('of large packets the second is acknowledged at once', t => {
+  const received = new Received()
+  received.add(toInstant(10), 0, 'ack', 1150)
+  t.false(received.isDue(toInstant(10)))
+  received.add(toInstant(10), 1, 'ack', 10)
+  t.true(received.isDue(toInstant(10)))
+  received.reported()
+  received.add(toInstant(10), 2, 'ack', 10)
+  received.add(toInstant(10), 3, 'ack', 10)
+  t.false(received.isDue(toInstant(10)), 'what was acknowledged does not count')
 })

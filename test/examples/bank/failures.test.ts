@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { readPages } from '../../../src/daemon/pages.ts'
+import { bytesOf, readPages } from '../../../src/daemon/pages.ts'
 import { Database, MAP_BYTES } from '../../../src/daemon/store-database.ts'
 import { Bank } from '../../../src/examples/bank/bank.ts'
 import {
@@ -163,7 +163,8 @@ test.serial(
 /** Changes a text in all records of a variable, each with the checksum that belongs to it. */
 async function changeRecords(host: Host, name: string, from: string, to: string): Promise<void> {
   const changed: { key: string; value: Uint8Array }[] = []
-  readPages(join(host.state, 'data.mdb'), MAP_BYTES, (key, value) => {
+  readPages(join(host.state, 'data.mdb'), MAP_BYTES, (keyPart, valuePart) => {
+    const [key, value] = [bytesOf(keyPart), bytesOf(valuePart)]
     if (!key.toString().endsWith(`:${name}`)) return
     const bytes = Buffer.from(value.subarray(4))
     const at = bytes.indexOf(from)

@@ -63,7 +63,7 @@ test('a soak in which anything grows is told from one that breathes', t => {
   }
 })
 
-const GOOD: LoadResult = { codes: { 0: 40, 75: 1 }, entries: 40, begun: 1, faults: [] }
+const GOOD: LoadResult = { codes: { 0: 40, 75: 1 }, said: [], entries: 40, begun: 1, faults: [] }
 
 test('a load on the LAN with two holders, a wrong code, or nobody inside, is no good one', t => {
   t.regex(expectGood(GOOD), /40 entries/)
@@ -92,6 +92,7 @@ test('two who are inside at the same time, and tokens that fall, are told', asyn
   t.regex(readLoad(shared, 0).faults.join(), /^two holders: [34] on attic$/)
   await inside(2)
   t.regex(readLoad(shared, 0).faults.join(), /token 2 after [34]$/)
-  writeFileSync(join(folder, 'results'), 'attic 0\nkitchen 0\nattic 75\n')
+  writeFileSync(join(folder, 'results'), 'attic 0 \nkitchen 0 \nattic 75 the lock was lost\n')
   t.deepEqual(readLoad(shared, 0).codes, { 0: 2, 75: 1 })
+  t.deepEqual(readLoad(shared, 0).said, ['attic 75 the lock was lost'])
 })

@@ -59,3 +59,51 @@ test('while lamportd is away a signal ends the wait', async t => {
   running.kill('SIGTERM')
   t.is(await running.ended, 143)
 })
+
+test('a lock that is lost before its command has begun is asked for anew', async t => {
+  const { daemon, running, heard } = await waiting(t, '-v', '-w', '30', 'door', 'echo', 'ran')
+  const { token } = daemon.grant(heard)
+  heard.connection.notify('lost', { token, reason: 'this host is leaving' })
+  const again = await daemon.next('acquire')
+  t.true(Number(again.params.waitMs) < 30_000)
+  daemon.grant(again, { token: 4098 })
+  t.is(await running.ended, 0)
+  t.is(running.stdout, 'ran\n')
+  t.regex(running.stderr, /lost: this host is leaving; asking again for door\n/)
+  t.is(running.stderr.match(/got door/g)?.length, 1, running.stderr)
+})
+
+test('with -n it is not, and a lock that never lasts is given up in the end', async t => {
+  const once = await waiting(t, '-n', 'door', 'echo', 'ran')
+  const { token } = once.daemon.grant(once.heard)
+  once.heard.connection.notify('lost', { token, reason: 'so it is' })
+  t.is(await once.running.ended, 69)
+  const { daemon, running, heard } = await waiting(t, 'door', 'echo', 'ran')
+  let grants = 0
+  for (let next = heard; ; next = await daemon.next('acquire')) {
+    grants += 1
+    const granted = daemon.grant(next, { token: 2050 + grants })
+    next.connection.notify('lost', { token: granted.token, reason: 'so it is' })
+    if (grants === 5) break
+  }
+  t.is(await running.ended, 69)
+  t.is(running.stdout + once.running.stdout, '')
+  t.regex(running.stderr, /^lamportctl: the lock door was lost: so it is\n$/)
+})
+
+test('--connect-wait goes on where lamportd closes the connection before it has said a word', async t => {
+  t.timeout(20_000)
+  const daemon = await FakeDaemon.start({ hello: null })
+  t.teardown(() => daemon.stop())
+  const args = ['lock', '--connect-wait', '10', 'door', 'echo', 'ran']
+  const running = lamportctl(args, { socket: daemon.path })
+  t.teardown(() => running.process.kill('SIGKILL'))
+  const first = await daemon.connected()
+  first.socket.destroySoon()
+  await daemon.kill()
+  const better = await FakeDaemon.start({ path: daemon.path })
+  t.teardown(() => better.stop())
+  better.grant(await better.next('acquire'))
+  t.is(await running.ended, 0)
+  t.is(running.stdout, 'ran\n')
+})

@@ -44,6 +44,8 @@ export class FakeConnection {
 export type FakeOptions = {
   /** `null`: says nothing at first. */
   readonly hello?: unknown
+  /** In the place of one before it. */
+  readonly path?: string
   /** Answers releases, cancels, anchors and, with no, adoptions by itself; the default. */
   readonly isPolite?: boolean
   /** Answers by itself what it knows; `false`: it does not know this one. */
@@ -72,7 +74,7 @@ export class FakeDaemon {
 
   static async start(options: FakeOptions = {}): Promise<FakeDaemon> {
     const folder = mkdtempSync(join(tmpdir(), 'lamport-fake-'))
-    const daemon = new FakeDaemon(folder, join(folder, 'control.sock'), options)
+    const daemon = new FakeDaemon(folder, options.path ?? join(folder, 'control.sock'), options)
     await daemon.listen()
     return daemon
   }

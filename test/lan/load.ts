@@ -13,11 +13,11 @@ echo "$LAMPORT_LOCK_TOKEN $LAMPORT_HOST" >> $LAN/entries
 sleep 0.03
 `
 
-/** Enters again and again, until /lan/stop is there; each end is a line: box, exit code. */
+/** Enters again and again, until /lan/stop is there; each end is a line: box, exit code, last words. */
 const LOOP = `#!/bin/sh
 while [ ! -e /lan/stop ]; do
-  lamportctl lock --connect-wait 30 -w 60 door /lan/enter
-  echo "$(hostname) $?" >> /lan/results
+  lamportctl lock --connect-wait 30 -w 60 door /lan/enter 2>/run/said.$$
+  echo "$(hostname) $? $(tail -n 1 /run/said.$$)" >> /lan/results
 done
 `
 
@@ -26,6 +26,8 @@ const LOOPS_A_BOX = 2
 export type LoadResult = {
   /** Exit codes, and how often. */
   readonly codes: Readonly<Record<string, number>>
+  /** What was said along with those that are not 0. */
+  readonly said: readonly string[]
   readonly entries: number
   /** How often boxes began anew meanwhile. */
   readonly begun: number
@@ -59,13 +61,16 @@ export async function underLoad(
 /** What the loops and those inside have written, read by its name. */
 export function readLoad(shared: (name: string) => string, begun: number): LoadResult {
   const codes: Record<string, number> = {}
+  const said: string[] = []
   for (const line of lines(shared('results'))) {
     const code = line.split(' ')[1] ?? ''
     codes[code] = (codes[code] ?? 0) + 1
+    if (code !== '0') said.push(line)
   }
   const entries = lines(shared('entries'))
   return {
     codes,
+    said,
     begun,
     entries: entries.length,
     faults: [...lines(shared('faults')), ...falls(entries)],

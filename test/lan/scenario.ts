@@ -15,11 +15,14 @@ export function expect(isSo: boolean, what: string): void {
 
 /** A load in which every lock was had, but for one at most where a box began anew. */
 export function expectGood(result: LoadResult): string {
-  const { codes, entries, faults, begun } = result
+  const { codes, said, entries, faults, begun } = result
   expect(faults.length === 0, `exclusion: ${faults.join('; ')}`)
   const { 0: good = 0, 75: lost = 0, ...others } = codes
   const bad = Object.entries(others).map(([code, count]) => `${count} times ${code}`)
-  expect(bad.length === 0, `lamportctl lock ended with another code than 0: ${bad.join(', ')}`)
+  expect(
+    bad.length === 0,
+    `lamportctl lock ended with another code than 0: ${bad.join(', ')} (${said.join('; ')})`,
+  )
   expect(lost <= begun, `${lost} locks were lost, but boxes began anew ${begun} times`)
   expect(good > 0, 'nobody entered')
   return `${entries} entries, ${lost} lost where boxes began anew ${begun} times`

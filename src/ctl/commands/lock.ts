@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { LamportError, type Client, type Lock } from '../../client/client.ts'
+import { LamportError, type Client, type LamportErrorCode, type Lock } from '../../client/client.ts'
 import { monotonicNow } from '../../control/monotonic.ts'
 import type { CommandSpec, Options } from '../arguments.ts'
 import { command, usageError, type Command } from '../command.ts'
@@ -84,6 +84,26 @@ const SPEC: CommandSpec = {
   },
 }
 
+/** A lock that did not last until its command could start is asked for so often. */
+const TIES_MAX = 5
+
+/** How it is told that a lock has ended which nobody has let go of, or is about to. */
+const LOST: ReadonlySet<LamportErrorCode> = new Set([
+  'lost',
+  'expired',
+  'notHeld',
+  'leaving',
+  'disconnected',
+  'unreachable',
+])
+
+/** A lock that is held, since when, and what ties it to the command. */
+type Taken = {
+  readonly lock: Lock
+  readonly anchor: Socket | undefined
+  readonly grantedAt: number
+}
+
 /** Hold a lock, mostly while a command runs. */
 export const lock: Command = {
   spec: SPEC,
@@ -122,17 +142,43 @@ class Session {
       const { connectWaitMs } = this.#plan
       const { interrupted } = this.#signals
       const client = await connectPatiently(this.#socket, connectWaitMs, interrupted)
-      const started = monotonicNow()
-      const lock = await this.#acquire(client)
-      const grantedAt = monotonicNow()
-      this.#held(lock, grantedAt - started)
-      return await this.#hold(client, lock, grantedAt)
+      return await this.#hold(client, await this.#take(client))
     } catch (error) {
       return this.#failed(error)
     }
   }
 
-  async #acquire(client: Client): Promise<Lock> {
+  /**
+   * A lock that is held, and tied to the command that is about to start. One that is lost before that
+   * (its lamportd stops just then) has done nothing yet, and is asked for anew.
+   */
+  async #take(client: Client): Promise<Taken> {
+    const { waitMs, command, hasAnchor } = this.#plan
+    const started = monotonicNow()
+    const giveUpAt = waitMs === undefined ? Infinity : started + waitMs
+    let restMs = waitMs
+    for (let left = TIES_MAX; ; left--) {
+      const lock = await this.#acquire(client, restMs)
+      const grantedAt = monotonicNow()
+      try {
+        const isTied = hasAnchor && command !== undefined
+        const anchor = isTied ? await anchorOf(lock) : undefined
+        this.#signals.interrupted.throwIfAborted()
+        lock.lost.throwIfAborted()
+        this.#held(lock, grantedAt - started)
+        return { lock, anchor, grantedAt }
+      } catch (error) {
+        await letGo(lock)
+        const isLost = error instanceof LamportError && LOST.has(error.code)
+        if (!isLost || left === 1 || waitMs === 0 || monotonicNow() >= giveUpAt) throw error
+        this.#away(error)
+      }
+      // 0 would be another question.
+      if (waitMs !== undefined) restMs = Math.max(1, giveUpAt - monotonicNow())
+    }
+  }
+
+  async #acquire(client: Client, waitMs: number | undefined): Promise<Lock> {
     const plan = this.#plan
     const user = userName()
     this.#say(`waiting for ${plan.names.join(' ')}`)
@@ -140,7 +186,7 @@ class Session {
     const asked = client.lock(plan.names, {
       mode: plan.mode,
       count: plan.count,
-      waitMs: plan.waitMs,
+      waitMs,
       why: plan.why,
       user,
       command: commandLabel(plan, user),
@@ -151,7 +197,7 @@ class Session {
     return asked.finally(() => line?.end())
   }
 
-  async #hold(client: Client, lock: Lock, grantedAt: number): Promise<number> {
+  async #hold(client: Client, { lock, anchor, grantedAt }: Taken): Promise<number> {
     const plan = this.#plan
     try {
       if (plan.command === undefined) {
@@ -159,9 +205,6 @@ class Session {
         if (!ended.wasLost) await this.#keep(lock, grantedAt)
         return ended.code
       }
-      const anchor = plan.hasAnchor ? await anchorOf(lock) : undefined
-      this.#signals.interrupted.throwIfAborted()
-      lock.lost.throwIfAborted()
       this.#say(`running ${plan.command.join(' ')}`)
       const ended = await runCommand(plan.command, this.#setting(client, lock, anchor))
       if (!ended.wasLost) await this.#keep(lock, grantedAt)

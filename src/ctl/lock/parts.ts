@@ -1,6 +1,12 @@
 import { userInfo } from 'node:os'
 import type { Socket } from 'node:net'
-import { connect, LamportError, type Client, type Lock } from '../../client/client.ts'
+import {
+  connect,
+  LamportError,
+  type Client,
+  type LamportErrorCode,
+  type Lock,
+} from '../../client/client.ts'
 import { monotonicNow } from '../../control/monotonic.ts'
 import { TIMEOUT_MS_MAX } from '../../lib/time.ts'
 
@@ -9,6 +15,9 @@ export const FAREWELL_MS = 1000
 
 /** How often a daemon that is not there yet is looked for. */
 const CONNECT_AGAIN_MS = 200
+
+/** What passes when lamportd runs, or has room: one that is just stopping says nothing, and closes. */
+const PASSING: ReadonlySet<LamportErrorCode> = new Set(['unreachable', 'disconnected', 'busy'])
 
 /** Connects; a daemon that is not there is looked for again for so long. */
 export async function connectPatiently(
@@ -21,7 +30,7 @@ export async function connectPatiently(
     try {
       return await connect({ socket, signal })
     } catch (error) {
-      const mayCome = error instanceof LamportError && error.code === 'unreachable'
+      const mayCome = error instanceof LamportError && PASSING.has(error.code)
       if (!mayCome || monotonicNow() >= deadline) throw error
     }
     await pause(CONNECT_AGAIN_MS, signal)
@@ -35,7 +44,8 @@ export async function anchorOf(lock: Lock): Promise<Socket> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     const what = `the lock cannot be tied to the command: ${reason}`
-    throw new LamportError('disconnected', `${what} (-o does without)`)
+    const code = error instanceof LamportError ? error.code : 'disconnected'
+    throw new LamportError(code, `${what} (-o does without)`)
   }
 }
 

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { memoryOf, memoryOfBareNode } from './bare.ts'
 import { describeMachine, formatMachine, table } from './report.ts'
 
 const EX_USAGE = 64
@@ -34,11 +35,6 @@ const SETTLE_MS = 10_000
 
 const lamportd = fileURLToPath(new URL('../lamportd.js', import.meta.url))
 const unit = fileURLToPath(new URL('../../systemd/lamportd.service', import.meta.url))
-
-/** As much of Node as lamportd cannot do without, and nothing more. */
-const BARE = `for (const name of ['dgram', 'net', 'crypto']) require('node:' + name)
-setInterval(() => {}, 1000)
-process.stdout.write('ready')`
 
 export type Figures = {
   readonly bareStartMs: number
@@ -94,7 +90,7 @@ async function measure(folder: string, seconds: number): Promise<Figures> {
   }
   try {
     for (const host of hosts) await host.start()
-    const bareMemory = await memoryOfBareNode()
+    const bareMemory = await memoryOfBareNode(SETTLE_MS)
     await delay(SETTLE_MS)
     const before = hosts.map(host => host.used())
     const begin = performance.now()
@@ -196,22 +192,6 @@ function answers(socket: string): Promise<boolean> {
       resolve(true)
     })
   })
-}
-
-async function memoryOfBareNode(): Promise<number> {
-  const bare = spawn(process.execPath, ['-e', BARE], { stdio: ['ignore', 'pipe', 'ignore'] })
-  await once(bare.stdout, 'data')
-  await delay(SETTLE_MS)
-  const memory = memoryOf(bare.pid ?? 0)
-  bare.kill()
-  await once(bare, 'exit')
-  return memory
-}
-
-/** Resident, in bytes. */
-function memoryOf(pid: number): number {
-  const [, kibibytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Number(kibibytes) * 1024
 }
 
 export type Result = {

@@ -2,30 +2,39 @@
 import { loadavg } from 'node:os'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { etcd } from './locks/etcd.ts'
+import { chartOf } from './locks/chart.ts'
+import { OTHERS } from './locks/contenders.ts'
+import { clientDeaths, hostDeaths } from './locks/deaths.ts'
 import { LocksFloor } from './locks/floor.ts'
+import { formatFullness, LOCKS, measureFullness } from './locks/fullness.ts'
 import { lamportd } from './locks/lamportd.ts'
-import { liveMutex } from './locks/live-mutex.ts'
-import { redis } from './locks/redis.ts'
-import { formatContended, formatIndependent, formatLatency, locksGoals } from './locks/results.ts'
+import {
+  formatContended,
+  formatDeaths,
+  formatIndependent,
+  formatLatency,
+  formatRegisters,
+  locksGoals,
+} from './locks/results.ts'
+import { formatSizes, measureSize, SIZES } from './locks/sizes.ts'
 import { alone, contend, independent } from './locks/works.ts'
-import { zooKeeper } from './locks/zookeeper.ts'
 import { isMet } from './measures.ts'
 import { describeMachine, formatGoals, formatMachine } from './report.ts'
 import { Place } from './variables/place.ts'
 
-import type { Contended, Latency, Results, Throughput } from './locks/results.ts'
+import type { Deaths } from './locks/deaths.ts'
+import type { Contended, Latency, Register, Results, Throughput } from './locks/results.ts'
 import type { Contender, Peer } from './locks/peer.ts'
+import type { Size } from './locks/sizes.ts'
 
 const EX_USAGE = 64
 
-const USAGE = `npm run bench -- [--quick] [--json FILE] [--only NAME]...
+const USAGE = `npm run bench -- [--quick] [--json FILE] [--svg FILE] [--only NAME]...
 
-  --quick      fewer turns
+  --quick      fewer turns, and no more than 10 hosts
   --json FILE  writes the numbers there as well
-  --only NAME  measures lamportd and these alone: ${[redis, etcd, zooKeeper, liveMutex]
-    .map(({ name }) => name)
-    .join(', ')}`
+  --svg FILE   draws the main ones
+  --only NAME  measures lamportd and these alone: ${OTHERS.map(({ name }) => name).join(', ')}`
 
 /** How much is measured. */
 type Plan = {
@@ -37,13 +46,36 @@ type Plan = {
   /** Turns of work that goes on for a while. */
   readonly longTurns: number
   readonly longTurnMs: number
+  /** Holders that die, as long as patience lasts: some locks go with a timeout only. */
+  readonly deaths: number
+  readonly patienceMs: number
+  readonly sizes: readonly number[]
 }
 
-const FULL: Plan = { turns: 60, warmUp: 20, warmUpMs: 3000, longTurns: 6, longTurnMs: 1500 }
-const QUICK: Plan = { turns: 20, warmUp: 10, warmUpMs: 2000, longTurns: 2, longTurnMs: 1000 }
+const FULL: Plan = {
+  turns: 60,
+  warmUp: 20,
+  warmUpMs: 3000,
+  longTurns: 6,
+  longTurnMs: 1500,
+  deaths: 20,
+  patienceMs: 20_000,
+  sizes: SIZES,
+}
+const QUICK: Plan = {
+  turns: 20,
+  warmUp: 10,
+  warmUpMs: 2000,
+  longTurns: 2,
+  longTurnMs: 1000,
+  deaths: 5,
+  patienceMs: 1000,
+  sizes: SIZES.filter(size => size <= 10),
+}
 
-/** Locks in a turn. */
-const CYCLES = 20
+/** Locks in a turn, and the first ones of it that do not count: others have had the caches. */
+const CYCLES = 30
+const FIRST_CYCLES = 10
 const WORKERS = 64
 
 class Benchmark {
@@ -57,12 +89,12 @@ class Benchmark {
     this.#plan = plan
   }
 
-  async run(): Promise<Results> {
+  async run(): Promise<Omit<Results, 'deaths' | 'sizes' | 'fullness'>> {
     await this.#warmUp()
     const latency = await this.#latency()
     const contended = await this.#contended()
     const independent = await this.#independent()
-    return { latency, contended, independent }
+    return { latency, contended, independent, registers: await this.#registers() }
   }
 
   /** Until the engines of all have compiled what is often run. */
@@ -79,13 +111,8 @@ class Benchmark {
   /** W1, and what bounds it. */
   async #latency(): Promise<Latency[]> {
     const floor = this.#floor
-    const timed = async (once: () => Promise<void>): Promise<[number[], number[]]> => {
-      const took: number[] = []
-      for (let i = 0; i < CYCLES; i++) {
-        const start = performance.now()
-        await once()
-        took.push(performance.now() - start)
-      }
+    const both = async (once: () => Promise<void>): Promise<[number[], number[]]> => {
+      const took = await timed(CYCLES, once)
       return [took, took]
     }
     const entrants = [
@@ -93,17 +120,17 @@ class Benchmark {
         name,
         turn: () => (client === undefined ? undefined : alone(client, CYCLES)),
       })),
-      { name: 'Unix echo', turn: () => timed(() => floor.unixEcho()) },
-      { name: 'datagram echo to one', turn: () => timed(() => floor.datagramEcho(1)) },
-      { name: 'datagram echo to two', turn: () => timed(() => floor.datagramEcho(2)) },
-      { name: 'sealed echo to two', turn: () => timed(() => floor.sealedEcho(2)) },
+      { name: 'Unix echo', turn: () => both(() => floor.unixEcho()) },
+      { name: 'datagram echo to one', turn: () => both(() => floor.datagramEcho(1)) },
+      { name: 'datagram echo to two', turn: () => both(() => floor.datagramEcho(2)) },
+      { name: 'sealed echo to two', turn: () => both(() => floor.sealedEcho(2)) },
     ]
     const rows = entrants.map(({ name }): Latency => ({ name, acquire: [], cycle: [] }))
     await turns(entrants.length, this.#plan.turns, this.#plan.warmUp, async (i, counts) => {
       const [acquire, cycle] = (await entrants[i]?.turn()) ?? [[], []]
       if (!counts) return
-      rows[i]?.acquire.push(acquire)
-      rows[i]?.cycle.push(cycle)
+      rows[i]?.acquire.push(acquire.slice(FIRST_CYCLES))
+      rows[i]?.cycle.push(cycle.slice(FIRST_CYCLES))
     })
     return rows
   }
@@ -129,6 +156,22 @@ class Benchmark {
     return rows
   }
 
+  /** W4. */
+  async #registers(): Promise<Register[]> {
+    const registers = this.#peers.flatMap(({ register }) => register ?? [])
+    const rows = registers.map(({ name }): Register => ({ name, set: [], get: [] }))
+    await turns(registers.length, this.#plan.turns, this.#plan.warmUp, async (i, counts) => {
+      const [register, row] = [registers[i], rows[i]]
+      if (register === undefined || row === undefined) return
+      const sets = await timed(CYCLES, () => register.set(VALUE))
+      const gets = await timed(CYCLES, () => register.get())
+      if (!counts) return
+      row.set.push(sets.slice(FIRST_CYCLES))
+      row.get.push(gets.slice(FIRST_CYCLES))
+    })
+    return rows
+  }
+
   /** W3. */
   async #independent(): Promise<Throughput[]> {
     const peers = this.#peers
@@ -142,6 +185,18 @@ class Benchmark {
     return rows
   }
 }
+
+async function timed(count: number, once: () => PromiseLike<unknown>): Promise<number[]> {
+  const took: number[] = []
+  for (let i = 0; i < count; i++) {
+    const start = performance.now()
+    await once()
+    took.push(performance.now() - start)
+  }
+  return took
+}
+
+const VALUE = 'v'.repeat(100)
 
 /** All take turns, so that they meet the same machine, and each is first at times. */
 async function turns(
@@ -160,6 +215,7 @@ async function main(): Promise<number> {
     options: {
       quick: { type: 'boolean' },
       json: { type: 'string' },
+      svg: { type: 'string' },
       only: { type: 'string', multiple: true },
       help: { type: 'boolean' },
     },
@@ -168,9 +224,7 @@ async function main(): Promise<number> {
     console.log(USAGE)
     return 0
   }
-  const others = [redis, etcd, zooKeeper, liveMutex].filter(
-    ({ name }) => values.only?.includes(name) ?? true,
-  )
+  const others = OTHERS.filter(({ name }) => values.only?.includes(name) ?? true)
   const missing = others.map(each => each.problem()).filter(problem => problem !== undefined)
   const contenders: Contender[] = [lamportd, ...others.filter(each => each.problem() === undefined)]
   const place = new Place()
@@ -186,21 +240,40 @@ async function main(): Promise<number> {
   for (const problem of missing) console.log(`left out: ${problem}`)
   const plan = values.quick ? QUICK : FULL
   const running = []
-  for (const each of contenders) running.push(await each.start(place))
-  const peers = running.flatMap(each => each.peers)
+  for (const each of contenders) running.push({ each, ...(await each.start(place)) })
+  const peers = running.flatMap(({ peers }) => peers)
   const floor = await LocksFloor.open(place)
-  const results = await new Benchmark(peers, floor, plan).run()
+  const measured = await new Benchmark(peers, floor, plan).run()
+  const deaths: Deaths[] = []
+  for (const { each, peers: own } of running) {
+    for (const peer of own.filter(({ where }) => where !== undefined)) {
+      deaths.push(await clientDeaths(place, each.name, peer, plan.deaths, plan.patienceMs))
+    }
+  }
+  floor.close()
+  for (const each of running) await each.close()
+  const host = await hostDeaths(place, Math.ceil(plan.deaths / 4))
+  deaths.push({ name: 'lamportd, its whole host', took: host.took })
+  const sizes: Size[] = []
+  for (const [index, size] of plan.sizes.entries()) {
+    sizes.push(await measureSize(place, size, index))
+  }
+  const fullness = await measureFullness(place)
+  const results: Results = { ...measured, deaths, sizes, fullness }
   console.log(`\nA lock that nobody else wants, in ms\n${formatLatency(results.latency)}`)
   console.log(`\nOne lock that three clients want\n${formatContended(results.contended)}`)
   console.log(`\n${WORKERS} workers, a lock each\n${formatIndependent(results.independent)}`)
+  console.log(`\nA shared value of 100 bytes, in ms\n${formatRegisters(results.registers)}`)
+  console.log(`\nFrom the death of a holder to the next grant, in ms\n${formatDeaths(deaths)}`)
+  console.log(`\nHosts, and what a lock costs: ms, datagrams and messages\n${formatSizes(sizes)}`)
+  console.log(`\nMemory with ${LOCKS} locks held: ${formatFullness(fullness)}`)
   const goals = locksGoals(results)
   console.log(`\nGoals\n${formatGoals(goals)}`)
   console.log(`\nload average at the end: ${(loadavg()[0] ?? NaN).toFixed(2)}`)
   if (values.json !== undefined) {
     writeFileSync(values.json, `${JSON.stringify({ machine, results, goals }, undefined, 2)}\n`)
   }
-  floor.close()
-  for (const each of running) await each.close()
+  if (values.svg !== undefined) writeFileSync(values.svg, chartOf(results))
   return goals.every(isMet) ? 0 : 1
 }
 

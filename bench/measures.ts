@@ -51,6 +51,14 @@ export type Goal = {
   readonly wanted: 'at least' | 'at most'
 }
 
+export function atMost(name: string, value: number, bound: number): Goal {
+  return { name, value, bound, wanted: 'at most' }
+}
+
+export function atLeast(name: string, value: number, bound: number): Goal {
+  return { name, value, bound, wanted: 'at least' }
+}
+
 export function isMet({ value, bound, wanted }: Goal): boolean {
   return wanted === 'at least' ? value >= bound : value <= bound
 }

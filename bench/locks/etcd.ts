@@ -1,4 +1,4 @@
-import { EtcdSite, etcdProblem, etcdVersion } from '../variables/etcd.ts'
+import { EtcdSite, etcdProblem, etcdVersion, openEtcd } from '../variables/etcd.ts'
 
 import type { EtcdClient, EtcdLease } from '../variables/etcd.ts'
 import type { Contender, LockClient } from './peer.ts'
@@ -10,6 +10,12 @@ export const etcd: Contender = {
   name: 'etcd',
   problem: etcdProblem,
   version: () => `etcd ${etcdVersion()}`,
+  async open() {
+    const client = openEtcd()
+    const lease = client.lease(LEASE_S)
+    await lease.grant()
+    return transactions(client, lease)
+  },
   async start(place) {
     const site = await EtcdSite.start(place)
     const leases = site.all.map(client => client.lease(LEASE_S))
@@ -17,7 +23,16 @@ export const etcd: Contender = {
     const bare = site.all.map((client, i) => transactions(client, leases[i] as EtcdLease))
     return {
       peers: [
-        { name: 'etcd, transaction', clients: bare },
+        {
+          name: 'etcd, transaction',
+          clients: bare,
+          register: {
+            name: 'etcd, synced by a majority',
+            set: value => site.clients[0].put('bench').value(value),
+            get: () => site.clients[0].get('bench').string(),
+          },
+          where: '',
+        },
         { name: 'etcd, its recipe', clients: site.all.map(recipe) },
       ],
       async close() {

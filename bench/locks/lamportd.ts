@@ -1,4 +1,5 @@
 import { LamportSite } from '../variables/lamport.ts'
+import { connect } from '../../src/client/client.ts'
 import { packageVersion } from '../../src/control/version.ts'
 
 import type { Client } from '../../src/client/client.ts'
@@ -9,12 +10,24 @@ export const lamportd: Contender = {
   name: 'lamportd',
   problem: () => undefined,
   version: () => `lamportd ${packageVersion}, sealed`,
+  open: async socket => lockClient(await connect({ socket })),
   async start(place) {
     const site = new LamportSite(place, 'locks', '127.0.86')
     await site.start()
     const connected = await site.clients()
     return {
-      peers: [{ name: 'lamportd', clients: connected.map(lockClient) }],
+      peers: [
+        {
+          name: 'lamportd',
+          clients: connected.map(lockClient),
+          register: {
+            name: 'lamportd, synced by a majority',
+            set: value => connected[0]?.set('bench', value) ?? Promise.reject(new Error('no host')),
+            get: () => connected[0]?.get('bench') ?? Promise.reject(new Error('no host')),
+          },
+          where: site.socket(1),
+        },
+      ],
       async close() {
         await Promise.all(connected.map(client => client.close()))
         await site.stopAll()

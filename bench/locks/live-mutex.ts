@@ -28,26 +28,16 @@ export const liveMutex: Contender = {
   name: 'live-mutex',
   problem: () => packageProblem('live-mutex'),
   version: () => `live-mutex ${packageVersion('live-mutex')}, one broker`,
+  open: async path => lockClient(await connected(path)),
   async start(place) {
     const path = join(place.folder, 'live-mutex.sock')
     const program = fileURLToPath(import.meta.url)
     const stdio = ['ignore', 'ignore', 'ignore', 'ipc'] as const
     const broker = place.spawn(process.execPath, [program, CHILD, path], [...stdio])
     await once(broker, 'message')
-    const { Client } = load<LiveMutex>('live-mutex')
-    const mutexes = [0, 1, 2].map(() => new Client({ udsPath: path }))
-    for (const each of mutexes) {
-      each.emitter.on('warning', () => undefined)
-      await each.ensure()
-    }
-    const clients = mutexes.map((each): LockClient => ({
-      async acquire(name) {
-        const { id } = await each.acquire(name)
-        return () => each.release(name, { id })
-      },
-    }))
+    const mutexes = [await connected(path), await connected(path), await connected(path)]
     return {
-      peers: [{ name: 'live-mutex', clients }],
+      peers: [{ name: 'live-mutex', clients: mutexes.map(lockClient), where: path }],
       close() {
         for (const each of mutexes) each.close()
         broker.kill('SIGKILL')
@@ -55,6 +45,23 @@ export const liveMutex: Contender = {
       },
     }
   },
+}
+
+async function connected(udsPath: string): Promise<Mutex> {
+  const { Client } = load<LiveMutex>('live-mutex')
+  const mutex = new Client({ udsPath })
+  mutex.emitter.on('warning', () => undefined)
+  await mutex.ensure()
+  return mutex
+}
+
+function lockClient(mutex: Mutex): LockClient {
+  return {
+    async acquire(name) {
+      const { id } = await mutex.acquire(name)
+      return () => mutex.release(name, { id })
+    },
+  }
 }
 
 async function serve(path: string): Promise<void> {

@@ -9,11 +9,22 @@ export type LockClient = {
   acquire(name: string): PromiseLike<Release>
 }
 
+/** One shared value, as a client of one server reads and writes it. */
+export type RegisterClient = {
+  /** What the table says of it, where its name does not say enough. */
+  readonly name: string
+  set(value: string): PromiseLike<unknown>
+  get(): PromiseLike<unknown>
+}
+
 /** One way to lock, running: three servers (where it has servers) and a client of each. */
 export type Peer = {
   /** By which the rows and goals know it. */
   readonly name: string
   readonly clients: readonly LockClient[]
+  readonly register?: RegisterClient
+  /** Where a client in another process finds it, see `Contender.open`; the holder that is to die. */
+  readonly where?: string
 }
 
 /** What can be measured where it is installed. */
@@ -22,6 +33,8 @@ export type Contender = {
   /** Why not here, and what to install; `undefined` where it can be. */
   problem(): string | undefined
   version(): string
+  /** A client of the first server, in another process than the one that started it. */
+  open(where: string): Promise<LockClient>
   /** Starts its servers; some have two ways to lock. */
   start(place: Place): Promise<{ readonly peers: readonly Peer[]; close(): Promise<void> }>
 }

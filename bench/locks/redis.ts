@@ -6,7 +6,12 @@ import { load, packageProblem, packageVersion, programProblem } from './packages
 
 import type { Contender, LockClient } from './peer.ts'
 
-type Redis = { ping(): Promise<string>; disconnect(): void }
+type Redis = {
+  ping(): Promise<string>
+  set(key: string, value: string): Promise<string>
+  get(key: string): Promise<string | null>
+  disconnect(): void
+}
 type RedisClass = new (options: { readonly port: number; readonly host: string }) => Redis
 type Redlock = {
   lock(name: string, ttlMs: number): PromiseLike<{ unlock(): PromiseLike<void> }>
@@ -36,6 +41,7 @@ export const redis: Contender = {
     const server = /v=(\S+)/.exec(stdout)?.[1] ?? 'unknown'
     return `Redis ${server} in memory, redlock ${packageVersion('redlock')}`
   },
+  open: () => Promise.resolve(lockClient(connectAll())),
   async start(place) {
     for (const port of PORTS) {
       const folder = join(place.folder, `redis-${port}`)
@@ -43,31 +49,51 @@ export const redis: Contender = {
       const where = ['--port', String(port), '--bind', HOST, '--dir', folder]
       place.spawn('redis-server', [...where, '--save', '', '--appendonly', 'no'], 'ignore')
     }
-    const Client = load<RedisClass>('ioredis')
-    const connections = [0, 1, 2].map(() => PORTS.map(port => new Client({ port, host: HOST })))
+    const connections = [0, 1, 2].map(connectAll)
     const all = connections.flat()
     await until('Redis answers', async () => {
       await Promise.all(all.map(each => each.ping()))
       return true
     })
-    const Lock = load<RedlockClass>('redlock')
-    // It asks again after a while: nothing tells who waits that a lock is free.
-    const options = { retryCount: -1, retryDelay: 50, retryJitter: 20 }
-    const clients = connections.map((each): LockClient => {
-      const redlock = new Lock(each, options)
-      return {
-        async acquire(name) {
-          const lock = await redlock.lock(name, TTL_MS)
-          return () => lock.unlock()
-        },
-      }
-    })
+    const [one] = all
     return {
-      peers: [{ name: 'Redlock', clients }],
+      peers: [
+        {
+          name: 'Redlock',
+          clients: connections.map(lockClient),
+          ...(one === undefined
+            ? {}
+            : {
+                register: {
+                  name: 'Redis, one server, in memory',
+                  set: (value: string) => one.set('bench', value),
+                  get: () => one.get('bench'),
+                },
+              }),
+          where: '',
+        },
+      ],
       close() {
         for (const each of all) each.disconnect()
         return Promise.resolve()
       },
     }
   },
+}
+
+function connectAll(): Redis[] {
+  const Client = load<RedisClass>('ioredis')
+  return PORTS.map(port => new Client({ port, host: HOST }))
+}
+
+/** It asks again after a while: nothing tells who waits that a lock is free. */
+function lockClient(connections: readonly Redis[]): LockClient {
+  const Lock = load<RedlockClass>('redlock')
+  const redlock = new Lock(connections, { retryCount: -1, retryDelay: 50, retryJitter: 20 })
+  return {
+    async acquire(name) {
+      const lock = await redlock.lock(name, TTL_MS)
+      return () => lock.unlock()
+    },
+  }
 }

@@ -14,6 +14,8 @@ type ZooKeeper = EventEmitter & {
   mkdirp(path: string, done: Done<string>): void
   create(path: string, data: null, acls: unknown, mode: number, done: Done<string>): void
   getChildren(path: string, done: Done<string[]>): void
+  setData(path: string, data: Buffer, version: number, done: Done<unknown>): void
+  getData(path: string, done: Done<Buffer>): void
   exists(path: string, watcher: () => void, done: Done<unknown>): void
   remove(path: string, version: number, done: Done<undefined>): void
 }
@@ -39,6 +41,7 @@ export const zooKeeper: Contender = {
     return programProblem('java', 'default-jre-headless') ?? packageProblem('node-zookeeper-client')
   },
   version: () => `ZooKeeper, node-zookeeper-client ${packageVersion('node-zookeeper-client')}`,
+  open: async () => recipe(await connected(CLIENT_PORTS[0] ?? 0)),
   async start(place) {
     for (const [i, clientPort] of CLIENT_PORTS.entries()) {
       const folder = join(place.folder, `zookeeper-${i + 1}`)
@@ -49,27 +52,42 @@ export const zooKeeper: Contender = {
       const path = `${folder}:${JARS}/*`
       place.spawn('java', ['-Xmx256m', '-cp', path, main, join(folder, 'zoo.cfg')], 'ignore')
     }
-    const zooKeeperPackage = load<Package>('node-zookeeper-client')
     const connections: ZooKeeper[] = []
-    for (const port of CLIENT_PORTS) {
-      const client = zooKeeperPackage.createClient(`${HOST}:${port}`, { spinDelay: 100 })
-      const connected = once(client, 'connected')
-      client.connect()
-      await connected
-      connections.push(client)
-    }
+    for (const port of CLIENT_PORTS) connections.push(await connected(port))
     await until('ZooKeeper has a leader', async () => {
       await called<string>(done => connections[0]?.mkdirp('/locks', done))
+      await called<string>(done => connections[0]?.mkdirp('/bench', done))
       return true
     })
     return {
-      peers: [{ name: 'ZooKeeper', clients: connections.map(recipe) }],
+      peers: [
+        {
+          name: 'ZooKeeper',
+          clients: connections.map(recipe),
+          register: {
+            name: 'ZooKeeper, synced by a majority, read from one',
+            set: value =>
+              called(done => connections[0]?.setData('/bench', Buffer.from(value), -1, done)),
+            get: () => called<Buffer>(done => connections[0]?.getData('/bench', done)),
+          },
+          where: '',
+        },
+      ],
       close() {
         for (const each of connections) each.close()
         return Promise.resolve()
       },
     }
   },
+}
+
+async function connected(port: number): Promise<ZooKeeper> {
+  const zooKeeperPackage = load<Package>('node-zookeeper-client')
+  const client = zooKeeperPackage.createClient(`${HOST}:${port}`, { spinDelay: 100 })
+  const isThere = once(client, 'connected')
+  client.connect()
+  await isThere
+  return client
 }
 
 function configuration(folder: string, clientPort: number): string {

@@ -74,6 +74,12 @@ export function etcdVersion(): string {
   return /etcd Version: (\S+)/.exec(stdout)?.[1] ?? 'unknown'
 }
 
+/** A client of the first server, in whatever process. */
+export function openEtcd(): EtcdClient {
+  const Client = loadEtcd3()
+  return new Client({ hosts: [`http://${HOST}:${CLIENT_PORTS[0]}`] })
+}
+
 /** Three etcd servers on loopback, as they come: each write is synced by a majority. */
 export class EtcdSite {
   /** The first one is connected to the leader, which spares it a hop. */

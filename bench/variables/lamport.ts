@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connect } from '../../src/client/client.ts'
@@ -12,25 +12,27 @@ import type { Place } from './place.ts'
 /** The bundle that is shipped, from dist/bench/variables. */
 const LAMPORTD = fileURLToPath(new URL('../../lamportd.js', import.meta.url))
 
-const IDS = [1, 2, 3]
+const IDS: readonly number[] = [1, 2, 3]
 const PORT = 7411
 
-/** Three lamportd on loopback, sealed as on a LAN. */
+/** Some lamportd on loopback, three unless said otherwise, sealed as on a LAN. */
 export class LamportSite {
+  readonly ids: readonly number[]
   readonly #place: Place
   readonly #folder: string
   readonly #cluster: string
   readonly #daemons = new Map<number, ChildProcess>()
 
   /** @param network the first three numbers of the addresses */
-  constructor(place: Place, cluster: string, network: string) {
+  constructor(place: Place, cluster: string, network: string, ids: readonly number[] = IDS) {
+    this.ids = ids
     this.#place = place
     this.#cluster = cluster
     this.#folder = join(place.folder, cluster)
     mkdirSync(this.#folder)
     const key = `${randomBytes(32).toString('base64')}\n`
     writeFileSync(join(this.#folder, 'key'), key, { mode: 0o600 })
-    const hosts = IDS.map(
+    const hosts = ids.map(
       id => `  - { id: ${id}, name: ${nameOf(id)}, address: ${network}.${id}, port: ${PORT} }\n`,
     )
     const text = `cluster: ${cluster}\nkey: key\nhosts:\n${hosts.join('')}`
@@ -52,8 +54,8 @@ export class LamportSite {
 
   /** Done when all vote, and know all variables. */
   async start(): Promise<void> {
-    for (const id of IDS) this.launch(id)
-    for (const id of IDS) await this.complete(id, 0)
+    for (const id of this.ids) this.launch(id)
+    for (const id of this.ids) await this.complete(id, 0)
   }
 
   launch(id: number): void {
@@ -83,7 +85,21 @@ export class LamportSite {
   }
 
   clients(): Promise<Client[]> {
-    return Promise.all(IDS.map(id => connect({ socket: this.socket(id) })))
+    return Promise.all(this.ids.map(id => connect({ socket: this.socket(id) })))
+  }
+
+  /** Of a host's daemon: processor time in milliseconds, which proc_pid_stat(5) counts too coarsely. */
+  processorMs(id: number): number {
+    const { pid } = this.#daemon(id)
+    const nanoseconds = readdirSync(`/proc/${pid}/task`).map(thread =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+    )
+    return nanoseconds.reduce((sum, value) => sum + value, 0) / 1e6
+  }
+
+  /** Nothing of it runs any more, from one moment to the next. */
+  kill(id: number): void {
+    this.#daemon(id).kill('SIGKILL')
   }
 
   /** Resident memory of a host's daemon, in bytes. */
@@ -100,7 +116,7 @@ export class LamportSite {
   }
 
   async stopAll(): Promise<void> {
-    await Promise.all(IDS.map(id => this.stop(id)))
+    await Promise.all(this.ids.map(id => this.stop(id)))
   }
 
   /** As a new card in the same box. */

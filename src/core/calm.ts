@@ -7,8 +7,12 @@ import type { Sign } from './hearing.ts'
 /** How much rarer heartbeats are in a calm. */
 const STRETCH = 2
 
-/** So many of the rarer ones as well fit into `suspect` and into `lease`, or there are none. */
-const FIT_MIN = 3
+/**
+ * So many heartbeats as often as ever fit into `suspect` and into `lease`, or there are no rarer ones:
+ * when one is missed, enough are left before anybody is suspected; and an echo may take two rare ones.
+ */
+const SUSPECT_MIN = 8
+const LEASE_MIN = 10
 
 /** Nothing has been missed for so many heartbeats. */
 const CALM_AFTER = 32
@@ -27,20 +31,21 @@ type CalmTiming = {
   readonly lease: Duration
 }
 
-/** What the last heartbeat of a host said, and when it came. */
+/** What the last heartbeat of a host said. */
 type Word = {
   readonly incarnation: number
   readonly stamp: number
-  readonly at: Instant
   /** The next one is sent within this. */
   readonly within: Duration
+  /** From then on that one is missed. */
+  readonly overdueAt: Instant
   readonly isCalm: boolean
 }
 
 /**
  * When heartbeats are sent: half as often while no lock is held or waited for, and no heartbeat
- * was missed by this host, nor, as they say, by any that is connected. A gap or a request ends that
- * everywhere within a heartbeat or two, long before anybody is suspected.
+ * was missed by this host, nor, as they say, by any that is heard. A gap, a silence or a request ends
+ * that here at once, and at the others with the next heartbeat, long before anybody is suspected.
  */
 export class Calm {
   readonly #self: HostId
@@ -58,8 +63,9 @@ export class Calm {
   constructor(self: HostId, timing: CalmTiming) {
     this.#self = self
     this.#timing = timing
-    const least = scaled(timing.heartbeat, STRETCH * FIT_MIN)
-    this.#isPossible = least <= timing.suspect && least <= timing.lease
+    const { heartbeat, suspect, lease } = timing
+    const isFit = scaled(heartbeat, SUSPECT_MIN) <= suspect
+    this.#isPossible = isFit && scaled(heartbeat, LEASE_MIN) <= lease
   }
 
   /** This host has missed nothing. */
@@ -74,7 +80,8 @@ export class Calm {
 
   /** When the next heartbeats are due. */
   get due(): Instant {
-    return earliest(after(this.#beatAt, this.#interval(this.#isRare)), this.#soonAt)
+    const due = earliest(after(this.#beatAt, this.#interval(this.#isRare)), this.#soonAt)
+    return this.#isRare ? earliest(due, this.#overdueAt) : due
   }
 
   /** The next ones are waited for. */
@@ -99,29 +106,45 @@ export class Calm {
     if (isLate || !heard.includes(this.#self)) this.disturb(now)
     if (!isCalm) this.#isRare = false
     const within = this.#interval(isRare)
-    this.#words.set(from, { incarnation, stamp, at: now, within, isCalm })
+    const overdueAt = after(now, scaled(within, LATE))
+    this.#words.set(from, { incarnation, stamp, within, overdueAt, isCalm })
   }
 
   forget(host: HostId): void {
     this.#words.delete(host)
   }
 
-  /** Heartbeats are about to be sent to these: is it calm? */
-  beat(now: Instant, hosts: readonly HostId[]): void {
+  /**
+   * Heartbeats are about to be sent.
+   *
+   * @param heard the hosts that are heard: nobody watches over one that is silent for good
+   */
+  beat(now: Instant, heard: readonly HostId[]): void {
     this.#beatAt = now
     this.#soonAt = NEVER
     if (!this.#isPossible) return
-    const words = hosts.map(host => this.#words.get(host))
-    const isMissed = (word: Word | undefined): boolean =>
-      word === undefined || elapsed(word.at, now) > LATE * word.within
-    if (words.some(isMissed)) this.disturb(now)
+    for (const host of this.#words.keys()) if (!heard.includes(host)) this.#words.delete(host)
+    if (this.#words.size < heard.length || now >= this.#overdueAt) this.disturb(now)
     this.#isCalm = elapsed(this.#since, now) >= CALM_AFTER * this.#timing.heartbeat
-    this.#isRare = this.#isCalm && words.every(word => word?.isCalm)
+    this.#isRare = this.#isCalm && [...this.#words.values()].every(({ isCalm }) => isCalm)
   }
 
   fingerprint(now: Instant): unknown {
-    const calm = [now - this.#since, this.#isCalm, this.#isRare, this.#words]
-    return [ahead(now, this.due), this.#isPossible ? calm : undefined]
+    if (!this.#isPossible) return ahead(now, this.due)
+    const calmAt = after(this.#since, scaled(this.#timing.heartbeat, CALM_AFTER))
+    const words = [...this.#words].map(
+      ([host, { incarnation, stamp, within, overdueAt, isCalm }]) =>
+        [host, [incarnation, now - stamp, within, ahead(now, overdueAt), isCalm]] as const,
+    )
+    const calm = [ahead(now, calmAt), this.#isCalm, this.#isRare, new Map(words)]
+    return [ahead(now, this.due), calm]
+  }
+
+  /** When the first of them will have missed one. */
+  get #overdueAt(): Instant {
+    let first = NEVER
+    for (const { overdueAt } of this.#words.values()) first = earliest(first, overdueAt)
+    return first
   }
 
   #interval(isRare: boolean): Duration {

@@ -23,7 +23,7 @@ export type Heartbeat = {
   readonly view: number
   /** Whom the sender has heard within `suspect`. */
   readonly heard: readonly HostId[]
-  /** The sender has missed no heartbeat for long, and knows of no lock. */
+  /** The sender has missed no heartbeat for long, that it knew of, and knows of no lock. */
   readonly isCalm: boolean
   /** Its next heartbeat comes later than `heartbeat` after this one. */
   readonly isRare: boolean

@@ -642,7 +642,7 @@ export class Host {
     this.#bornAt = this.#clock.time
     this.#early.take()
     this.#mutex.expel(incarnation, reason)
-    this.#membership.reincarnate(incarnation)
+    this.#membership.reincarnate(this.#now, incarnation)
     this.#variables.reincarnate(this.#now)
     this.#journal.append([incarnationEntry(incarnation)], () => {
       this.#isReborn = false

@@ -135,9 +135,10 @@ export class Membership {
   }
 
   /** A new life of this host: it was promised nothing, and is no member of anything. */
-  reincarnate(incarnation: number): void {
+  reincarnate(now: Instant, incarnation: number): void {
     this.#incarnation = incarnation
     this.hearing.forgetPaces()
+    this.#calm.disturb(now)
     this.#lease.forget()
     this.#echoSelf(LONG_AGO)
     this.#abandon()
@@ -231,7 +232,7 @@ export class Membership {
 
   tick(now: Instant): void {
     if (now >= this.#calm.due) {
-      this.#calm.beat(now, [...this.#sessions.keys()])
+      this.#calm.beat(now, [...this.hearing.heard(now).keys()])
       for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
       this.#stale = true
     }

@@ -124,6 +124,9 @@ function seal(key: string, value: Uint8Array): Buffer {
 /** Bytes of memory that short copies share. */
 const PIECE_BYTES = 32 * 1024
 
+/** What is longer has a piece of its own: it would leave as much unused. */
+const OWN_BYTES = PIECE_BYTES / 8
+
 /**
  * Copies of what is read, since that is overwritten: many to a piece of memory, because an allocation
  * for each record would take half as much memory again.
@@ -134,8 +137,9 @@ export class Copies {
 
   copy({ bytes, start, end }: Readonly<Part>): Uint8Array {
     const length = end - start
+    if (length > OWN_BYTES) return new Uint8Array(bytes.subarray(start, end))
     if (this.#piece.length - this.#used < length) {
-      this.#piece = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, length))
+      this.#piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
       this.#used = 0
     }
     bytes.copy(this.#piece, this.#used, start, end)

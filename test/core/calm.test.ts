@@ -14,6 +14,7 @@ class Night {
   readonly calm: Calm
   /** When host 1 sent heartbeats. */
   readonly beats: number[] = []
+  heard: readonly number[] = [2, 3]
   now = 0
 
   constructor(timing: typeof TIMING = TIMING) {
@@ -32,7 +33,7 @@ class Night {
         for (const from of [2, 3]) if (!isDropped(from, this.now)) this.hear(from)
       }
       if (this.now < this.calm.due) continue
-      this.calm.beat(toInstant(this.now), [2, 3])
+      this.calm.beat(toInstant(this.now), this.heard)
       this.beats.push(this.now)
     }
     return this
@@ -60,10 +61,11 @@ test('one that is missed ends it, once the next has come', t => {
   t.true(night.calm.isRare)
 })
 
-test('silence ends it with the next heartbeat', t => {
+test('silence ends it as soon as one is overdue, and the next are sent then', t => {
   const night = new Night().run(6000)
-  night.run(600, from => from === 3)
+  night.run(150, from => from === 3)
   t.false(night.calm.isCalm)
+  t.is(night.beats.at(-1), 6100)
   t.is(night.calm.due - (night.beats.at(-1) ?? NaN), TIMING.heartbeat)
 })
 
@@ -106,12 +108,52 @@ test('what is overtaken on the way, or comes twice, is no gap', t => {
   t.true(night.calm.isCalm && night.calm.isRare)
 })
 
-test('where three rare ones do not fit into suspect and lease, there are none', t => {
-  for (const short of [{ suspect: milliseconds(899) }, { lease: milliseconds(899) }]) {
+test('where too few fit into suspect and lease, there are no rare ones', t => {
+  for (const short of [{ suspect: milliseconds(1199) }, { lease: milliseconds(1499) }]) {
     t.false(new Night({ ...TIMING, ...short }).run(60_000).calm.isCalm)
   }
-  const enough = { suspect: milliseconds(900), lease: milliseconds(900) }
+  const enough = { suspect: milliseconds(1200), lease: milliseconds(1500) }
   t.true(new Night({ ...TIMING, ...enough }).run(60_000).calm.isRare)
+})
+
+test('a host that is silent for good is not waited for', t => {
+  const night = new Night().run(6000)
+  night.run(1200, from => from === 3)
+  night.heard = [2]
+  night.run(4500, from => from === 3)
+  t.false(night.calm.isRare)
+  night.run(600, from => from === 3)
+  t.true(night.calm.isRare)
+  night.heard = [2, 3]
+  night.run(300)
+  t.false(night.calm.isCalm, 'it is back')
+})
+
+test('of a network that turns bad both ways at once, five of seven heartbeats have their chance', t => {
+  for (let phase = 0; phase < 300; phase += 10) {
+    const hosts = [1, 2].map(id => ({ id, calm: new Calm(id, TIMING), sent: [] as number[] }))
+    let [isLost, lastHeard] = [false, 0]
+    for (let now = 0; now < 20_000; now += 10) {
+      // From there on nothing arrives; the second host begins later than the first.
+      if (now === 12_000 + phase) [isLost, lastHeard] = [true, now]
+      for (const [index, { id, calm, sent }] of hosts.entries()) {
+        if (now < index * phase || now < calm.due) continue
+        calm.beat(toInstant(now), [3 - id])
+        sent.push(now)
+        const said = { incarnation: 1, stamp: now, echo: undefined, view: 1, heard: [3 - id] }
+        const { isCalm, isRare } = calm
+        const sign = { ...said, isCalm, isRare }
+        if (!isLost) hosts[1 - index]?.calm.hear(toInstant(now), id, sign)
+        else if (lastHeard === 0) lastHeard = now
+      }
+    }
+    for (const { sent } of hosts) {
+      const lost = sent.filter(at => at >= lastHeard)
+      const before = Math.max(...sent.filter(at => at < lastHeard))
+      const chances = lost.filter(at => at < before + TIMING.suspect).length
+      t.true(chances >= 5, `phase ${phase}: ${chances}`)
+    }
+  }
 })
 
 test('a request ends it at once', t => {
@@ -124,6 +166,7 @@ test('a request ends it at once', t => {
 test('where somebody waits for them, the next heartbeats are sent soon, together', t => {
   const night = new Night().run(6000)
   const now = toInstant(night.now)
+  for (const from of [2, 3]) night.hear(from, { isRare: true })
   night.calm.beat(now, [2, 3])
   t.is(night.calm.due - now, 2 * TIMING.heartbeat)
   night.calm.hasten(now)

@@ -87,15 +87,19 @@ const SPEC: CommandSpec = {
 /** A lock that did not last until its command could start is asked for so often. */
 const TIES_MAX = 5
 
-/** How it is told that a lock has ended which nobody has let go of, or is about to. */
-const LOST: ReadonlySet<LamportErrorCode> = new Set([
-  'lost',
-  'expired',
-  'notHeld',
-  'leaving',
-  'disconnected',
-  'unreachable',
-])
+const TIE_AGAIN_MS = 100
+
+/** How it is told that a lock has ended which nobody has let go of. */
+const LOST: ReadonlySet<LamportErrorCode> = new Set(['lost', 'expired', 'notHeld', 'leaving'])
+
+/** Or that its lamportd has. One that goes is gone at once; one that says nothing for longer hangs. */
+const GONE: ReadonlySet<LamportErrorCode> = new Set(['disconnected', 'unreachable'])
+const GONE_MS = 1000
+
+function isLoss(error: unknown, tookMs: number): error is LamportError {
+  if (!(error instanceof LamportError)) return false
+  return LOST.has(error.code) || (GONE.has(error.code) && tookMs < GONE_MS)
+}
 
 /** A lock that is held, since when, and what ties it to the command. */
 type Taken = {
@@ -160,19 +164,22 @@ class Session {
     for (let left = TIES_MAX; ; left--) {
       const lock = await this.#acquire(client, restMs)
       const grantedAt = monotonicNow()
+      let anchor: Socket | undefined
       try {
-        const isTied = hasAnchor && command !== undefined
-        const anchor = isTied ? await anchorOf(lock) : undefined
+        if (hasAnchor && command !== undefined) anchor = await anchorOf(lock)
         this.#signals.interrupted.throwIfAborted()
         lock.lost.throwIfAborted()
         this.#held(lock, grantedAt - started)
         return { lock, anchor, grantedAt }
       } catch (error) {
+        // Else the lock would be held by what is tied to nothing.
+        anchor?.destroy()
         await letGo(lock)
-        const isLost = error instanceof LamportError && LOST.has(error.code)
+        const isLost = isLoss(error, monotonicNow() - grantedAt)
         if (!isLost || left === 1 || waitMs === 0 || monotonicNow() >= giveUpAt) throw error
         this.#away(error)
       }
+      await pause(TIE_AGAIN_MS, this.#signals.interrupted)
       // 0 would be another question.
       if (waitMs !== undefined) restMs = Math.max(1, giveUpAt - monotonicNow())
     }

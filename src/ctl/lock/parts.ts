@@ -1,12 +1,6 @@
 import { userInfo } from 'node:os'
 import type { Socket } from 'node:net'
-import {
-  connect,
-  LamportError,
-  type Client,
-  type LamportErrorCode,
-  type Lock,
-} from '../../client/client.ts'
+import { connect, LamportError, type Client, type Lock } from '../../client/client.ts'
 import { monotonicNow } from '../../control/monotonic.ts'
 import { TIMEOUT_MS_MAX } from '../../lib/time.ts'
 
@@ -15,9 +9,6 @@ export const FAREWELL_MS = 1000
 
 /** How often a daemon that is not there yet is looked for. */
 const CONNECT_AGAIN_MS = 200
-
-/** What passes when lamportd runs, or has room: one that is just stopping says nothing, and closes. */
-const PASSING: ReadonlySet<LamportErrorCode> = new Set(['unreachable', 'disconnected', 'busy'])
 
 /** Connects; a daemon that is not there is looked for again for so long. */
 export async function connectPatiently(
@@ -30,7 +21,7 @@ export async function connectPatiently(
     try {
       return await connect({ socket, signal })
     } catch (error) {
-      const mayCome = error instanceof LamportError && PASSING.has(error.code)
+      const mayCome = error instanceof LamportError && error.code === 'unreachable'
       if (!mayCome || monotonicNow() >= deadline) throw error
     }
     await pause(CONNECT_AGAIN_MS, signal)

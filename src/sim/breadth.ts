@@ -40,6 +40,13 @@ export const BREADTH_TIMING: HostConfig['timing'] = {
   drift: 0.02,
 }
 
+/** As roomy as the defaults: then heartbeats are rarer where nothing happens. */
+const ROOMY_TIMING: HostConfig['timing'] = {
+  ...BREADTH_TIMING,
+  suspect: milliseconds(400),
+  lease: milliseconds(500),
+}
+
 const FAULTS_MS = 16_000
 
 /** Clients of variables have a chance of their own. */
@@ -134,7 +141,7 @@ function breadthWorld(
   const slow = variables?.slowDisks === undefined ? slowHost : hostCount
   return new IdealWorld({
     hosts: votes.map((share, i) => ({ id: i + 1, name: `h${i + 1}`, votes: share })),
-    timing: BREADTH_TIMING,
+    timing: slowHandshake ? ROOMY_TIMING : BREADTH_TIMING,
     rules,
     random: random.fork(),
     delayMs: () =>

@@ -8,6 +8,7 @@ import { clientDeaths, hostDeaths } from './locks/deaths.ts'
 import { LocksFloor } from './locks/floor.ts'
 import { formatFullness, LOCKS, measureFullness } from './locks/fullness.ts'
 import { lamportd } from './locks/lamportd.ts'
+import { formatLosses, lossProblem, measureLosses } from './locks/losses.ts'
 import {
   formatContended,
   formatDeaths,
@@ -89,7 +90,7 @@ class Benchmark {
     this.#plan = plan
   }
 
-  async run(): Promise<Omit<Results, 'deaths' | 'sizes' | 'fullness'>> {
+  async run(): Promise<Pick<Results, 'latency' | 'contended' | 'independent' | 'registers'>> {
     await this.#warmUp()
     const latency = await this.#latency()
     const contended = await this.#contended()
@@ -210,6 +211,42 @@ async function turns(
   }
 }
 
+/** What others have no equal of, or nothing that could be measured here. */
+async function measureLamportd(
+  place: Place,
+  plan: Plan,
+  deaths: readonly Deaths[],
+): Promise<Pick<Results, 'deaths' | 'sizes' | 'fullness' | 'losses'>> {
+  const { took } = await hostDeaths(place, Math.ceil(plan.deaths / 4))
+  const sizes: Size[] = []
+  for (const [index, size] of plan.sizes.entries()) {
+    sizes.push(await measureSize(place, size, index))
+  }
+  return {
+    deaths: [...deaths, { name: 'lamportd, its whole host', took }],
+    sizes,
+    fullness: await measureFullness(place),
+    losses: lossProblem() === undefined ? await measureLosses(place) : [],
+  }
+}
+
+function print(results: Results): void {
+  const { latency, contended, independent, registers, deaths, sizes, fullness, losses } = results
+  const parts = [
+    `A lock that nobody else wants, in ms\n${formatLatency(latency)}`,
+    `One lock that three clients want\n${formatContended(contended)}`,
+    `${WORKERS} workers, a lock each\n${formatIndependent(independent)}`,
+    `A shared value of 100 bytes, in ms\n${formatRegisters(registers)}`,
+    `From the death of a holder to the next grant, in ms\n${formatDeaths(deaths)}`,
+    `Hosts, and what a lock costs: ms, datagrams and messages\n${formatSizes(sizes)}`,
+    `Memory with ${LOCKS} locks held: ${formatFullness(fullness)}`,
+    losses.length > 0
+      ? `Where packets are lost, in ms\n${formatLosses(losses)}`
+      : `not measured where packets are lost: ${lossProblem()}`,
+  ]
+  console.log(`\n${parts.join('\n\n')}`)
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -252,21 +289,8 @@ async function main(): Promise<number> {
   }
   floor.close()
   for (const each of running) await each.close()
-  const host = await hostDeaths(place, Math.ceil(plan.deaths / 4))
-  deaths.push({ name: 'lamportd, its whole host', took: host.took })
-  const sizes: Size[] = []
-  for (const [index, size] of plan.sizes.entries()) {
-    sizes.push(await measureSize(place, size, index))
-  }
-  const fullness = await measureFullness(place)
-  const results: Results = { ...measured, deaths, sizes, fullness }
-  console.log(`\nA lock that nobody else wants, in ms\n${formatLatency(results.latency)}`)
-  console.log(`\nOne lock that three clients want\n${formatContended(results.contended)}`)
-  console.log(`\n${WORKERS} workers, a lock each\n${formatIndependent(results.independent)}`)
-  console.log(`\nA shared value of 100 bytes, in ms\n${formatRegisters(results.registers)}`)
-  console.log(`\nFrom the death of a holder to the next grant, in ms\n${formatDeaths(deaths)}`)
-  console.log(`\nHosts, and what a lock costs: ms, datagrams and messages\n${formatSizes(sizes)}`)
-  console.log(`\nMemory with ${LOCKS} locks held: ${formatFullness(fullness)}`)
+  const results = { ...measured, ...(await measureLamportd(place, plan, deaths)) }
+  print(results)
   const goals = locksGoals(results)
   console.log(`\nGoals\n${formatGoals(goals)}`)
   console.log(`\nload average at the end: ${(loadavg()[0] ?? NaN).toFixed(2)}`)

@@ -6,6 +6,7 @@ import { sizesGoals } from './sizes.ts'
 import type { Goal } from '../measures.ts'
 import type { Deaths } from './deaths.ts'
 import type { Fullness } from './fullness.ts'
+import type { Loss } from './losses.ts'
 import type { Size } from './sizes.ts'
 
 /** Milliseconds by turn. */
@@ -44,6 +45,7 @@ export type Results = {
   readonly deaths: readonly Deaths[]
   readonly sizes: readonly Size[]
   readonly fullness: Fullness
+  readonly losses: readonly Loss[]
 }
 
 export function formatLatency(rows: readonly Latency[]): string {

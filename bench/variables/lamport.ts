@@ -15,17 +15,32 @@ const LAMPORTD = fileURLToPath(new URL('../../lamportd.js', import.meta.url))
 const IDS: readonly number[] = [1, 2, 3]
 const PORT = 7411
 
+/** Where the hosts of a site are. */
+export type SiteNetwork = {
+  address(id: number): string
+  /** What runs a program there; nothing: here. */
+  via(id: number): readonly string[]
+}
+
 /** Some lamportd on loopback, three unless said otherwise, sealed as on a LAN. */
 export class LamportSite {
   readonly ids: readonly number[]
   readonly #place: Place
   readonly #folder: string
   readonly #cluster: string
+  readonly #network: SiteNetwork
   readonly #daemons = new Map<number, ChildProcess>()
 
-  /** @param network the first three numbers of the addresses */
-  constructor(place: Place, cluster: string, network: string, ids: readonly number[] = IDS) {
+  /** @param network or the first three numbers of addresses of loopback */
+  constructor(
+    place: Place,
+    cluster: string,
+    network: string | SiteNetwork,
+    ids: readonly number[] = IDS,
+  ) {
     this.ids = ids
+    this.#network =
+      typeof network === 'string' ? { address: id => `${network}.${id}`, via: () => [] } : network
     this.#place = place
     this.#cluster = cluster
     this.#folder = join(place.folder, cluster)
@@ -33,7 +48,8 @@ export class LamportSite {
     const key = `${randomBytes(32).toString('base64')}\n`
     writeFileSync(join(this.#folder, 'key'), key, { mode: 0o600 })
     const hosts = ids.map(
-      id => `  - { id: ${id}, name: ${nameOf(id)}, address: ${network}.${id}, port: ${PORT} }\n`,
+      id =>
+        `  - { id: ${id}, name: ${nameOf(id)}, address: ${this.#network.address(id)}, port: ${PORT} }\n`,
     )
     const text = `cluster: ${cluster}\nkey: key\nhosts:\n${hosts.join('')}`
     writeFileSync(join(this.#folder, 'hosts.yml'), text)
@@ -64,7 +80,9 @@ export class LamportSite {
     // Options for Node, of whoever looks for where the time goes.
     const options = (process.env['LAMPORTD_NODE_OPTIONS'] ?? '').split(' ').filter(Boolean)
     const args = [...options, LAMPORTD, ...what, ...where]
-    const daemon = this.#place.spawn(process.execPath, args, ['ignore', 'ignore', 'pipe'])
+    const line = [...this.#network.via(id), process.execPath, ...args]
+    const [program = '', ...rest] = line
+    const daemon = this.#place.spawn(program, rest, ['ignore', 'ignore', 'pipe'])
     let log = ''
     daemon.stderr?.on('data', text => (log = (log + String(text)).slice(-2000)))
     daemon.once('exit', code => {

@@ -81,6 +81,15 @@ test('the package has all that it needs, is small, and knows its configuration',
     const run = spawnSync(process.execPath, [join(folder, program), '--version'])
     t.is(run.status, 0, String(run.stderr))
   }
+  // And find the parts beside them that few commands need.
+  const [ctl, trace] = [join(folder, 'usr/bin/lamportctl'), join(folder, 'run.jsonl')]
+  const simulate = ['simulate', '--hosts', '2', '--trace', trace, '--svg', join(folder, 'run.svg')]
+  const diagram = ['diagram', trace, '--output', join(folder, 'run.html')]
+  for (const args of [simulate, diagram]) {
+    const run = spawnSync(process.execPath, [ctl, ...args], { cwd: folder })
+    t.is(run.status, 0, String(run.stderr))
+  }
+  t.regex(readFileSync(join(folder, 'run.svg'), 'utf8'), /^<svg /)
   const check = spawnSync(process.execPath, [join(folder, 'usr/sbin/lamportd')], {
     encoding: 'utf8',
     env: {

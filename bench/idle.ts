@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { memoryOf, memoryOfBareNode } from './bare.ts'
 import { describeMachine, formatMachine, table } from './report.ts'
+import { unitEnvironment } from './unit.ts'
 
 const EX_USAGE = 64
 
@@ -34,7 +35,6 @@ const STARTS = 15
 const SETTLE_MS = 10_000
 
 const lamportd = fileURLToPath(new URL('../lamportd.js', import.meta.url))
-const unit = fileURLToPath(new URL('../../systemd/lamportd.service', import.meta.url))
 
 export type Figures = {
   readonly bareStartMs: number
@@ -165,12 +165,6 @@ class Host {
     const processorMs = nanoseconds.reduce((sum, value) => sum + value, 0) / 1e6
     return { memory: memoryOf(pid), processorMs, written: Number(written) }
   }
-}
-
-/** What the service is started with. */
-function unitEnvironment(): Record<string, string> {
-  const lines = readFileSync(unit, 'utf8').matchAll(/^Environment=(\w+)=(.*)$/gm)
-  return Object.fromEntries([...lines].map(([, name = '', value = '']) => [name, value]))
 }
 
 function writeHosts(folder: string, hosts: readonly Host[]): void {

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connect } from '../../src/client/client.ts'
+import { unitEnvironment } from '../unit.ts'
 import { ended, until } from './place.ts'
 
 import type { ChildProcess } from 'node:child_process'
@@ -82,7 +83,8 @@ export class LamportSite {
     const args = [...options, LAMPORTD, ...what, ...where]
     const line = [...this.#network.via(id), process.execPath, ...args]
     const [program = '', ...rest] = line
-    const daemon = this.#place.spawn(program, rest, ['ignore', 'ignore', 'pipe'])
+    const stdio = ['ignore', 'ignore', 'pipe'] as const
+    const daemon = this.#place.spawn(program, rest, [...stdio], unitEnvironment())
     let log = ''
     daemon.stderr?.on('data', text => (log = (log + String(text)).slice(-2000)))
     daemon.once('exit', code => {

@@ -33,9 +33,15 @@ export class Place {
   }
 
   /** Runs a program that ends with the benchmark. */
-  spawn(command: string, args: readonly string[], stdio: StdioOptions): ChildProcess {
+  spawn(
+    command: string,
+    args: readonly string[],
+    stdio: StdioOptions,
+    environment: Readonly<Record<string, string>> = {},
+  ): ChildProcess {
     const [file = command, ...rest] = [...this.#via, command, ...args]
-    const child = spawn(file, rest, { stdio, cwd: this.folder })
+    const env = { ...process.env, ...environment }
+    const child = spawn(file, rest, { stdio, cwd: this.folder, env })
     this.#children.add(child)
     child.once('exit', () => this.#children.delete(child))
     return child

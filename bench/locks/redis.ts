@@ -7,6 +7,7 @@ import { load, packageProblem, packageVersion, programProblem } from './packages
 import type { Contender, LockClient } from './peer.ts'
 
 type Redis = {
+  on(event: 'error', listener: () => void): unknown
   ping(): Promise<string>
   set(key: string, value: string): Promise<string>
   get(key: string): Promise<string | null>
@@ -83,7 +84,12 @@ export const redis: Contender = {
 
 function connectAll(): Redis[] {
   const Client = load<RedisClass>('ioredis')
-  return PORTS.map(port => new Client({ port, host: HOST }))
+  return PORTS.map(port => {
+    const client = new Client({ port, host: HOST })
+    // It says so each time, and tries again, until the server has started.
+    client.on('error', () => undefined)
+    return client
+  })
 }
 
 /** It asks again after a while: nothing tells who waits that a lock is free. */

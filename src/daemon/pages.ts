@@ -148,7 +148,7 @@ class Walk {
   readonly #file: number
   readonly #meta: Meta
   readonly #isUsed: Uint8Array
-  /** One of each for each level, so that a record costs no memory but its own. */
+  /** One for each level, and the same parts for every record: it costs no memory but its own. */
   readonly #buffers: Buffer[] = []
   #big: Buffer = Buffer.alloc(0)
   readonly #key: Part = { bytes: this.#big, start: 0, end: 0 }

@@ -109,3 +109,20 @@ test('--connect-wait goes on where lamportd closes the connection before it has 
   t.is(await running.ended, 0)
   t.is(running.stdout, 'ran\n')
 })
+
+test('a lamportd that hangs when a lock has been granted is told, and not asked again', async t => {
+  t.timeout(30_000)
+  const daemon = await FakeDaemon.start({ greeted: 1 })
+  t.teardown(() => daemon.stop())
+  const running = lamportctl(['lock', 'door', 'echo', 'ran'], { socket: daemon.path })
+  t.teardown(() => running.process.kill('SIGKILL'))
+  daemon.grant(await daemon.next('acquire'))
+  t.is(await running.ended, 69)
+  t.is(running.stdout, '')
+  t.regex(
+    running.stderr,
+    /^lamportctl: the lock cannot be tied to the command: .*\(-o does without\)\n$/,
+  )
+  const asked = daemon.heard.map(({ method }) => method)
+  t.deepEqual(asked, ['acquire', 'release'])
+})

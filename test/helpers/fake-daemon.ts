@@ -44,6 +44,8 @@ export class FakeConnection {
 export type FakeOptions = {
   /** `null`: says nothing at first. */
   readonly hello?: unknown
+  /** How many connections hear that; it hangs for those that come later. */
+  readonly greeted?: number
   /** In the place of one before it. */
   readonly path?: string
   /** Answers releases, cancels, anchors and, with no, adoptions by itself; the default. */
@@ -140,8 +142,8 @@ export class FakeDaemon {
         if (line.type === 'line') this.#hear(connection, line.text)
       }
     })
-    const { hello = HELLO } = this.#options
-    if (hello !== null) connection.notify('hello', hello)
+    const { hello = HELLO, greeted = Infinity } = this.#options
+    if (hello !== null && this.connections.length <= greeted) connection.notify('hello', hello)
   }
 
   #hear(connection: FakeConnection, text: string): void {

@@ -61,7 +61,9 @@ test.serial('each datagram comes a second time at once: nothing is handled twice
   const { cluster, relay, one } = siege
   const before = await cluster.messages()
   const duplicated = relay.counts.duplicated
-  const dropped = await siege.dropped(CYCLES * 4, async () => {
+  // The last ACK may still be on its way when the last lock has been released.
+  const doubled = (): number => relay.counts.duplicated - duplicated
+  const dropped = await siege.dropped(doubled, async () => {
     relay.faults = { ...relay.faults, duplicate: 1 }
     for (let cycle = 0; cycle < CYCLES; cycle += 1) {
       await (await siege.client(one).lock('door')).release()
@@ -74,7 +76,8 @@ test.serial('each datagram comes a second time at once: nothing is handled twice
     reply: each,
     release: each,
   })
-  t.deepEqual(dropped, { duplicate: relay.counts.duplicated - duplicated })
+  t.true(doubled() >= CYCLES * 4)
+  t.deepEqual(dropped, { duplicate: doubled() })
   await siege.save()
   await siege.stands()
 })

@@ -161,17 +161,18 @@ export class Siege {
   }
 
   /** What the hosts together have ignored more after the work, when so many have been. */
-  async dropped(count: number, work: () => Promise<unknown>): Promise<Dropped> {
+  async dropped(count: number | (() => number), work: () => Promise<unknown>): Promise<Dropped> {
+    const least = (): number => (typeof count === 'number' ? count : count())
     const before = await this.#dropped()
     await work()
     let more: Record<string, number> = {}
-    await eventually(`${count} are ignored`, async () => {
+    await eventually(`${least()} are ignored`, async () => {
       const now = await this.#dropped()
       const changed = Object.entries(now).map(
         ([reason, total]) => [reason, total - (before[reason] ?? 0)] as const,
       )
       more = Object.fromEntries(changed.filter(([, risen]) => risen !== 0))
-      return Object.values(more).reduce((sum, each) => sum + each, 0) >= count
+      return Object.values(more).reduce((sum, each) => sum + each, 0) >= least()
     }).catch((error: unknown) => {
       this.t.log(more)
       throw error

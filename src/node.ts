@@ -184,9 +184,10 @@ export class Node {
     this.#config = config
     this.#trace = trace
     this.#host = new Host(config, durable, random.fork(), rules, {
-      send: (to, message) => {
+      send: (to, message, urgency) => {
         const payload = this.#encode(message)
-        if (!this.#endpoint.send(this.#now, to, channelOf(message), payload)) this.#slow.add(to)
+        const channel = channelOf(message)
+        if (!this.#endpoint.send(this.#now, to, channel, payload, urgency)) this.#slow.add(to)
       },
       sendHeartbeat: (to, heartbeat) => {
         this.#endpoint.sendDatagram(this.#now, to, encodeHeartbeat(heartbeat))

@@ -1,6 +1,7 @@
 import { connect as connectSocket, type Socket } from 'node:net'
 import { encodeLine, LineReader, type Line } from '../control/framing.ts'
 import { PROTOCOL_VERSION, type HelloParams, type RequestId } from '../control/protocol.ts'
+import { monotonicNow } from '../control/monotonic.ts'
 import { assert, unreachable } from '../lib/assert.ts'
 import { TIMEOUT_MS_MAX } from '../lib/time.ts'
 import { isHello, parseLine } from './answers.ts'
@@ -33,10 +34,15 @@ export type CallOptions<T> = {
 }
 
 type Pending = {
+  readonly method: string
   readonly resolve: (result: unknown) => void
   readonly reject: (error: LamportError) => void
-  readonly timer: NodeJS.Timeout | undefined
+  /** When it is given up, by the monotonic clock. */
+  readonly deadline: number
 }
+
+/** What one read takes at most; a longer line comes in parts. */
+const READ_BYTES = 64 * 1024
 
 /** One connection to the control socket: requests out, answers and notifications in. */
 export class Connection {
@@ -52,13 +58,22 @@ export class Connection {
   #nextId = 1
   /** Requests of one turn of the loop leave together, at its end. */
   #unsent = ''
+  readonly #sendAtEnd = (): void => this.#send()
+  /** Not moved for each request: when it fires, it is set for whatever is pending then. */
+  #expiry: NodeJS.Timeout | undefined
+  #expiryAt = Infinity
 
   private constructor(path: string, output: ConnectionOutput) {
     this.path = path
     this.#output = output
     this.#greeted = new Promise<void>((resolve, reject) => (this.#greet = { resolve, reject }))
-    this.#socket = connectSocket(path)
-    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    // One buffer for all that is read costs less than a stream of many.
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+    const callback = (length: number): boolean => {
+      this.#receive(buffer.subarray(0, length))
+      return true
+    }
+    this.#socket = connectSocket({ path, onread: { buffer, callback } })
     this.#socket.on('error', error => this.#finish(this.#broken(error)))
     this.#socket.on('end', () => this.#finish(this.#hungUp()))
     this.#socket.on('close', () => this.#finish(this.#hungUp()))
@@ -114,7 +129,7 @@ export class Connection {
       const { timeoutMs, take } = options
       // What waits for weeks has its end from the daemon.
       const isTimed = timeoutMs !== undefined && timeoutMs <= TIMEOUT_MS_MAX
-      const timer = isTimed ? setTimeout(() => this.#expire(id, method), timeoutMs) : undefined
+      const deadline = isTimed ? monotonicNow() + timeoutMs : Infinity
       const settle = (result: unknown): void => {
         const taken = take(result)
         if (taken !== undefined) {
@@ -125,8 +140,9 @@ export class Connection {
         reject(error)
         this.#finish(error)
       }
-      this.#pending.set(id, { resolve: settle, reject, timer })
-      if (this.#unsent === '') process.nextTick(() => this.#send())
+      this.#pending.set(id, { method, resolve: settle, reject, deadline })
+      if (deadline < this.#expiryAt) this.#expireAt(deadline)
+      if (this.#unsent === '') process.nextTick(this.#sendAtEnd)
       this.#unsent += line
     })
     return { id, answer }
@@ -153,6 +169,7 @@ export class Connection {
   detach(): Socket {
     assert(this.#end === undefined && this.#pending.size === 0, 'nothing is under way')
     this.#end = closed()
+    clearTimeout(this.#expiry)
     this.#socket.pause()
     this.#socket.removeAllListeners()
     // Whoever has it now never writes on it, and learns of its end from the first connection.
@@ -240,24 +257,40 @@ export class Connection {
   /** What waits for this answer, no longer pending; nothing where it was given up meanwhile. */
   #settle(id: RequestId): Pending | undefined {
     const pending = this.#pending.get(id)
-    clearTimeout(pending?.timer)
     this.#pending.delete(id)
     return pending
   }
 
-  #expire(id: RequestId, method: string): void {
-    const message = `lamportd at ${this.path} does not answer ${method} (is it stopped or overloaded?)`
-    this.#settle(id)?.reject(new LamportError('timeout', message))
+  #expireAt(deadline: number): void {
+    clearTimeout(this.#expiry)
+    this.#expiryAt = deadline
+    // A timer may fire a little early.
+    const wait = Math.max(1, Math.ceil(deadline - monotonicNow()))
+    this.#expiry = setTimeout(() => this.#expire(), wait)
+  }
+
+  #expire(): void {
+    this.#expiryAt = Infinity
+    const now = monotonicNow()
+    let next = Infinity
+    for (const [id, { method, reject, deadline }] of this.#pending) {
+      if (deadline > now) {
+        next = Math.min(next, deadline)
+        continue
+      }
+      this.#pending.delete(id)
+      const what = `lamportd at ${this.path} does not answer ${method}`
+      reject(new LamportError('timeout', `${what} (is it stopped or overloaded?)`))
+    }
+    if (next < Infinity) this.#expireAt(next)
   }
 
   #finish(error: LamportError, destroy: () => void = () => this.#socket.destroy()): void {
     if (this.#end !== undefined) return
     this.#end = error
     destroy()
-    for (const pending of this.#pending.values()) {
-      clearTimeout(pending.timer)
-      pending.reject(error)
-    }
+    clearTimeout(this.#expiry)
+    for (const pending of this.#pending.values()) pending.reject(error)
     this.#pending.clear()
     if (this.#hello === undefined) this.#greet?.reject(error)
     else this.#output.ended(error)

@@ -13,7 +13,7 @@ const NEWLINE = 0x0a
 /** Splits a stream of bytes into lines, however the stream was cut into chunks. */
 export class LineReader {
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  /** The chunks of the line that has begun; copies, for a chunk may be a view of a pool. */
+  /** The chunks of the line that has begun; copies, for who reads may use their memory again. */
   #begun: Uint8Array[] = []
   #begunBytes = 0
   #isTooLong = false
@@ -31,7 +31,8 @@ export class LineReader {
         this.#begun = []
         lines.push({ type: 'too-long' })
       } else if (end === -1) {
-        if (part.length > 0) this.#begun.push(part.slice())
+        // Not `slice`, which on a Buffer copies nothing.
+        if (part.length > 0) this.#begun.push(new Uint8Array(part))
         break
       } else {
         lines.push(this.#finish(part))

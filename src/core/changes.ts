@@ -137,10 +137,10 @@ export class Changes {
   }
 
   begin(now: Instant, operation: Operation): void {
-    const { name, deadline } = operation
+    const { name, id, deadline, work } = operation
     const line = this.#lines.get(name) ?? { queue: [], attempt: undefined, failures: 0, due: now }
     this.#lines.set(name, line)
-    line.queue.push({ ...operation, time: 0, mayTakeEffect: false })
+    line.queue.push({ name, id, deadline, work, time: 0, mayTakeEffect: false })
     this.#waiting += 1
     this.#due = earliest(this.#due, deadline)
     if (line.queue.length === 1) this.#start(now, name, line)

@@ -42,10 +42,13 @@ import type { Member, View } from './view.ts'
 /** What is no message, and why. */
 export type Malformed = { readonly malformed: string }
 
+const KINDS = Object.fromEntries(MESSAGE_TYPES.map((type, i) => [type, i + 1])) as Readonly<
+  Record<MessageType, number>
+>
+
 /** On the wire a message is a CBOR list: its number, its time, its fields. */
 export function encodeMessage(message: Message): Uint8Array {
-  const kind = MESSAGE_TYPES.indexOf(message.type) + 1
-  return encode([kind, message.time, ...fieldsOf(message)])
+  return encode([KINDS[message.type], message.time, ...fieldsOf(message)])
 }
 
 /** Reads a payload. It came from a host of ours, but perhaps from one with a fault: never throws. */

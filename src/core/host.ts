@@ -41,6 +41,7 @@ import {
   type LockRequest,
   type Message,
   type MutexMessage,
+  type Urgency,
   type VariableMessage,
 } from './message.ts'
 import { Mutex } from './mutex.ts'
@@ -90,7 +91,7 @@ export type HostConfig = {
 /** What a host asks of the channels, the store and the clients around it. */
 export type HostOutput = {
   /** Reliable and FIFO to the incarnation that the channels are open to. */
-  send(to: HostId, message: Message): void
+  send(to: HostId, message: Message, urgency: Urgency): void
   sendHeartbeat(to: HostId, heartbeat: Heartbeat): void
   /** Channels of the present incarnation end; those of this one are to be opened. */
   reincarnate(incarnation: number): void
@@ -160,7 +161,7 @@ export class Host {
     this.#journal = new Journal((lsn, batch) => output.append(lsn, batch))
     this.#post = new Post(self, this.#tally, {
       mayGo: ({ time }, rests) => this.#journal.isDurable(rests) && this.#ceiling.allows(time),
-      send: (to, message) => output.send(to, message),
+      send: (to, message, urgency) => output.send(to, message, urgency),
       deliverToSelf: message => this.#dispatch(self, message),
       trace: event => this.#trace(event),
     })
@@ -168,7 +169,7 @@ export class Host {
     this.#lease = new Lease(self, this.#votes, timing.lease)
     this.#renewal = new Renewal(this.#lease)
     this.#mutex = new Mutex(me, this.#clock, this.#lease, graceOf(config), rules, {
-      send: (to, message) => this.#send(to, message),
+      send: (to, message, urgency) => this.#send(to, message, urgency),
       changed: (type, request) => this.#traceRequest(type, request),
       requested: request => this.#traceRequest('request', request),
       granted: request => this.#granted(request),
@@ -494,7 +495,7 @@ export class Host {
       {
         send: (to, message, isResting) => {
           const rests = isResting ? this.#journal.appended : 0
-          this.#post.send(to, message, rests, this.#incarnation)
+          this.#post.send(to, message, 'now', rests, this.#incarnation)
         },
         append: entries => this.#journal.append(entries),
         respond: (id, response) => this.#respond(id, response),
@@ -729,8 +730,9 @@ export class Host {
   }
 
   /** The one place where a message between hosts begins its way. */
-  #send(to: readonly HostId[], message: Message): void {
-    this.#post.send(to, message, needsDisk(message) ? this.#journal.appended : 0, this.#incarnation)
+  #send(to: readonly HostId[], message: Message, urgency: Urgency = 'now'): void {
+    const rests = needsDisk(message) ? this.#journal.appended : 0
+    this.#post.send(to, message, urgency, rests, this.#incarnation)
   }
 
   /** In one batch with what else there is, if the ceiling or anything else has to be written. */

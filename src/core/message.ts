@@ -27,6 +27,12 @@ export const NAMES_MAX = 64
 export const NAME_BYTES_MAX = 255
 export const INFO_BYTES_MAX = 512
 
+/**
+ * `soon`: nobody waits for it before something else goes the same way, and it may wait a moment to
+ * go with that; `transport/endpoint.ts` says how long.
+ */
+export type Urgency = 'now' | 'soon'
+
 /** On every message: the sender's clock at the send (of a REQUEST, the request's timestamp). */
 type Timed = { readonly time: number }
 
@@ -250,11 +256,7 @@ export const CHANNELS = [0, 1, 2, 3] as const
  * of variables the view's, nor what is long any of them.
  */
 export function channelOf({ type }: Message): (typeof CHANNELS)[number] {
-  const rank = MESSAGE_TYPES.indexOf(type)
-  if (type === 'adopt') return 0
-  if (rank >= FIRST_CATCH_UP) return 3
-  if (rank >= FIRST_VARIABLE) return 2
-  return rank >= FIRST_REGISTER ? 1 : 0
+  return CHANNEL_OF[type]
 }
 
 /** Of the mutex and of views, which need the order. */
@@ -281,6 +283,35 @@ export function isCopyMessage(
 
 const COPY_TYPES = ['fetch', 'records', 'copy', 'copies'] as const
 
-const FIRST_REGISTER = MESSAGE_TYPES.indexOf('prepare')
-const FIRST_VARIABLE = MESSAGE_TYPES.indexOf('variable-prepare')
-const FIRST_CATCH_UP = MESSAGE_TYPES.indexOf('compare')
+const CHANNEL_OF: Readonly<Record<MessageType, (typeof CHANNELS)[number]>> = {
+  request: 0,
+  reply: 0,
+  release: 0,
+  adopt: 0,
+  sync: 0,
+  leave: 0,
+  prepare: 1,
+  promise: 1,
+  conflict: 1,
+  accept: 1,
+  accepted: 1,
+  learn: 1,
+  blank: 1,
+  answer: 1,
+  'variable-prepare': 2,
+  'variable-promise': 2,
+  'variable-conflict': 2,
+  'variable-accept': 2,
+  'variable-accepted': 2,
+  'variable-learn': 2,
+  'variable-read': 2,
+  'variable-state': 2,
+  compare: 3,
+  listing: 3,
+  want: 3,
+  values: 3,
+  fetch: 3,
+  records: 3,
+  copy: 3,
+  copies: 3,
+}

@@ -5,7 +5,7 @@ import type { LossCause } from './command.ts'
 import { ahead, canonical } from './fingerprint.ts'
 import type { Lease } from './lease.ts'
 import { Ghosts, type Span } from './ghosts.ts'
-import type { LockRequest, MutexMessage } from './message.ts'
+import type { LockRequest, MutexMessage, Urgency } from './message.ts'
 import { RequestQueue, type QueueEntry } from './queue.ts'
 import type { Rules } from './rules.ts'
 import { syncParts } from './sync.ts'
@@ -13,7 +13,7 @@ import type { View } from './view.ts'
 
 export type MutexOutput = {
   /** Reliable and FIFO to each of them; one event, so one time for all. */
-  send(to: readonly HostId[], message: MutexMessage): void
+  send(to: readonly HostId[], message: MutexMessage, urgency?: Urgency): void
   /** A request has come into our queue, or has left it. */
   changed(type: 'insert' | 'remove', request: LockRequest): void
   /** A request of ours has its timestamp. */
@@ -181,7 +181,9 @@ export class Mutex {
       const view = this.#currentView().number
       // Those without a channel learn it from its absence in our SYNC.
       const message = { type: 'release', view, time: this.#clock.tick(), request: time } as const
-      this.#output.send(this.#nextFirst(names), message)
+      // Whoever asks later cannot enter without our REPLY, before which it goes.
+      const urgency = names.some(name => this.#queue.line(name).length > 0) ? 'now' : 'soon'
+      this.#output.send(this.#nextFirst(names), message, urgency)
     }
     this.#advance(now, names)
   }
@@ -199,12 +201,8 @@ export class Mutex {
     entry.isAdopted = true
     this.#own.set(token, { entry, awaited: new Set(this.#others()), held: false })
     const view = this.#currentView().number
-    this.#output.send(this.#joined(), {
-      type: 'adopt',
-      view,
-      time: this.#clock.tick(),
-      request: time,
-    })
+    const message = { type: 'adopt', view, time: this.#clock.tick(), request: time } as const
+    this.#output.send(this.#joined(), message)
     this.#advance(now, names)
     return true
   }
@@ -441,12 +439,14 @@ export class Mutex {
     const entry = this.#queue.insert(now, request)
     // Its owner has adopted it, and in a view before this one it was let.
     if (entry.ghostUntil !== undefined) this.#ghosts.revive(entry)
-    this.#reply(request)
+    // While a request of ours keeps it out, it cannot use our REPLY before our RELEASE.
+    const isForLater = this.#queue.isKeptOut(entry, ({ token }) => this.#own.has(token))
+    this.#reply(request, isForLater ? 'soon' : 'now')
   }
 
-  #reply({ host, time: request }: Pick<LockRequest, 'host' | 'time'>): void {
+  #reply({ host, time: request }: Pick<LockRequest, 'host' | 'time'>, urgency: Urgency): void {
     const view = this.#currentView().number
-    this.#output.send([host], { type: 'reply', view, time: this.#clock.tick(), request })
+    this.#output.send([host], { type: 'reply', view, time: this.#clock.tick(), request }, urgency)
   }
 
   /** Where the ghost has ended, others may have been let in since: no REPLY, for ever. */
@@ -454,7 +454,7 @@ export class Mutex {
     const entry = this.#queue.find(token)
     if (entry?.ghostUntil !== undefined) entry.isAdopted = true
     else if (this.#rules.adoptionStands) return
-    this.#reply({ host, time: timestampOf(token).time })
+    this.#reply({ host, time: timestampOf(token).time }, 'now')
   }
 
   /** What we have not adopted when a view ends is a ghost again: our SYNC does not name it. */

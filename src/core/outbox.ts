@@ -1,7 +1,7 @@
 import type { HostId } from './clock.ts'
 import type { Lsn } from './command.ts'
 import type { Journal } from './journal.ts'
-import type { Message } from './message.ts'
+import type { Message, Urgency } from './message.ts'
 
 /** A message on its way out of a host, and what it rests on. */
 export type Outgoing = {
@@ -9,6 +9,7 @@ export type Outgoing = {
   /** The incarnation it is meant for: to another it would mean nothing. */
   readonly incarnation: number
   readonly message: Message
+  readonly urgency: Urgency
   readonly rests: Lsn
 }
 
@@ -45,8 +46,10 @@ export class Outbox {
       sent += 1
     }
     if (sent === 0) return
-    const going = this.#waiting.slice(0, sent)
-    this.#waiting = this.#waiting.slice(sent)
+    const waiting = this.#waiting
+    const isAll = sent === waiting.length
+    const going = isAll ? waiting : waiting.slice(0, sent)
+    this.#waiting = isAll ? [] : waiting.slice(sent)
     for (const outgoing of going) send(outgoing)
   }
 }

@@ -2,7 +2,7 @@ import { assert } from '../lib/assert.ts'
 import type { HostId } from './clock.ts'
 import type { Lsn, TraceEvent } from './command.ts'
 import type { Journal } from './journal.ts'
-import { channelOf, type Message } from './message.ts'
+import { channelOf, type Message, type Urgency } from './message.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
 import type { Tally } from './tally.ts'
 
@@ -12,7 +12,7 @@ const OUTBOXES = 6
 export type PostOutput = {
   /** Whether what a message rests on is durable. */
   mayGo(message: Message, rests: Lsn): boolean
-  send(to: HostId, message: Message): void
+  send(to: HostId, message: Message, urgency: Urgency): void
   /** A message to ourselves, as to any other acceptor. */
   deliverToSelf(message: Message): void
   trace(event: TraceEvent): void
@@ -66,14 +66,26 @@ export class Post {
    *
    * @param incarnation our own
    */
-  send(to: readonly HostId[], message: Message, rests: Lsn, incarnation: number): void {
+  send(
+    to: readonly HostId[],
+    message: Message,
+    urgency: Urgency,
+    rests: Lsn,
+    incarnation: number,
+  ): void {
     for (const host of to) {
       const isSelf = host === this.#self
       const theirs = isSelf ? incarnation : this.#sessions.get(host)
       if (theirs === undefined) continue
       if (!isSelf) this.#tally.sent(message)
       this.#output.trace({ type: 'send', to: host, message })
-      this.#outboxOf(message, rests).push({ to: host, incarnation: theirs, message, rests })
+      this.#outboxOf(message, rests).push({
+        to: host,
+        incarnation: theirs,
+        message,
+        urgency,
+        rests,
+      })
     }
   }
 
@@ -102,12 +114,12 @@ export class Post {
   }
 
   /** True where the message was for ourselves. */
-  #go({ to, incarnation, message }: Outgoing, own: number): boolean {
+  #go({ to, incarnation, message, urgency }: Outgoing, own: number): boolean {
     if (to === this.#self) {
       if (incarnation === own) this.#output.deliverToSelf(message)
       return true
     }
-    if (this.#sessions.get(to) === incarnation) this.#output.send(to, message)
+    if (this.#sessions.get(to) === incarnation) this.#output.send(to, message, urgency)
     return false
   }
 }

@@ -20,6 +20,9 @@ export type QueueEntry = {
   isAdopted: boolean
 }
 
+/** Of a long line, so many are looked at where it is not worth more. */
+const GLANCE_MAX = 8
+
 /**
  * The request queue of Lamport (1978), one line for each name. Requests are found by token, so that
  * a RELEASE removes its own request wherever that stands.
@@ -117,6 +120,23 @@ export class RequestQueue {
   isAdmitted(entry: QueueEntry): boolean {
     return entry.request.names.every(name => {
       for (const admitted of this.admittedBy(name)) if (admitted === entry) return true
+      return false
+    })
+  }
+
+  /**
+   * Whether one of those that `isMeant` keeps it out by itself, as far as is seen at a glance: of a
+   * long line the first are looked at.
+   */
+  isKeptOut({ request, token }: QueueEntry, isMeant: (ahead: QueueEntry) => boolean): boolean {
+    return request.names.some(name => {
+      const line = this.line(name)
+      for (let i = 0; i < GLANCE_MAX; i++) {
+        const ahead = line[i]
+        if (ahead === undefined || ahead.token >= token) return false
+        const isExclusive = ahead.request.limit === 1 || request.limit === 1
+        if (isExclusive && isMeant(ahead)) return true
+      }
       return false
     })
   }

@@ -68,17 +68,19 @@ export class Reads {
     return this.#due
   }
 
-  begin(now: Instant, wish: Wish): void {
+  begin(now: Instant, { name, id: asked, deadline }: Wish): void {
     const id = this.#clock.tick()
     const read: Read = {
-      ...wish,
-      known: this.#output.known(wish.name),
+      name,
+      id: asked,
+      deadline,
+      known: this.#output.known(name),
       states: new Map(),
       resendAt: after(now, RESEND),
       settleAt: NEVER,
     }
     this.#reads.set(id, read)
-    this.#due = earliest(this.#due, earliest(wish.deadline, read.resendAt))
+    this.#due = earliest(this.#due, earliest(deadline, read.resendAt))
     this.#ask(id, read, this.#output.reachable())
   }
 

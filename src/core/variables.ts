@@ -199,14 +199,13 @@ export class Variables {
       this.#output.respond(id, { type: 'refused', ...refusal })
       return
     }
-    const wish = { name, id, deadline: after(now, wait) }
-    if (command.type === 'get') {
-      if (command.spread === true) this.#changes.begin(now, { ...wish, work: { type: 'spread' } })
-      else this.#reads.begin(now, wish)
-      return
-    }
-    const { bytes, condition } = command
-    this.#changes.begin(now, { ...wish, work: { type: 'change', bytes, condition } })
+    const deadline = after(now, wait)
+    if (command.type === 'change') {
+      const { bytes, condition } = command
+      this.#changes.begin(now, { name, id, deadline, work: { type: 'change', bytes, condition } })
+    } else if (command.spread === true) {
+      this.#changes.begin(now, { name, id, deadline, work: { type: 'spread' } })
+    } else this.#reads.begin(now, { name, id, deadline })
   }
 
   /** A message that only a host with a vote may act on. */

@@ -4,6 +4,7 @@ import { encodeLine, LineReader } from '../control/framing.ts'
 import { ErrorCode, LINE_BYTES_MAX } from '../control/protocol.ts'
 import type { ErrorObject, RequestId } from '../control/protocol.ts'
 import { assert } from '../lib/assert.ts'
+import { atEndOfTurn } from '../lib/turn.ts'
 
 /** With this much unread by the client, its next request waits until it has read. */
 const UNREAD_BYTES_MAX = 1024 * 1024
@@ -29,6 +30,7 @@ export class Connection {
   /** Written in this turn of the loop: leaves at its end, at once. A write costs more than an answer. */
   #unsent = ''
   #state: 'open' | 'muted' | 'closed' = 'open'
+  readonly #sendAtEnd = (): void => this.#send()
 
   constructor(socket: Socket, output: ConnectionOutput) {
     this.#socket = socket
@@ -80,7 +82,7 @@ export class Connection {
   /** A line that was made already, with its newline. */
   write(line: string): void {
     if (this.#state !== 'open') return
-    if (this.#unsent === '') queueMicrotask(() => this.#send())
+    if (this.#unsent === '') atEndOfTurn(this.#sendAtEnd)
     this.#unsent += line
   }
 

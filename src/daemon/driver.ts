@@ -17,6 +17,7 @@ import type {
   WhyStatus,
 } from '../node.ts'
 import type { Address } from '../transport/endpoint.ts'
+import { atEndOfTurn } from '../lib/turn.ts'
 import { createBootClock, SleepDetector } from './sleep.ts'
 
 /** What is driven: a `Node`, or what a test puts in its place. */
@@ -41,6 +42,8 @@ const STALL_MIN: Duration = milliseconds(20)
 /** A poll takes 32 datagrams from a socket (libuv); so many polls empty the largest buffer. */
 const POLLS_MAX = 32
 
+const TICK: Input = { type: 'tick' }
+
 /** Drives one node in real time: step, perform every effect in order, wait for the deadline. */
 export class Driver {
   readonly #node: Driven
@@ -61,6 +64,10 @@ export class Driver {
   #hasTurnTick = false
   /** The loop was held up: no timer is due before what came in meanwhile has been taken. */
   #isBehind = false
+  readonly #turnTick = (): void => {
+    this.#hasTurnTick = false
+    this.drive(TICK)
+  }
   #datagrams = 0
   #datagramsBefore = 0
   #polls = 0
@@ -87,14 +94,16 @@ export class Driver {
     if (input.type === 'datagram') this.#datagrams += 1
     // A commit has waited long enough; lines that a client wrote together come in one turn.
     if (input.type === 'synced' || input.type === 'command') this.#isUrgent = true
-    this.#noticeStall()
-    if (this.#sleep.wasAsleep(monotonicNow())) this.#inputs.unshift({ type: 'suspended' })
+    let now = monotonicNow()
+    this.#noticeStall(now)
+    if (this.#sleep.wasAsleep(now)) this.#inputs.unshift({ type: 'suspended' })
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      for (const effect of this.#node.step(monotonicNow(), next)) this.#perform(effect)
+      for (const effect of this.#node.step(now, next)) this.#perform(effect)
+      now = monotonicNow()
     }
     this.#isStepping = false
-    this.#active = monotonicNow()
-    this.#rearm()
+    this.#active = now
+    this.#rearm(now)
   }
 
   status(): Status {
@@ -155,8 +164,7 @@ export class Driver {
   }
 
   /** Silence that was only ours is nobody else's fault: the node is told before anything else. */
-  #noticeStall(): void {
-    const now = monotonicNow()
+  #noticeStall(now: Instant): void {
     const due = earliest(this.#timerAt, this.#immediateAt)
     // A step that takes long is over when it is over: the loop goes on from there.
     const lag = elapsed(due > this.#active ? due : this.#active, now)
@@ -166,9 +174,8 @@ export class Driver {
     if (lag >= STALL_MIN) this.#inputs.unshift({ type: 'stalled', lag })
   }
 
-  #rearm(): void {
+  #rearm(now: Instant): void {
     const { deadline } = this.#node
-    const now = monotonicNow()
     const isUrgent = this.#isUrgent
     this.#isUrgent = false
     if (deadline <= now) {
@@ -190,14 +197,14 @@ export class Driver {
     if (isLate) this.#isBehind = true
     if (this.#node.deadline > now) {
       this.#timerAt = NEVER
-      this.#rearm()
+      this.#rearm(now)
     } else if (isLate) {
       // Whatever held up the timer held up the sockets: an ACK may be there that makes it void.
       this.#tickAfterPoll(this.#timerAt)
       this.#timerAt = NEVER
     } else {
       this.#timerAt = NEVER
-      this.drive({ type: 'tick' })
+      this.drive(TICK)
     }
   }
 
@@ -205,10 +212,7 @@ export class Driver {
   #tickAfterTurn(): void {
     if (this.#hasTurnTick) return
     this.#hasTurnTick = true
-    queueMicrotask(() => {
-      this.#hasTurnTick = false
-      this.drive({ type: 'tick' })
-    })
+    atEndOfTurn(this.#turnTick)
   }
 
   /** After the poll phase: what arrived together is handled before anything is flushed. */
@@ -219,7 +223,7 @@ export class Driver {
 
   #polled(): void {
     this.#immediate = undefined
-    this.#noticeStall()
+    this.#noticeStall(monotonicNow())
     if (this.#isBehind && this.#datagrams > this.#datagramsBefore && this.#polls < POLLS_MAX) {
       this.#datagramsBefore = this.#datagrams
       this.#polls += 1
@@ -230,6 +234,6 @@ export class Driver {
     this.#polls = 0
     this.#isBehind = false
     this.#immediateAt = NEVER
-    this.drive({ type: 'tick' })
+    this.drive(TICK)
   }
 }

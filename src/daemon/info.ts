@@ -8,6 +8,9 @@ export type ClientInfo = {
   readonly why?: string
 }
 
+/** What may be left out may be undefined. */
+type Said = { readonly [Key in keyof ClientInfo]: ClientInfo[Key] | undefined }
+
 const LETTERS = { pid: 'p', user: 'u', command: 'c', why: 'w' } as const
 const TEXTS = ['user', 'command', 'why'] as const
 
@@ -15,7 +18,9 @@ const TEXTS = ['user', 'command', 'why'] as const
  * In the few bytes that travel with a request: compact JSON with one letter a field. A long command
  * is cut. `undefined` if the rest alone is too long.
  */
-export function encodeInfo(info: ClientInfo): string | undefined {
+export function encodeInfo(info: Said): string | undefined {
+  const whole = write(info)
+  if (fits(whole)) return whole
   const { command = '', ...others } = info
   // No more than these can fit; code points, so that none is cut in half.
   const points = Array.from(command.slice(0, INFO_BYTES_MAX))
@@ -23,8 +28,6 @@ export function encodeInfo(info: ClientInfo): string | undefined {
     const cut = points.slice(0, length).join('')
     return write(length === 0 ? others : { ...others, command: cut + '…' })
   }
-  const whole = write(info)
-  if (fits(whole)) return whole
   if (!fits(write(others))) return undefined
   let [low, high] = [0, points.length]
   while (low < high) {
@@ -51,21 +54,22 @@ export function decodeInfo(text: string): ClientInfo {
 
 /** For a terminal: without control characters and halves of characters. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, ' ')
+  return text === '' ? text : text.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, ' ')
 }
 
-function write(info: ClientInfo): string {
-  const said: Record<string, string | number> = {}
-  if (info.pid !== undefined) said[LETTERS.pid] = info.pid
+function write(info: Said): string {
+  let said = info.pid === undefined ? '' : `"${LETTERS.pid}":${info.pid}`
   for (const key of TEXTS) {
     const text = info[key]
-    if (text !== undefined && text !== '') said[LETTERS[key]] = text
+    if (text === undefined || text === '') continue
+    said += `${said === '' ? '' : ','}"${LETTERS[key]}":${JSON.stringify(text)}`
   }
-  return JSON.stringify(said)
+  return `{${said}}`
 }
 
 function fits(text: string): boolean {
-  return Buffer.byteLength(text) <= INFO_BYTES_MAX
+  // A character of a text has at most three bytes.
+  return 3 * text.length <= INFO_BYTES_MAX || Buffer.byteLength(text) <= INFO_BYTES_MAX
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {

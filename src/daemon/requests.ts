@@ -276,7 +276,7 @@ function readDetached(detached: unknown): Of<'acquire'>['detached'] {
 
 function readInfo({ pid, user = '', command = '', why = '' }: Params): string | undefined {
   return encodeInfo({
-    ...(pid === undefined ? {} : { pid: pid as number }),
+    pid: pid as number | undefined,
     user: printable(user as string),
     command: printable(command as string),
     why: printable(why as string),

@@ -191,7 +191,7 @@ export class Sessions {
   #ask(
     session: Session,
     requestId: RequestId,
-    { positions, ...what }: Asked,
+    { names, detachment, process, positions }: Asked,
     command: Command,
   ): void {
     const { connection, waiting } = session
@@ -200,7 +200,6 @@ export class Sessions {
     const id = this.#commands.expect({
       respond: response => {
         waiting.delete(requestId)
-        const waited = { id, requestId, ...what, cancels, askedAt }
         this.#acquired(session, waited, response)
       },
       queued: position => {
@@ -208,7 +207,8 @@ export class Sessions {
           connection.notify('queued', { id: requestId, position })
       },
     })
-    waiting.set(requestId, { id, requestId, ...what, cancels, askedAt })
+    const waited: Waiting = { id, requestId, names, detachment, process, cancels, askedAt }
+    waiting.set(requestId, waited)
     this.#commands.give(id, command)
   }
 

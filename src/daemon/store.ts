@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
+import { atEndOfTurn } from '../lib/turn.ts'
 import { RecordReader, type Durable, type Lsn, type StoreEntry } from '../node.ts'
 import { Histogram, DISK_SECONDS } from './histogram.ts'
 import { DamagedPages, readPages, type Visit } from './pages.ts'
@@ -140,8 +141,7 @@ export class Store {
     if (this.#isBroken) return
     this.#waiting.push({ lsn, entries, synced })
     // All that this step asks for, and no more: what the poll still brings waits for the next group.
-    if (this.#waiting.length === 1 && this.#commit === undefined)
-      queueMicrotask(() => this.#begin())
+    if (this.#waiting.length === 1 && this.#commit === undefined) atEndOfTurn(() => this.#begin())
   }
 
   /** Nothing is promised after a write that failed, so nothing more needs to be written. */

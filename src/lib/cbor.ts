@@ -45,9 +45,11 @@ function endOfItem(bytes: Uint8Array, at: number, depth: number): number {
   const type = head >>> 5
   const size = head & 0x1f
   if (type === 7) return endOfSimple(bytes, at, size)
-  const width = WIDTHS[size - 24] ?? (size < 24 ? 0 : -1)
+  if (size > 26 || type === 6) return -1
+  // Bytes behind the first one that hold a length or a number.
+  const width = size < 24 ? 0 : 1 << (size - 24)
   let end = at + 1 + width
-  if (width < 0 || end > bytes.length || type === 6) return -1
+  if (end > bytes.length) return -1
   let value = width === 0 ? size : 0
   for (let i = at + 1; i < end; i++) value = value * 256 + (bytes[i] as number)
   if (type <= 1) return end
@@ -58,9 +60,6 @@ function endOfItem(bytes: Uint8Array, at: number, depth: number): number {
   }
   return end
 }
-
-/** Bytes behind the first one that hold a length or a number: 1, 2 or 4, for 24, 25, 26. */
-const WIDTHS = [1, 2, 4]
 
 /** false, true, null, undefined, and numbers of 16, 32 and 64 bits. */
 function endOfSimple(bytes: Uint8Array, at: number, size: number): number {

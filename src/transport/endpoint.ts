@@ -38,6 +38,12 @@ export type Address = { readonly ip: string; readonly port: number }
 /** Reliable FIFO streams beside each other: a loss on one does not hold up the rest. 0 goes first. */
 export type ChannelId = 0 | 1 | 2 | 3
 
+/**
+ * `soon`: may wait for a millisecond, so that a datagram which must go takes it along; for what
+ * nobody waits for.
+ */
+export type Urgency = 'now' | 'soon'
+
 export type EndpointConfig = {
   readonly cluster: string
   readonly self: PeerId
@@ -167,10 +173,16 @@ export class Endpoint {
    * Queues a payload (at most 1 MiB), kept until acknowledged. False: above the high-water mark,
    * slow down. The peer must have a session; the payload is not copied.
    */
-  send(now: Instant, to: PeerId, channel: ChannelId, payload: Uint8Array): boolean {
+  send(
+    now: Instant,
+    to: PeerId,
+    channel: ChannelId,
+    payload: Uint8Array,
+    urgency: Urgency = 'now',
+  ): boolean {
     this.#witness(now)
     const peer = this.#peer(to)
-    const isBelowMark = peer.send(now, channel, payload)
+    const isBelowMark = peer.send(now, channel, payload, urgency)
     this.#touch(peer)
     return isBelowMark
   }

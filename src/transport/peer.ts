@@ -19,6 +19,7 @@ import type {
   PeerId,
   PeerState,
   SessionEnd,
+  Urgency,
 } from './endpoint.ts'
 import type { EndedEpoch } from './ended.ts'
 import type { Agreement, Slot } from './handshake.ts'
@@ -171,10 +172,10 @@ export class Peer {
     this.#local.output.notice(this.id, text)
   }
 
-  send(now: Instant, channel: ChannelId, payload: Uint8Array): boolean {
+  send(now: Instant, channel: ChannelId, payload: Uint8Array, urgency: Urgency): boolean {
     const session = this.#session
     assert(session !== undefined, `host ${this.id} is sent something only while it has a session`)
-    const result = session.sender.send(channel, payload)
+    const result = session.sender.send(now, channel, payload, urgency)
     if (result === 'full') this.#close(now, CloseCode.queueFull, 'the queue to it is full')
     return result === 'queued'
   }

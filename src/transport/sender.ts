@@ -1,12 +1,12 @@
 import { assert } from '../lib/assert.ts'
-import { elapsed } from '../lib/time.ts'
+import { after, earliest, elapsed, milliseconds, toInstant } from '../lib/time.ts'
 import { SendChannel } from './channel.ts'
 import { HEADER_SIZE, PACKET_NUMBER_MAX, SEGMENT_OVERHEAD_MAX, TAG_SIZE } from './packet.ts'
 import { Recovery } from './recovery.ts'
 
-import type { Instant } from '../lib/time.ts'
+import type { Duration, Instant } from '../lib/time.ts'
 import type { Segment } from './channel.ts'
-import type { ChannelId, Counters } from './endpoint.ts'
+import type { ChannelId, Counters, Urgency } from './endpoint.ts'
 import type { AckFrame, PacketWriter } from './packet.ts'
 import type { Budget, Epoch } from './recovery.ts'
 import type { Rtt } from './rtt.ts'
@@ -24,6 +24,9 @@ const URGENT_EXTRA = 4
 const RIDE_MAX = 256
 /** From this share of lost packets on, a retransmission that nothing follows is sent twice. */
 const REPEAT_FROM_LOSS = 0.03
+
+/** What is sent `soon` waits so long for something that takes it along. */
+const SOON: Duration = milliseconds(1)
 
 const CHANNELS = [0, 1, 2, 3] as const
 
@@ -61,6 +64,8 @@ export class Sender {
   #peerWindow: number
   /** Bytes of segments sent and not acknowledged. */
   #outstanding = 0
+  /** Payloads that were not yet put into a packet may wait until then for one that must go. */
+  #patientUntil: Instant = toInstant(-Infinity)
 
   constructor(epochs: readonly Epoch[], rtt: Rtt, tools: SessionTools, options: SenderOptions) {
     this.#epochs = epochs
@@ -87,8 +92,15 @@ export class Sender {
     return bytes
   }
 
-  /** Queues a payload. */
-  send(channel: ChannelId, payload: Uint8Array): 'queued' | 'slow-down' | 'full' {
+  /** Queues a payload. Whatever goes to this peer takes along what waits before it. */
+  send(
+    now: Instant,
+    channel: ChannelId,
+    payload: Uint8Array,
+    urgency: Urgency,
+  ): 'queued' | 'slow-down' | 'full' {
+    if (urgency === 'now') this.#patientUntil = toInstant(-Infinity)
+    else if (!this.#hasNew) this.#patientUntil = after(now, SOON)
     this.#channel(channel).push(payload)
     let bytes = 0
     let payloads = 0
@@ -124,7 +136,15 @@ export class Sender {
   wantsFlush(now: Instant): boolean {
     if (this.#datagram !== undefined) return true
     for (const epoch of this.#epochs) if (epoch.received.isDue(now)) return true
-    return this.#wantsSegments || this.#mustConfirm
+    return this.#wantsSegments(now) || this.#mustConfirm
+  }
+
+  /** When something is due by time alone. */
+  get deadline(): Instant {
+    const { deadline } = this.recovery
+    return this.#hasNew && this.#patientUntil > -Infinity
+      ? earliest(deadline, this.#patientUntil)
+      : deadline
   }
 
   /** Transmits what waits, a few datagrams at most. True: there is more. */
@@ -141,7 +161,7 @@ export class Sender {
       }
       last = packet
     }
-    return this.#wantsSegments
+    return this.#wantsSegments(now)
   }
 
   get #epoch(): Epoch {
@@ -150,12 +170,17 @@ export class Sender {
     return epoch
   }
 
-  get #wantsSegments(): boolean {
+  #wantsSegments(now: Instant): boolean {
+    const isPatient = now < this.#patientUntil
     for (const channel of this.#channels) {
       if (!this.#maySend(channel.id)) continue
-      if (channel.firstLost !== undefined || this.#mayCut(channel)) return true
+      if (channel.firstLost !== undefined || (!isPatient && this.#mayCut(channel))) return true
     }
     return false
+  }
+
+  get #hasNew(): boolean {
+    return this.#channels.some(channel => channel.hasNew)
   }
 
   /** The first packet under new keys shows the peer that we have them. */

@@ -165,7 +165,7 @@ export class Session {
   }
 
   get deadline(): Instant {
-    let deadline = earliest(this.#sender.recovery.deadline, this.#epochs[0]?.expires ?? NEVER)
+    let deadline = earliest(this.#sender.deadline, this.#epochs[0]?.expires ?? NEVER)
     for (const epoch of this.#epochs) deadline = earliest(deadline, epoch.received.deadline)
     return deadline
   }

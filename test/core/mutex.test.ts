@@ -89,6 +89,61 @@ test('a RELEASE goes first to the host that enters next; a REQUEST to all alike'
   t.deepEqual(world.sent, ['request 1>2', 'request 1>3'])
 })
 
+test('a RELEASE may wait where nobody waits for it, and goes before any REPLY', t => {
+  const world = new Mutexes([1, 2, 3])
+  const first = world.request(1, ['door'])
+  world.settle()
+  world.unhurried.length = 0
+  world.release(1, first)
+  t.deepEqual(world.unhurried, ['release 1>2', 'release 1>3'])
+  // What asks meanwhile gets it with the REPLY.
+  const second = world.request(2, ['door'])
+  world.deliver(2, 1)
+  t.deepEqual(
+    (world.channels.get('1>2') ?? []).map(({ type }) => type),
+    ['release', 'reply'],
+  )
+  world.settle()
+  t.true(world.of(2).held.has(second))
+  // Here somebody waits.
+  world.request(3, ['door'])
+  world.settle()
+  world.unhurried.length = 0
+  world.release(2, second)
+  t.deepEqual(world.unhurried, [])
+})
+
+test('a REPLY may wait where a request of ours keeps out whom it is for', t => {
+  const world = new Mutexes([1, 2, 3])
+  const held = world.request(1, ['door'])
+  world.settle()
+  t.deepEqual(world.unhurried, [])
+  world.request(2, ['door'])
+  world.settle()
+  t.deepEqual(world.unhurried, ['reply 1>2'])
+  world.unhurried.length = 0
+  // Host 1 holds it, host 2 waits before: both RELEASE before host 3 can enter.
+  world.request(3, ['door'])
+  world.settle()
+  t.deepEqual(world.unhurried, ['reply 1>3', 'reply 2>3'])
+  world.release(1, held)
+  world.settle()
+  world.unhurried.length = 0
+  // Readers do not keep each other out, nor does another name.
+  const reader = world.request(1, ['book'], Infinity)
+  world.settle()
+  world.request(2, ['book'], Infinity)
+  world.request(3, ['window'])
+  world.settle()
+  t.deepEqual(world.unhurried, [])
+  // Of one that came after ours had left, or that goes before it, nothing is known to wait for us.
+  world.release(1, reader)
+  world.unhurried.length = 0
+  world.request(3, ['book'])
+  world.settle()
+  t.deepEqual(world.unhurried, ['reply 2>3'])
+})
+
 test('a RELEASE honoured only at the head leaves requests behind for ever', t => {
   const world = new Mutexes([1, 2, 3], { ...RULES, releaseAnywhere: false })
   const first = world.request(1, ['door'])

@@ -3,7 +3,7 @@ import { Outbox, type Outgoing } from '../../src/core/outbox.ts'
 
 function outgoing(to: number, rests: number): Outgoing {
   const message = { type: 'prepare', time: rests, ballot: { counter: rests, host: 1 } } as const
-  return { to, incarnation: 1, message, rests }
+  return { to, incarnation: 1, message, urgency: 'now', rests }
 }
 
 function flushed(outbox: Outbox, synced: number): readonly string[] {

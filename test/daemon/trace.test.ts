@@ -2,6 +2,7 @@ import test from 'ava'
 import type { TraceEntry } from '../../src/control/trace.ts'
 import { Recorder } from '../../src/daemon/recorder.ts'
 import type { TraceEvent } from '../../src/node.ts'
+import { traceTime, traceWhat } from '../../src/trace.ts'
 import { RawClient } from '../helpers/daemon-client.ts'
 import type { Answer } from '../helpers/daemon-client.ts'
 import { startServer as start } from '../helpers/daemon-server.ts'
@@ -25,7 +26,7 @@ test('a ring keeps the last events, however many there were, and no more bytes t
   // Long names: fewer of them.
   for (let time = 31; time <= 50; time++) recorder.record(enter(time, 'x'.repeat(1000)), time, 1)
   t.is(recorder.next, 47)
-  t.is(recorder.next - recorder.first, 2)
+  t.is(recorder.next - recorder.first, 3)
   recorder.record(enter(51), 51, 3)
   t.like(recorder.entry(47), { incarnation: 3, time: 51 })
 })
@@ -63,6 +64,59 @@ test('what is kept of a message is what it says, and no value of a variable', t 
     to: 3,
     message: { type: 'variable-accept', id: '2@9', variable: 'motd' },
   } as unknown as typeof entry)
+})
+
+test('what is frequent is kept in numbers, and told as if it had been kept whole', t => {
+  const view = { number: 3, members: new Map([[1, { incarnation: 4, since: 2 }]]) }
+  const names = ['a', 'b']
+  const ballot = { counter: 7, host: 3 }
+  const mutex = [
+    { type: 'request', view: 3, time: 40, names: ['door'], limit: 1, info: 'who' },
+    { type: 'request', view: 3, time: 41, names, limit: Infinity, info: '' },
+    { type: 'reply', view: 3, time: 42, request: 40 },
+    { type: 'release', view: 4, time: 43, request: 2 ** 42 },
+    { type: 'adopt', view: 4, time: 43, request: 41 },
+    { type: 'leave', view: 5, time: 44, incarnation: 1, since: 3 },
+    { type: 'sync', view: 5, time: 45, basis: true, requests: [], ghosts: [], last: true },
+    { type: 'prepare', time: 46, ballot },
+  ]
+  const about = ['prepare', 'promise', 'conflict', 'accept', 'accepted', 'learn', 'read', 'state']
+  const messages = [
+    ...mutex,
+    ...about.map((what, i) => ({ type: `variable-${what}`, time: 50 + i, name: `v${i}`, ballot })),
+    { type: 'listing', time: 60, entries: [], last: true },
+  ]
+  const locks = ['request', 'enter', 'leave', 'insert', 'remove']
+  const events = [
+    ...messages.flatMap(message => [
+      { type: 'send', to: 1, message },
+      { type: 'deliver', from: 3, message },
+      { type: 'lose', to: 3, message },
+      { type: 'retransmit', to: 3, message },
+      { type: 'send', to: 2, message },
+      { type: 'deliver', from: 2, message },
+    ]),
+    ...locks.map(type => ({ type, token: 40 * 1024 + 2, names: ['door'], limit: 2 })),
+    ...locks.map(type => ({ type, token: 41 * 1024 + 2, names, limit: Infinity })),
+    { type: 'install', view },
+    { type: 'complete', view: 3 },
+    { type: 'reincarnate', incarnation: 5, reason: 'asked to' },
+    { type: 'session-up', peer: 1, incarnation: 2 },
+    { type: 'session-lost', peer: 1, incarnation: 2 },
+  ] as unknown as TraceEvent[]
+  const recorder = new Recorder(2, 1000)
+  const expected: unknown[] = []
+  for (const [i, event] of events.entries()) {
+    recorder.record(event, 100 + i, 6)
+    const what = traceWhat(2, event)
+    if (what === undefined) continue
+    const stamp = { host: 2, incarnation: 6, n: expected.length + 1, at: 0 }
+    expected.push({ ...stamp, time: traceTime(event, 100 + i), ...what })
+  }
+  t.is(recorder.next, expected.length + 1)
+  for (const [i, entry] of expected.entries()) {
+    t.deepEqual({ ...recorder.entry(i + 1), at: 0 }, entry as TraceEntry)
+  }
 })
 
 test('a client reads what is kept, or the last of it, and then what happens', async t => {

@@ -32,6 +32,8 @@ export class Mutexes {
   readonly delivered: MutexMessage[] = []
   /** To whom, in the order sent. */
   readonly sent: string[] = []
+  /** Those of them that may wait a moment. */
+  readonly unhurried: string[] = []
 
   constructor(ids: readonly HostId[], rules: Rules = RULES) {
     for (const id of ids) this.members.set(id, this.#member(id, rules))
@@ -89,10 +91,11 @@ export class Mutexes {
     }
     const self = { id, incarnation: 1 }
     const mutex = new Mutex(self, clock, endlessLease(id), milliseconds(GRACE_MS), rules, {
-      send: (to, message) => {
+      send: (to, message, urgency) => {
         for (const other of to) {
           const key = `${id}>${other}`
           this.sent.push(`${message.type} ${key}`)
+          if (urgency === 'soon') this.unhurried.push(`${message.type} ${key}`)
           const channel = this.channels.get(key) ?? []
           this.channels.set(key, channel)
           channel.push(message)

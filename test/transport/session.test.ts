@@ -25,6 +25,8 @@ const PEER = {
 }
 
 /** Two sessions back to back; `pass` hands on what the one has transmitted to the other. */
+const START = toInstant(0)
+
 class Pair {
   readonly delivered: string[] = []
   readonly sessions: readonly [Session, Session]
@@ -101,7 +103,7 @@ test('channels go on across the wrap of their sequence numbers', t => {
   const [a] = pair.sessions
   const expected: string[] = []
   for (let i = 0; i < 300; i++) {
-    a.sender.send(2, Buffer.from(`payload ${i}`))
+    a.sender.send(START, 2, Buffer.from(`payload ${i}`), 'now')
     expected.push(`payload ${i}`)
     if (i % 3 === 0) pair.pass(() => random.chance(0.2))
   }
@@ -127,7 +129,7 @@ test('the wrap is no place where loss, another order or a copy does harm', t => 
     }
     const expected = Array.from({ length: 120 }, (_, i) => `${i} ${'.'.repeat((i * 97) % 1500)}`)
     for (const [i, text] of expected.entries()) {
-      a.sender.send(0, Buffer.from(text))
+      a.sender.send(START, 0, Buffer.from(text), 'now')
       if (i % 4 === 0) pair.pass(() => random.chance(0.2), disturb)
     }
     for (let i = 0; i < 5000 && pair.delivered.length < expected.length; i++) {
@@ -142,13 +144,13 @@ test('new keys are wanted at packet 2^28, and none is sent with a number of 2^31
   const [a] = pair.sessions
   t.false(a.wantsKeys)
   for (let i = 0; i < 5; i++) {
-    a.sender.send(0, Buffer.from('x'))
+    a.sender.send(START, 0, Buffer.from('x'), 'now')
     pair.pass(() => false)
   }
   t.true(a.wantsKeys)
   const last = new Pair(0, PACKET_NUMBER_MAX - 3)
   for (let i = 0; i < 20; i++) {
-    last.sessions[0].sender.send(0, Buffer.from(`${i}`))
+    last.sessions[0].sender.send(START, 0, Buffer.from(`${i}`), 'now')
     last.pass(() => false)
   }
   t.true(last.delivered.length >= 2)
@@ -160,7 +162,7 @@ test('new keys are wanted at packet 2^28, and none is sent with a number of 2^31
 test('a probe is two datagrams that ask for an ACK at once, and one from the fourth on', t => {
   const pair = new Pair(0, 0)
   const [a] = pair.sessions
-  a.sender.send(0, Buffer.from('x'))
+  a.sender.send(START, 0, Buffer.from('x'), 'now')
   pair.pass(() => true)
   const counts: number[] = []
   for (let i = 0; i < 2000; i++) {

@@ -211,10 +211,11 @@ async function turns(
   }
 }
 
-/** What others have no equal of, or nothing that could be measured here. */
-async function measureLamportd(
+/** What others have no equal of, or nothing that could be measured here; and a network that loses. */
+async function measureRest(
   place: Place,
   plan: Plan,
+  contenders: readonly Contender[],
   deaths: readonly Deaths[],
 ): Promise<Pick<Results, 'deaths' | 'sizes' | 'fullness' | 'losses'>> {
   const { took } = await hostDeaths(place, Math.ceil(plan.deaths / 4))
@@ -226,7 +227,7 @@ async function measureLamportd(
     deaths: [...deaths, { name: 'lamportd, its whole host', took }],
     sizes,
     fullness: await measureFullness(place),
-    losses: lossProblem() === undefined ? await measureLosses(place) : [],
+    losses: lossProblem() === undefined ? await measureLosses(place, contenders) : [],
   }
 }
 
@@ -289,7 +290,7 @@ async function main(): Promise<number> {
   }
   floor.close()
   for (const each of running) await each.close()
-  const results = { ...measured, ...(await measureLamportd(place, plan, deaths)) }
+  const results = { ...measured, ...(await measureRest(place, plan, contenders, deaths)) }
   print(results)
   const goals = locksGoals(results)
   console.log(`\nGoals\n${formatGoals(goals)}`)

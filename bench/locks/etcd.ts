@@ -10,14 +10,14 @@ export const etcd: Contender = {
   name: 'etcd',
   problem: etcdProblem,
   version: () => `etcd ${etcdVersion()}`,
-  async open() {
-    const client = openEtcd()
+  async open(where) {
+    const client = openEtcd(where.split(' ')[0])
     const lease = client.lease(LEASE_S)
     await lease.grant()
     return transactions(client, lease)
   },
-  async start(place) {
-    const site = await EtcdSite.start(place)
+  async start(place, servers) {
+    const site = await EtcdSite.start(place, servers)
     const leases = site.all.map(client => client.lease(LEASE_S))
     await Promise.all(leases.map(lease => lease.grant()))
     const bare = site.all.map((client, i) => transactions(client, leases[i] as EtcdLease))
@@ -31,7 +31,7 @@ export const etcd: Contender = {
             set: value => site.clients[0].put('bench').value(value),
             get: () => site.clients[0].get('bench').string(),
           },
-          where: '',
+          where: site.addresses.join(' '),
         },
         { name: 'etcd, its recipe', clients: site.all.map(recipe) },
       ],

@@ -11,8 +11,15 @@ export const lamportd: Contender = {
   problem: () => undefined,
   version: () => `lamportd ${packageVersion}, sealed`,
   open: async socket => lockClient(await connect({ socket })),
-  async start(place) {
-    const site = new LamportSite(place, 'locks', '127.0.86')
+  async start(place, servers) {
+    const network =
+      servers === undefined
+        ? '127.0.86'
+        : {
+            address: (id: number) => servers.addresses[id - 1] ?? '',
+            via: (id: number) => servers.via(id - 1),
+          }
+    const site = new LamportSite(place, 'locks', network)
     await site.start()
     const connected = await site.clients()
     return {

@@ -26,6 +26,7 @@ const CHILD = 'live-mutex-broker'
 /** One broker on one machine: what is not replicated has no network to wait for. */
 export const liveMutex: Contender = {
   name: 'live-mutex',
+  isLocal: true,
   problem: () => packageProblem('live-mutex'),
   version: () => `live-mutex ${packageVersion('live-mutex')}, one broker`,
   open: async path => lockClient(await connected(path)),

@@ -9,6 +9,11 @@ export type LockClient = {
   acquire(name: string): PromiseLike<Release>
 }
 
+/** All three at one address of loopback. */
+export function onLoopback(address: string): Servers {
+  return { addresses: [address, address, address], via: () => [] }
+}
+
 /** One shared value, as a client of one server reads and writes it. */
 export type RegisterClient = {
   /** What the table says of it, where its name does not say enough. */
@@ -27,14 +32,27 @@ export type Peer = {
   readonly where?: string
 }
 
+/** Where the three servers of a contender are. */
+export type Servers = {
+  /** Of loopback all may be the same. */
+  readonly addresses: readonly string[]
+  /** What runs a program at the first, second or third of them; nothing: here. */
+  readonly via: (index: number) => readonly string[]
+}
+
 /** What can be measured where it is installed. */
 export type Contender = {
   readonly name: string
+  /** It is one server that speaks no network. */
+  readonly isLocal?: true
   /** Why not here, and what to install; `undefined` where it can be. */
   problem(): string | undefined
   version(): string
   /** A client of the first server, in another process than the one that started it. */
   open(where: string): Promise<LockClient>
   /** Starts its servers; some have two ways to lock. */
-  start(place: Place): Promise<{ readonly peers: readonly Peer[]; close(): Promise<void> }>
+  start(
+    place: Place,
+    servers?: Servers,
+  ): Promise<{ readonly peers: readonly Peer[]; close(): Promise<void> }>
 }

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from '../variables/place.ts'
 import { load, packageProblem, packageVersion, programProblem } from './packages.ts'
+import { onLoopback } from './peer.ts'
 
 import type { Contender, LockClient } from './peer.ts'
 
@@ -26,7 +27,7 @@ type RedlockClass = new (
   },
 ) => Redlock
 
-const HOST = '127.0.84.1'
+const HERE = onLoopback('127.0.84.1')
 const PORTS = [7541, 7542, 7543]
 
 /** Long enough that none ends while it is held. */
@@ -42,15 +43,17 @@ export const redis: Contender = {
     const server = /v=(\S+)/.exec(stdout)?.[1] ?? 'unknown'
     return `Redis ${server} in memory, redlock ${packageVersion('redlock')}`
   },
-  open: () => Promise.resolve(lockClient(connectAll())),
-  async start(place) {
-    for (const port of PORTS) {
+  open: where => Promise.resolve(lockClient(connectAll(where.split(' ')))),
+  async start(place, { addresses, via } = HERE) {
+    for (const [i, port] of PORTS.entries()) {
       const folder = join(place.folder, `redis-${port}`)
       mkdirSync(folder)
-      const where = ['--port', String(port), '--bind', HOST, '--dir', folder]
-      place.spawn('redis-server', [...where, '--save', '', '--appendonly', 'no'], 'ignore')
+      const where = ['--port', String(port), '--bind', addresses[i] ?? '', '--dir', folder]
+      // Its clients come from other hosts, without a password.
+      const what = ['--protected-mode', 'no', '--save', '', '--appendonly', 'no']
+      place.spawnVia(via(i), 'redis-server', [...where, ...what])
     }
-    const connections = [0, 1, 2].map(connectAll)
+    const connections = [0, 1, 2].map(() => connectAll(addresses))
     const all = connections.flat()
     await until('Redis answers', async () => {
       await Promise.all(all.map(each => each.ping()))
@@ -71,7 +74,7 @@ export const redis: Contender = {
                   get: () => one.get('bench'),
                 },
               }),
-          where: '',
+          where: addresses.join(' '),
         },
       ],
       close() {
@@ -82,10 +85,10 @@ export const redis: Contender = {
   },
 }
 
-function connectAll(): Redis[] {
+function connectAll(addresses: readonly string[]): Redis[] {
   const Client = load<RedisClass>('ioredis')
-  return PORTS.map(port => {
-    const client = new Client({ port, host: HOST })
+  return PORTS.map((port, i) => {
+    const client = new Client({ port, host: addresses[i] ?? '' })
     // It says so each time, and tries again, until the server has started.
     client.on('error', () => undefined)
     return client

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from '../variables/place.ts'
 import { load, packageProblem, packageVersion, programProblem } from './packages.ts'
+import { onLoopback } from './peer.ts'
 
 import type { EventEmitter } from 'node:events'
 import type { Contender, LockClient } from './peer.ts'
@@ -25,7 +26,7 @@ type Package = {
   readonly CreateMode: { readonly EPHEMERAL_SEQUENTIAL: number }
 }
 
-const HOST = '127.0.85.1'
+const HERE = onLoopback('127.0.85.1')
 const CLIENT_PORTS = [7551, 7552, 7553]
 const PEER_PORTS = [7561, 7562, 7563]
 const ELECTION_PORTS = [7571, 7572, 7573]
@@ -41,19 +42,19 @@ export const zooKeeper: Contender = {
     return programProblem('java', 'default-jre-headless') ?? packageProblem('node-zookeeper-client')
   },
   version: () => `ZooKeeper, node-zookeeper-client ${packageVersion('node-zookeeper-client')}`,
-  open: async () => recipe(await connected(CLIENT_PORTS[0] ?? 0)),
-  async start(place) {
-    for (const [i, clientPort] of CLIENT_PORTS.entries()) {
+  open: async where => recipe(await connected(where, 0)),
+  async start(place, { addresses, via } = HERE) {
+    for (const i of CLIENT_PORTS.keys()) {
       const folder = join(place.folder, `zookeeper-${i + 1}`)
       mkdirSync(folder)
       writeFileSync(join(folder, 'myid'), `${i + 1}\n`)
-      writeFileSync(join(folder, 'zoo.cfg'), configuration(folder, clientPort))
+      writeFileSync(join(folder, 'zoo.cfg'), configuration(folder, addresses, i))
       const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain'
       const path = `${folder}:${JARS}/*`
-      place.spawn('java', ['-Xmx256m', '-cp', path, main, join(folder, 'zoo.cfg')], 'ignore')
+      place.spawnVia(via(i), 'java', ['-Xmx256m', '-cp', path, main, join(folder, 'zoo.cfg')])
     }
     const connections: ZooKeeper[] = []
-    for (const port of CLIENT_PORTS) connections.push(await connected(port))
+    for (const [i, address] of addresses.entries()) connections.push(await connected(address, i))
     await until('ZooKeeper has a leader', async () => {
       await called<string>(done => connections[0]?.mkdirp('/locks', done))
       await called<string>(done => connections[0]?.mkdirp('/bench', done))
@@ -70,7 +71,7 @@ export const zooKeeper: Contender = {
               called(done => connections[0]?.setData('/bench', Buffer.from(value), -1, done)),
             get: () => called<Buffer>(done => connections[0]?.getData('/bench', done)),
           },
-          where: '',
+          where: addresses[0] ?? '',
         },
       ],
       close() {
@@ -81,26 +82,28 @@ export const zooKeeper: Contender = {
   },
 }
 
-async function connected(port: number): Promise<ZooKeeper> {
+async function connected(address: string, index: number): Promise<ZooKeeper> {
   const zooKeeperPackage = load<Package>('node-zookeeper-client')
-  const client = zooKeeperPackage.createClient(`${HOST}:${port}`, { spinDelay: 100 })
+  const client = zooKeeperPackage.createClient(`${address}:${CLIENT_PORTS[index]}`, {
+    spinDelay: 100,
+  })
   const isThere = once(client, 'connected')
   client.connect()
   await isThere
   return client
 }
 
-function configuration(folder: string, clientPort: number): string {
+function configuration(folder: string, addresses: readonly string[], index: number): string {
   const servers = PEER_PORTS.map(
-    (port, i) => `server.${i + 1}=${HOST}:${port}:${ELECTION_PORTS[i]}`,
+    (port, i) => `server.${i + 1}=${addresses[i]}:${port}:${ELECTION_PORTS[i]}`,
   )
   const lines = [
     'tickTime=2000',
     'initLimit=10',
     'syncLimit=5',
     `dataDir=${folder}`,
-    `clientPortAddress=${HOST}`,
-    `clientPort=${clientPort}`,
+    `clientPortAddress=${addresses[index]}`,
+    `clientPort=${CLIENT_PORTS[index]}`,
     'admin.enableServer=false',
     ...servers,
   ]

@@ -3,8 +3,10 @@ import { mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { onLoopback } from '../locks/peer.ts'
 import { until } from './place.ts'
 
+import type { Servers } from '../locks/peer.ts'
 import type { Place } from './place.ts'
 
 /** What is used of the npm package etcd3. */
@@ -47,7 +49,7 @@ export const PACKAGES = 'apt install etcd-server'
 
 const CLIENT_PORTS = [7511, 7512, 7513]
 const PEER_PORTS = [7521, 7522, 7523]
-const HOST = '127.0.81.1'
+const HERE: Servers = onLoopback('127.0.81.1')
 
 /** Why etcd cannot be measured; its client is fetched where it is missing. */
 export function etcdProblem(): string | undefined {
@@ -75,9 +77,9 @@ export function etcdVersion(): string {
 }
 
 /** A client of the first server, in whatever process. */
-export function openEtcd(): EtcdClient {
+export function openEtcd(address: string | undefined = HERE.addresses[0]): EtcdClient {
   const Client = loadEtcd3()
-  return new Client({ hosts: [`http://${HOST}:${CLIENT_PORTS[0]}`] })
+  return new Client({ hosts: [`http://${address}:${CLIENT_PORTS[0]}`] })
 }
 
 /** Three etcd servers on loopback, as they come: each write is synced by a majority. */
@@ -86,27 +88,35 @@ export class EtcdSite {
   readonly clients: readonly [leader: EtcdClient, follower: EtcdClient]
   /** One of each server. */
   readonly all: readonly EtcdClient[]
+  readonly addresses: readonly string[]
 
-  private constructor(clients: readonly [EtcdClient, EtcdClient], all: readonly EtcdClient[]) {
+  private constructor(
+    clients: readonly [EtcdClient, EtcdClient],
+    all: readonly EtcdClient[],
+    addresses: readonly string[],
+  ) {
     this.clients = clients
     this.all = all
+    this.addresses = addresses
   }
 
-  static async start(place: Place): Promise<EtcdSite> {
+  static async start(place: Place, { addresses, via }: Servers = HERE): Promise<EtcdSite> {
     const folder = join(place.folder, 'etcd')
     mkdirSync(folder)
-    const peers = PEER_PORTS.map((port, i) => `n${i}=http://${HOST}:${port}`).join(',')
+    const peers = PEER_PORTS.map((port, i) => `n${i}=http://${addresses[i]}:${port}`).join(',')
     for (const [i, port] of CLIENT_PORTS.entries()) {
-      const clientUrl = `http://${HOST}:${port}`
-      const peerUrl = `http://${HOST}:${PEER_PORTS[i]}`
+      const clientUrl = `http://${addresses[i]}:${port}`
+      const peerUrl = `http://${addresses[i]}:${PEER_PORTS[i]}`
       const own = ['--name', `n${i}`, '--data-dir', join(folder, `n${i}`)]
       const client = ['--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl]
       const peer = ['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl]
       const cluster = ['--initial-cluster', peers, '--initial-cluster-state', 'new']
-      place.spawn('etcd', [...own, ...client, ...peer, ...cluster], 'ignore')
+      place.spawnVia(via(i), 'etcd', [...own, ...client, ...peer, ...cluster])
     }
     const Client = loadEtcd3()
-    const clients = CLIENT_PORTS.map(port => new Client({ hosts: [`http://${HOST}:${port}`] }))
+    const clients = CLIENT_PORTS.map(
+      (port, i) => new Client({ hosts: [`http://${addresses[i]}:${port}`] }),
+    )
     const [any] = clients
     await until('etcd has a leader', async () => {
       await any?.put('ready').value('')
@@ -118,7 +128,7 @@ export class EtcdSite {
     const leader = clients[states.findIndex(leads)]
     const follower = clients[states.findIndex(state => !leads(state))]
     if (leader === undefined || follower === undefined) throw new Error('etcd has a leader')
-    return new EtcdSite([leader, follower], clients)
+    return new EtcdSite([leader, follower], clients, addresses)
   }
 
   close(): void {

@@ -47,6 +47,12 @@ export class Place {
     return child
   }
 
+  /** A server whose output nobody reads. */
+  spawnVia(via: readonly string[], command: string, args: readonly string[]): ChildProcess {
+    const [program = command, ...rest] = [...via, command, ...args]
+    return this.spawn(program, rest, 'ignore')
+  }
+
   end(): void {
     for (const child of this.#children) child.kill('SIGKILL')
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })

@@ -126,6 +126,8 @@ export class Sender {
 
   /** Timers that are due; probes leave at once. */
   tick(now: Instant): void {
+    // Who may not send yet waits for an ACK, and no longer for the time.
+    if (this.#patientUntil <= now) this.#patientUntil = toInstant(-Infinity)
     const probes = this.recovery.tick(now)
     if (probes === 0) return
     let first = this.#probe(now, 'first')

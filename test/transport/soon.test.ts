@@ -77,6 +77,23 @@ test('behind what must go and could not, it does not wait', t => {
   t.true((last?.at ?? 0) - (before?.at ?? 0) < 0.5)
 })
 
+test('where nothing may be sent, its time passes once, and it goes when something may', t => {
+  const world = quiet(t)
+  world.isChecking = false
+  world.isCut = () => true
+  // As many as may be in flight, so that nothing is left to be put into a packet but what comes now.
+  const { endpoint } = world.host(1)
+  while (endpoint.peer(2).inFlight < 20) {
+    endpoint.send(world.now, 2, 0, new Uint8Array(1000), 'now')
+    endpoint.tick(world.now)
+  }
+  send(world, 'later', 'soon')
+  world.run(1.5)
+  t.true(endpoint.deadline > world.now)
+  world.isCut = () => false
+  t.true(world.run(5000, () => world.host(2).deliveries.at(-1)?.text === 'later'))
+})
+
 test('it is lost and found like anything else', t => {
   const world = quiet(t)
   world.isChecking = false

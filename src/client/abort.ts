@@ -18,3 +18,24 @@ export async function orAborted<T>(
     signal.removeEventListener('abort', abort)
   }
 }
+
+/** An AbortSignal that is made when somebody asks for it: to make one takes as long as a lock. */
+export class LateSignal {
+  #controller: AbortController | undefined
+  #end: { readonly reason: unknown } | undefined
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#end !== undefined) this.#controller.abort(this.#end.reason)
+    }
+    return this.#controller.signal
+  }
+
+  /** Once: a later reason does not count. */
+  abort(reason?: unknown): void {
+    if (this.#end !== undefined) return
+    this.#end = { reason }
+    this.#controller?.abort(reason)
+  }
+}

@@ -160,18 +160,9 @@ export class Client {
     const problem = checkNames(list) ?? checkMode(mode, options.count)
     if (problem !== undefined) throw new LamportError('argument', problem)
     const { waitMs, why, command, user } = options
-    return this.acquire(
-      {
-        names: list,
-        limit: limitOf(mode, options.count),
-        ...(waitMs === undefined ? {} : { waitMs }),
-        ...(why === undefined ? {} : { why }),
-        ...(command === undefined ? {} : { command }),
-        ...(user === undefined ? {} : { user }),
-        pid: process.pid,
-      },
-      options,
-    )
+    const limit = limitOf(mode, options.count)
+    const { pid } = process
+    return this.acquire({ names: list, limit, waitMs, why, command, user, pid }, options)
   }
 
   /** `lock` that waits for the answer alone: `undefined` where something precedes. */
@@ -211,7 +202,7 @@ export class Client {
     const { waitMs } = params
     const giveUpAt = waitMs === undefined ? Infinity : monotonicNow() + waitMs
     const pauses = new Pauses()
-    let again = { ...params, positions: options.onQueued !== undefined }
+    let again = withPositions(params, options.onQueued !== undefined)
     for (;;) {
       const line = await this.#link.line(giveUpAt, options.signal)
       try {
@@ -386,6 +377,23 @@ export class Client {
   #ask<T>(method: string, params: unknown, shape: Shape<T>, timeoutMs = ANSWER_MS): Promise<T> {
     return this.#link.call(method, params, takeAs(shape), { timeoutMs })
   }
+}
+
+/** Member by member, for a spread of what is mostly left out takes as long as to write the line. */
+function withPositions(params: AcquireParams, positions: boolean): AcquireParams {
+  const { names, limit, waitMs, why, command, pid, user, detached } = params
+  const all: { readonly [K in keyof Required<AcquireParams>]: AcquireParams[K] } = {
+    names,
+    limit,
+    waitMs,
+    why,
+    command,
+    pid,
+    user,
+    positions,
+    detached,
+  }
+  return all
 }
 
 /** On this connection or not at all: what it is about belongs to it. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { monotonicNow } from '../control/monotonic.ts'
 import type { AcquireResult, LeaseParams, LockMode } from '../control/protocol.ts'
+import { LateSignal } from './abort.ts'
 import { LamportError } from './error.ts'
 
 /** A lock that is held: until `release`, until it is lost, or until the client is closed. */
@@ -30,6 +31,8 @@ export type Lock = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+const READY = Promise.resolve()
+
 /** What a lock needs of the client that it came from. */
 export type LockOwner = {
   release(lock: HeldLock): Promise<void>
@@ -45,8 +48,8 @@ export class HeldLock implements Lock {
   readonly mode: LockMode
   readonly token: number
   #owner: LockOwner
-  readonly #lost = new AbortController()
-  readonly #over = new AbortController()
+  readonly #lost = new LateSignal()
+  readonly #over = new LateSignal()
   readonly #ready: Promise<void>
   #keeper: number | undefined
   #settle: { resolve(): void; reject(error: LamportError): void } | undefined
@@ -69,8 +72,10 @@ export class HeldLock implements Lock {
     this.#until = grant.until
     this.#leaseMs = grant.leaseMs
     this.#state = grant.until === null || grant.until > now ? 'held' : 'stale'
-    this.#ready = new Promise<void>((resolve, reject) => (this.#settle = { resolve, reject }))
-    if (this.#state === 'held') this.#settle?.resolve()
+    this.#ready =
+      this.#state === 'held'
+        ? READY
+        : new Promise<void>((resolve, reject) => (this.#settle = { resolve, reject }))
     this.#arm(now)
   }
 
@@ -181,11 +186,18 @@ export class HeldLock implements Lock {
       const at = monotonicNow()
       // Timers are whole milliseconds of another reading: they may be early.
       if (at >= deadline) this.lose(expired(this.names))
-      else this.#timer = setTimeout(wake, Math.ceil(deadline - at)).unref()
+      else this.#timer = setTimeout(wake, stepTo(deadline - at)).unref()
     }
-    this.#timer = setTimeout(wake, Math.ceil(deadline - now)).unref()
+    this.#timer = setTimeout(wake, stepTo(deadline - now)).unref()
   }
 }
+
+/** Node keeps a list of timers for each duration: of many locks, nearly all go into a few. */
+function stepTo(ms: number): number {
+  return ms > 2 * COARSE_MS ? Math.floor(ms / COARSE_MS - 1) * COARSE_MS : Math.ceil(ms)
+}
+
+const COARSE_MS = 128
 
 function expired(names: readonly string[]): LamportError {
   const what = `the lock ${names.join(' ')} was not renewed in time`

@@ -64,20 +64,20 @@ export type AcquireParams = {
   /** 0: shared; 1: exclusive; k: at most k holders. */
   readonly limit: number
   /** Absent: for ever. 0: not for the lock, only for the answer. */
-  readonly waitMs?: number
-  readonly why?: string
-  readonly command?: string
-  readonly pid?: number
-  readonly user?: string
+  readonly waitMs?: number | undefined
+  readonly why?: string | undefined
+  readonly command?: string | undefined
+  readonly pid?: number | undefined
+  readonly user?: string | undefined
   /** False: nobody is told with `queued` how many precede. */
-  readonly positions?: boolean
+  readonly positions?: boolean | undefined
   /**
    * The lock belongs to this host, and not to the connection: nobody is told of its lease or its
    * loss. It ends after `ttlMs` of the monotonic clock, with `release`, when the process `pid` is
    * gone (of this machine, as lamportd sees it; looked for once a second), or as any other lock
    * does. Until it is granted, the request is the connection's.
    */
-  readonly detached?: { readonly ttlMs: number; readonly pid?: number }
+  readonly detached?: { readonly ttlMs: number; readonly pid?: number } | undefined
 }
 
 /**

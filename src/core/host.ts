@@ -138,6 +138,8 @@ export class Host {
   #isReborn = false
   #departure: Departure | undefined
   #wasComplete = false
+  #isTogether = false
+  #isUnfinished = false
   #now: Instant = toInstant(-Infinity)
 
   constructor(
@@ -299,6 +301,14 @@ export class Host {
     this.#variables.close(peer)
     this.#mutex.close(peer)
     this.#finish()
+  }
+
+  /** What comes at once, in one datagram: what it has made possible is looked at once, at the end. */
+  together(run: () => void): void {
+    this.#isTogether = true
+    run()
+    this.#isTogether = false
+    if (this.#isUnfinished) this.#finish()
   }
 
   /** A message has come, in order, from the incarnation that channels are open to. */
@@ -544,6 +554,8 @@ export class Host {
 
   /** After each input: what it has made possible. */
   #finish(): void {
+    this.#isUnfinished = this.#isTogether
+    if (this.#isUnfinished) return
     const now = this.#now
     this.#raiseCeiling([])
     if (this.isAwake && this.#isActive) this.#membership.consider(now)
@@ -778,7 +790,7 @@ export class Host {
   }
 
   #name(id: HostId): string {
-    const host = this.#config.hosts.find(candidate => candidate.id === id)
+    const host = this.#config.hosts.find(each => each.id === id)
     return host === undefined ? `host ${id}` : `${host.name} (${id})`
   }
 }

@@ -21,6 +21,9 @@ const scopes = {
 
 /** Everything that happens inside a node: into the ring, and for `DEBUG=lamport:*`. */
 export function createTrace(recorder: Recorder): Trace {
+  // Looked at once: DEBUG is read when a program starts.
+  const isLoud = Object.values(scopes).some(({ enabled }) => enabled)
+  if (!isLoud) return (event, time, incarnation) => recorder.record(event, time, incarnation)
   return (event: TraceEvent, time, incarnation) => {
     recorder.record(event, time, incarnation)
     const scope = scopes[event.type]

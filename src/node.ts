@@ -244,9 +244,8 @@ export class Node {
         break
       case 'datagram':
         // Before its incarnation is durable a host has no name to answer in.
-        if (this.#host.isAwake) {
-          this.#host.together(() => this.#endpoint.receive(now, input.from, input.bytes))
-        }
+        if (!this.#host.isAwake) break
+        this.#host.together(() => this.#endpoint.receive(now, input.from, input.bytes))
         break
       case 'address':
         this.#endpoint.setAddress(now, input.host, input.address)

@@ -29,7 +29,7 @@ import { Connection } from './connection.ts'
 import { LamportError } from './error.ts'
 import { Link, type Line } from './link.ts'
 import { HeldLock, lostMeanwhile, type Lock, type LockOwner } from './lock.ts'
-import { checkMode, limitOf, modeOf } from './mode.ts'
+import { checkMode, limitOf, modeOf, withPositions } from './mode.ts'
 import { Pauses } from './pauses.ts'
 import type { Shape } from './shape.ts'
 import type { ListedVariable, PastVersion, Reading, Variable } from './variable.ts'
@@ -377,23 +377,6 @@ export class Client {
   #ask<T>(method: string, params: unknown, shape: Shape<T>, timeoutMs = ANSWER_MS): Promise<T> {
     return this.#link.call(method, params, takeAs(shape), { timeoutMs })
   }
-}
-
-/** Member by member, for a spread of what is mostly left out takes as long as to write the line. */
-function withPositions(params: AcquireParams, positions: boolean): AcquireParams {
-  const { names, limit, waitMs, why, command, pid, user, detached } = params
-  const all: { readonly [K in keyof Required<AcquireParams>]: AcquireParams[K] } = {
-    names,
-    limit,
-    waitMs,
-    why,
-    command,
-    pid,
-    user,
-    positions,
-    detached,
-  }
-  return all
 }
 
 /** On this connection or not at all: what it is about belongs to it. */

@@ -1,4 +1,4 @@
-import type { LockMode } from '../control/protocol.ts'
+import type { AcquireParams, LockMode } from '../control/protocol.ts'
 
 /** What is wrong with a mode and its count and what to do, or `undefined`. */
 export function checkMode(mode: LockMode, count: number | undefined): string | undefined {
@@ -19,4 +19,21 @@ export function limitOf(mode: LockMode, count: number | undefined): number {
 export function modeOf(limit: number): LockMode {
   if (limit === 0) return 'shared'
   return limit === 1 ? 'exclusive' : 'count'
+}
+
+/** Member by member, for a spread of what is mostly left out takes as long as to write the line. */
+export function withPositions(params: AcquireParams, positions: boolean): AcquireParams {
+  const { names, limit, waitMs, why, command, pid, user, detached } = params
+  const all: { readonly [K in keyof Required<AcquireParams>]: AcquireParams[K] } = {
+    names,
+    limit,
+    waitMs,
+    why,
+    command,
+    pid,
+    user,
+    positions,
+    detached,
+  }
+  return all
 }

@@ -743,7 +743,7 @@ export class Host {
 
   /** The one place where a message between hosts begins its way. */
   #send(to: readonly HostId[], message: Message, urgency: Urgency = 'now'): void {
-    const rests = needsDisk(message) ? this.#journal.appended : 0
+    const rests = RESTING.has(message.type) ? this.#journal.appended : 0
     this.#post.send(to, message, urgency, rests, this.#incarnation)
   }
 
@@ -795,7 +795,5 @@ export class Host {
   }
 }
 
-/** Whether a message speaks of what this host's disk must hold. */
-function needsDisk(message: Message): boolean {
-  return ['promise', 'accepted', 'answer'].includes(message.type)
-}
+/** Messages that speak of what this host's disk must hold. */
+const RESTING: ReadonlySet<string> = new Set(['promise', 'accepted', 'answer'])

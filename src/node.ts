@@ -185,8 +185,7 @@ export class Node {
     this.#trace = trace
     this.#host = new Host(config, durable, random.fork(), rules, {
       send: (to, message, urgency) => {
-        const payload = this.#encode(message)
-        const channel = channelOf(message)
+        const [payload, channel] = [this.#encode(message), channelOf(message)]
         if (!this.#endpoint.send(this.#now, to, channel, payload, urgency)) this.#slow.add(to)
       },
       sendHeartbeat: (to, heartbeat) => {

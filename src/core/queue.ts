@@ -107,21 +107,21 @@ export class RequestQueue {
    * smallest limit among it and them. They are the first of the line, for as the line goes on the
    * number before rises and the smallest limit falls.
    */
-  *admittedBy(name: string): Generator<QueueEntry> {
+  admittedBy(name: string): readonly QueueEntry[] {
+    const line = this.line(name)
     let limit = Infinity
-    for (const [ahead, entry] of this.line(name).entries()) {
+    let ahead = 0
+    for (const entry of line) {
       limit = Math.min(limit, entry.request.limit)
-      if (ahead >= limit) return
-      yield entry
+      if (ahead >= limit) break
+      ahead += 1
     }
+    return ahead === line.length ? line : line.slice(0, ahead)
   }
 
   /** The rule of admission, over all names of a request. */
   isAdmitted(entry: QueueEntry): boolean {
-    return entry.request.names.every(name => {
-      for (const admitted of this.admittedBy(name)) if (admitted === entry) return true
-      return false
-    })
+    return entry.request.names.every(name => this.admittedBy(name).includes(entry))
   }
 
   /**

@@ -29,7 +29,8 @@ export type Size = {
   readonly resident: number
 }
 
-const WARM_UP = 300
+/** V8 compiles at last what each of fifty processes does once a lock: daemons run for months. */
+const WARM_UP = 4000
 const CYCLES = 300
 const FEW = 40
 const PAUSE_MS = 25

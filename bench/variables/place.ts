@@ -53,8 +53,13 @@ export class Place {
     return this.spawn(program, rest, 'ignore')
   }
 
-  end(): void {
+  /** Ends whatever runs; what it has written stays. */
+  clear(): void {
     for (const child of this.#children) child.kill('SIGKILL')
+  }
+
+  end(): void {
+    this.clear()
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   }
 }
@@ -65,16 +70,21 @@ export function ended(child: ChildProcess): Promise<void> {
   return new Promise(done => child.once('exit', () => done()))
 }
 
-/** Asks until the answer is true. */
+/** Asks until the answer is true; soon again at first, for that is timed as well. */
 export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS
+  const start = performance.now()
   while (!(await isSo().catch(() => false))) {
-    if (performance.now() > deadline) throw new Error(`it did not come: ${what}`)
-    await new Promise(done => setTimeout(done, 5))
+    const waited = performance.now() - start
+    if (waited > PATIENCE_MS) throw new Error(`it did not come: ${what}`)
+    const pause = waited > QUICK_MS ? SLOW_PAUSE_MS : QUICK_PAUSE_MS
+    await new Promise(done => setTimeout(done, pause))
   }
 }
 
-const PATIENCE_MS = 60_000
+const QUICK_MS = 5000
+const [QUICK_PAUSE_MS, SLOW_PAUSE_MS] = [5, 200]
+
+const PATIENCE_MS = 120_000
 
 function isOnDisk(folder: string): boolean {
   return !IN_MEMORY.has(statfsSync(folder).type)

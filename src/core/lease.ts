@@ -81,11 +81,11 @@ export class Lease {
     const newestFirst = [...this.#echoed, [this.#self, this.#echoedBySelf] as const].sort(
       ([, a], [, b]) => b - a,
     )
-    const hosts: HostId[] = []
+    let votes = 0
     this.#confirmed = LONG_AGO
     for (const [host, at] of newestFirst) {
-      hosts.push(host)
-      if (!this.#votes.isMajority(hosts)) continue
+      votes += this.#votes.of([host])
+      if (2 * votes <= this.#votes.total) continue
       this.#confirmed = at
       return
     }

@@ -35,8 +35,22 @@ export function aboutText(about: About): string {
   return text.length <= ABOUT_MAX ? text : JSON.stringify({ ...about, hosts: [] })
 }
 
+/** Most hosts send the same text, and whoever asks for `status` asks again. */
+const parsed = new Map<string, About | undefined>()
+
+/** Texts that are remembered; each has 96 KiB at most. */
+const PARSED_MAX = 16
+
 /** Reads what another host sent; undefined where it is of some other form. */
 export function parseAbout(text: string): About | undefined {
+  if (parsed.has(text)) return parsed.get(text)
+  if (parsed.size >= PARSED_MAX) parsed.clear()
+  const about = parse(text)
+  parsed.set(text, about)
+  return about
+}
+
+function parse(text: string): About | undefined {
   let value: unknown
   try {
     value = JSON.parse(text)

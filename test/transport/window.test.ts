@@ -106,6 +106,17 @@ test('what is urgent may go beyond the budget, but only 4 to each host', t => {
   t.is(flood(9, 0, 0), 8 + 7 * 4)
 })
 
+test('what one host has acknowledged makes room for what waits for another', t => {
+  const world = new World(1, { hosts: 3 })
+  world.connect()
+  world.run(20)
+  world.host(1).endpoint.fitReceiveBuffer(0)
+  for (let i = 0; i < 8; i++) world.host(1).send(2, 3, new Uint8Array(1000))
+  // Nothing is on its way to host 3, so that no timer of it comes to its help.
+  world.host(1).send(3, 3, 'waits')
+  t.true(world.run(3, () => world.host(3).deliveries.some(({ text }) => text === 'waits')))
+})
+
 test('who has little to send does not grow its window', t => {
   const world = new World(1)
   world.connect()

@@ -13,21 +13,29 @@ import { growthOf, type Sample } from './growth.ts'
 
 const EX_USAGE = 64
 
-const USAGE = `npm run soak -- [--minutes N] [--every SECONDS]
+const USAGE = `npm run soak -- [--minutes N | --locks N] [--every SECONDS]
 
   --minutes N        how long [10]
+  --locks N          locks alone, as quickly as they go, until there were so many
   --every SECONDS    how often memory and descriptors are looked at [10]`
 
 const NAMES = 100
 const VALUE_BYTES = [10, 100, 1000]
 const CHURN_MS = 50
+/** Of each host, where it is locks alone. */
+const WORKERS = 21
 
 /** The daemons, and what they are asked meanwhile. */
 class Soak {
   readonly counts: Record<string, number> = {}
   readonly #folder = mkdtempSync(join(tmpdir(), 'lamportd-soak-'))
   readonly #daemons: ChildProcess[] = []
+  readonly #onlyLocks: boolean
   #isOver = false
+
+  constructor(onlyLocks: boolean) {
+    this.#onlyLocks = onlyLocks
+  }
 
   start(): void {
     const own = `127.${1 + (process.pid % 250)}.7`
@@ -74,6 +82,7 @@ class Soak {
   }
 
   #loops(id: number): Promise<void>[] {
+    if (this.#onlyLocks) return [this.#hurry(id)]
     const contended = [0, 1, 2, 3].map(n => this.#repeat(id, 'locks', lock(`door-${n}`)))
     const alone = [0, 1].map(n => this.#repeat(id, 'locks', lock(`own-${id}-${n}`)))
     const sets = [0, 1, 2].map(() => this.#repeat(id, 'sets', set))
@@ -90,6 +99,24 @@ class Soak {
         this.#refused(error)
       }
     }
+    await client.close()
+  }
+
+  /** Many locks by one connection: what comes together leaves together. */
+  async #hurry(id: number): Promise<void> {
+    const client = await this.#connected(id)
+    const work = async (worker: number): Promise<void> => {
+      const once = lock(`own-${id}-${worker}`)
+      while (!this.#isOver) {
+        try {
+          await once(client)
+          this.#count('locks')
+        } catch (error) {
+          this.#refused(error)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)))
     await client.close()
   }
 
@@ -159,23 +186,30 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '10' },
+      locks: { type: 'string' },
       every: { type: 'string', default: '10' },
       help: { type: 'boolean' },
     },
   })
   const [minutes, every] = [Number(values.minutes), Number(values.every)]
-  if (values.help === true || !(minutes > 0) || !(every > 0)) {
+  const locks = values.locks === undefined ? undefined : Number(values.locks)
+  const isRight = minutes > 0 && every > 0 && (locks === undefined || locks > 0)
+  if (values.help === true || !isRight) {
     process.stdout.write(`${USAGE}\n`)
     return values.help === true ? 0 : EX_USAGE
   }
-  const soak = new Soak()
+  const soak = new Soak(locks !== undefined)
   const samples = new Map<number, Sample[]>([1, 2, 3].map(id => [id, []]))
   const start = performance.now()
   try {
     soak.start()
     const load = soak.load()
     load.catch(() => undefined)
-    while (performance.now() - start < minutes * 60_000) {
+    const isOver = (): boolean =>
+      locks === undefined
+        ? performance.now() - start >= minutes * 60_000
+        : (soak.counts['locks'] ?? 0) >= locks
+    while (!isOver()) {
       await Promise.race([load, delay(every * 1000)])
       for (const [id, all] of samples) all.push(await soak.sample(id))
       const minute = ((performance.now() - start) / 60_000).toFixed(1)
@@ -185,7 +219,7 @@ async function main(): Promise<number> {
   } finally {
     await soak.stop()
   }
-  return report(samples, soak.counts, minutes)
+  return report(samples, soak.counts, (performance.now() - start) / 60_000)
 }
 
 /** A table, and 1 where the last quarter needs more than the second one did. */
@@ -204,7 +238,7 @@ function report(
       lines.push(`| ${id} | ${key} | ${shown(second)} | ${shown(last)} | ${grows ? 'grows' : ''} |`)
     }
   }
-  process.stdout.write(`\n${minutes} minutes: ${count(counts)}\n\n${lines.join('\n')}\n`)
+  process.stdout.write(`\n${minutes.toFixed(1)} minutes: ${count(counts)}\n\n${lines.join('\n')}\n`)
   return hasGrown ? 1 : 0
 }
 

@@ -19,7 +19,7 @@ export async function orAborted<T>(
   }
 }
 
-/** An AbortSignal that is made when somebody asks for it: to make one takes as long as a lock. */
+/** An AbortSignal that is made when somebody asks for it: for most locks nobody does. */
 export class LateSignal {
   #controller: AbortController | undefined
   #end: { readonly reason: unknown } | undefined

@@ -21,7 +21,7 @@ export function modeOf(limit: number): LockMode {
   return limit === 1 ? 'exclusive' : 'count'
 }
 
-/** Member by member, for a spread of what is mostly left out takes as long as to write the line. */
+/** Member by member: V8 has no quick way for a spread of what is mostly left out. */
 export function withPositions(params: AcquireParams, positions: boolean): AcquireParams {
   const { names, limit, waitMs, why, command, pid, user, detached } = params
   const all: { readonly [K in keyof Required<AcquireParams>]: AcquireParams[K] } = {

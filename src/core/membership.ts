@@ -11,11 +11,12 @@ import {
 } from '../lib/time.ts'
 import { Calm } from './calm.ts'
 import type { HostId, LamportClock } from './clock.ts'
+import { Contention } from './contention.ts'
 import { ahead } from './fingerprint.ts'
 import { Hearing, type Sign } from './hearing.ts'
 import type { Lease } from './lease.ts'
 import type { RegisterMessage } from './message.ts'
-import { Acceptor, Round, type AcceptorRecord } from './register.ts'
+import { Acceptor, compareBallots, Round, type AcceptorRecord, type Ballot } from './register.ts'
 import type { Rules } from './rules.ts'
 import { includes, nextView, type View, type Votes } from './view.ts'
 import { wantedMembers } from './wanted.ts'
@@ -35,14 +36,8 @@ const LONG_AGO = toInstant(-Infinity)
 
 export type MembershipTiming = { readonly heartbeat: Duration; readonly suspect: Duration }
 
-/** Hosts of a higher rank hesitate no longer than this one. */
-const RANK_MAX = 2
-
 /** How long a member that is back is given until all hear it, in heartbeats. */
 const PATIENCE = 1.5
-
-/** Rounds that fail make the next wait up to this power of two longer. */
-const FAILURES_MAX = 4
 
 /**
  * Which hosts make up the view: heartbeats tell who hears whom, and the register of views, changed
@@ -56,7 +51,6 @@ export class Membership {
   readonly #clock: LamportClock
   readonly #lease: Lease
   readonly #rules: Rules
-  readonly #random: Random
   readonly #output: MembershipOutput
   readonly #acceptor: Acceptor<View>
   readonly hearing: Hearing
@@ -68,13 +62,9 @@ export class Membership {
   /** Nobody who is heard falls silent before. */
   #nextSilence: Instant = LONG_AGO
   #round: Round<View> | undefined
-  #roundEnd: Instant = NEVER
-  /** When to propose; `undefined` while the view is as wanted. */
-  #nextProposal: Instant | undefined
-  /** Until when the round of another host, in which we have a part, is left alone. */
-  #yieldUntil: Instant = LONG_AGO
-  /** Rounds of ours in a row that came to nothing: where a disk is slow, a round needs longer. */
-  #failures = 0
+  /** The newest round of ours whose ACCEPT was sent: also when it was given up, it may be chosen. */
+  #proposed: Round<View> | undefined
+  readonly #contention: Contention
   /** Members that have begun a new life, and until when it is waited for that all hear it. */
   readonly #returns = new Map<HostId, Instant>()
   /** When the first of them is waited for no more; NEVER where none is. */
@@ -102,7 +92,7 @@ export class Membership {
     this.#clock = clock
     this.#lease = lease
     this.#rules = rules
-    this.#random = random
+    this.#contention = new Contention(self.id, votes, timing, random)
     this.#output = output
     this.#acceptor = new Acceptor(recovered, record => output.save(record))
     this.hearing = new Hearing(self.id, timing.suspect)
@@ -140,6 +130,7 @@ export class Membership {
     this.hearing.forgetPaces()
     this.#calm.disturb(now)
     this.#lease.forget()
+    this.#contention.forget()
     this.#echoSelf(LONG_AGO)
     this.#abandon()
     this.#stale = true
@@ -174,6 +165,7 @@ export class Membership {
   /** This incarnation goes, and nobody waits for it any more. */
   leave(host: HostId, incarnation: number): void {
     this.hearing.leave(host, incarnation)
+    this.#contention.hurry()
     this.#stale = true
   }
 
@@ -182,7 +174,7 @@ export class Membership {
       case 'prepare': {
         const { ballot } = message
         const isPromised = this.#acceptor.prepare(ballot)
-        if (isPromised) this.#yieldTo(now, from)
+        if (isPromised) this.#contention.yieldTo(now, from)
         const { promised, accepted, value } = this.#acceptor.record
         if (!isPromised) this.#send([from], { type: 'conflict', ballot, promised })
         else this.#send([from], { type: 'promise', ballot, accepted, value })
@@ -192,7 +184,7 @@ export class Membership {
         const { ballot, value } = message
         if (this.#acceptor.accept(ballot, value)) {
           this.#echoSelf(now)
-          this.#yieldTo(now, from)
+          this.#contention.yieldTo(now, from)
           this.#send([from], { type: 'accepted', ballot })
         } else {
           const { promised } = this.#acceptor.record
@@ -202,25 +194,34 @@ export class Membership {
         return
       }
       case 'promise': {
-        const round = this.#roundOf(message.ballot)
-        const step = round?.promised(from, message) ?? 'wait'
+        this.#contention.answered(now, message.ballot.counter, from)
+        const round = this.#round
+        if (round === undefined || !isOf(message.ballot, round)) return
+        const step = round.promised(from, message, current => this.#change(now, current))
         if (step === 'none') this.#abandon()
-        else if (round !== undefined && step !== 'wait') {
+        else if (step !== 'wait') {
+          this.#proposed = round
+          this.#contention.goOn(now)
           this.#send(this.#hosts, { type: 'accept', ballot: round.ballot, value: step.accept })
         }
         return
       }
       case 'accepted': {
-        const view = this.#roundOf(message.ballot)?.accepted(from)
+        const round = this.#proposed
+        if (round === undefined || !isOf(message.ballot, round)) return
+        const view = round.accepted(from)
         if (view === undefined) return
-        this.#abandon()
+        this.#proposed = undefined
+        if (round === this.#round) this.#abandon()
+        if (view.number <= (this.#view?.number ?? 0)) return
         this.#tell(this.#others(), view)
         this.#learn(now, view)
         return
       }
       case 'conflict':
         this.#clock.witness(message.promised.counter)
-        if (this.#roundOf(message.ballot) !== undefined) this.#fail(now)
+        this.#contention.answered(now, message.ballot.counter, from)
+        if (this.#round !== undefined && isOf(message.ballot, this.#round)) this.#fail(now)
         return
       case 'learn':
         this.#learn(now, message.value)
@@ -249,55 +250,52 @@ export class Membership {
 
   /** Proposes another view, if there is reason to and the time has come. */
   consider(now: Instant): void {
-    if (this.#round !== undefined) {
-      if (now < this.#roundEnd) return
-      this.#fail(now)
+    if (this.#contention.isUnderWay) {
+      if (now < this.#contention.roundEnd) return
+      // Nobody waits for it any more; but who answers late still brings it to its end.
+      this.#contention.fail(now)
     }
     if (!this.#votes.isMajority([this.#self, ...this.#sessions.keys()])) {
       // A PREPARE that cannot reach a majority would only keep the next one waiting.
-      this.#nextProposal = undefined
+      this.#contention.rest()
       return
     }
-    if (!this.#stale && now < earliest(this.#due(), this.#returnBy)) return
+    if (!this.#stale && now < earliest(this.#contention.due, this.#returnBy)) return
     const wanted = this.#wanted(now)
     this.#stale = false
     this.#returnBy = this.#returnAwaited(now, wanted)
     if (!this.#isUnlearned(now) && !this.#differs(wanted)) {
-      this.#nextProposal = undefined
-      this.#failures = 0
+      this.#contention.settle()
+      this.#round = undefined
       return
     }
     if (this.#returnBy !== NEVER) {
-      this.#nextProposal = undefined
+      this.#contention.rest()
       return
     }
-    this.#nextProposal ??= after(now, this.#hesitation(wanted))
-    if (now < this.#due()) return
-    this.#nextProposal = after(now, this.#backoff())
-    this.#propose(now, wanted)
+    this.#contention.want(now, wanted === undefined ? this.#hosts : [...wanted.keys()])
+    if (now >= this.#contention.due) this.#propose(now)
   }
 
   deadline(now: Instant): Instant {
-    let deadline = earliest(this.#calm.due, this.hearing.deadline(now))
-    if (this.#round !== undefined) deadline = earliest(deadline, this.#roundEnd)
-    else deadline = earliest(deadline, earliest(this.#due(), this.#returnBy))
-    return deadline
+    const deadline = earliest(this.#calm.due, this.hearing.deadline(now))
+    const { roundEnd, due } = this.#contention
+    if (this.#contention.isUnderWay) return earliest(deadline, roundEnd)
+    return earliest(deadline, earliest(due, this.#returnBy))
   }
 
   fingerprint(now: Instant): unknown {
     return [
       [this.#incarnation, this.#view, this.#acceptor.record, this.#sessions, this.#stale],
       [
-        this.#failures,
         this.#round?.fingerprint(),
+        this.#proposed?.fingerprint(),
         [...this.#returns, ['by', this.#returnBy] as const].map(([host, at]) => [
           host,
           ahead(now, at),
         ]),
       ],
-      [this.#roundEnd, this.#nextProposal ?? NEVER, this.#yieldUntil].map(instant =>
-        ahead(now, instant),
-      ),
+      this.#contention.fingerprint(now),
       [this.hearing.fingerprint(now), this.#lease.fingerprint(now), this.#calm.fingerprint(now)],
     ]
   }
@@ -325,54 +323,28 @@ export class Membership {
     return by
   }
 
-  #due(): Instant {
-    if (this.#nextProposal === undefined) return NEVER
-    return toInstant(Math.max(this.#nextProposal, this.#yieldUntil))
-  }
-
-  /** Another host is at work on the same: to outbid it at once would only throw its work away. */
-  #yieldTo(now: Instant, host: HostId): void {
-    if (host !== this.#self) this.#yieldUntil = after(now, this.#backoff())
-  }
-
   #fail(now: Instant): void {
-    this.#failures = Math.min(this.#failures + 1, FAILURES_MAX)
+    const wasAwaited = this.#contention.isUnderWay
     this.#abandon()
-    this.#nextProposal = after(now, this.#backoff())
+    if (wasAwaited) this.#contention.fail(now)
   }
 
-  /**
-   * Those who notice together do not duel (Paxos promises no progress then): the one with the lowest
-   * id of the view that is wanted goes first, the others as soon as it might have failed.
-   */
-  #hesitation(wanted: ReadonlyMap<HostId, number> | undefined): Duration {
-    const candidates = wanted === undefined ? this.#hosts : [...wanted.keys()]
-    const rank = Math.min(candidates.filter(host => host < this.#self).length, RANK_MAX)
-    return scaled(this.#timing.heartbeat, (rank + this.#random.fraction() / 2) / 6)
-  }
-
-  /** At random, and longer with each failure. */
-  #backoff(): Duration {
-    const factor = (1 + 3 * this.#random.fraction()) * 2 ** this.#failures
-    return scaled(this.#timing.heartbeat, factor)
-  }
-
-  #propose(now: Instant, wanted: ReadonlyMap<HostId, number> | undefined): void {
+  #propose(now: Instant): void {
     const { promised } = this.#acceptor.record
     if (promised.counter > this.#clock.time) this.#clock.witness(promised.counter)
     const ballot = { counter: this.#clock.tick(), host: this.#self }
-    this.#roundEnd = after(now, scaled(this.#timing.suspect, 2 ** this.#failures))
-    this.#round = new Round<View>(ballot, this.#votes, current => this.#change(current, wanted))
+    this.#contention.begin(now, ballot.counter)
+    this.#round = new Round<View>(ballot, this.#votes)
     this.#send(this.#hosts, { type: 'prepare', ballot })
   }
 
   /** A view that we have not installed is driven to its end as it stands: its proposer may be dead. */
-  #change(
-    current: View | undefined,
-    wanted: ReadonlyMap<HostId, number> | undefined,
-  ): View | undefined {
+  #change(now: Instant, current: View | undefined): View | undefined {
     if (current !== undefined && current.number > (this.#view?.number ?? 0)) return current
+    const wanted = this.#wanted(now)
     if (wanted === undefined) return current
+    if (!this.#isUnlearned(now) && !this.#differs(wanted)) return undefined
+    if (this.#returnAwaited(now, wanted) !== NEVER) return undefined
     const view = nextView(current, wanted, this.#rules.retirement)
     const isWhole = view.members.size === wanted.size
     return isWhole && this.#votes.isMajority(view.members.keys()) ? view : undefined
@@ -388,7 +360,10 @@ export class Membership {
     this.#view = view
     this.#returns.clear()
     this.#returnBy = NEVER
-    this.#failures = 0
+    this.#contention.decided()
+    for (const [host, { incarnation }] of view.members) {
+      if (this.hearing.hasLeft(host, incarnation)) this.#contention.hurry()
+    }
     // What a round under way wants was made for the view before: it would exclude who has just come in.
     this.#abandon()
     this.#output.decided(view)
@@ -469,16 +444,9 @@ export class Membership {
     return !includes(accepted, host, incarnation)
   }
 
-  #roundOf(ballot: { readonly counter: number; readonly host: HostId }): Round<View> | undefined {
-    const round = this.#round
-    if (round?.ballot.counter !== ballot.counter || round.ballot.host !== ballot.host)
-      return undefined
-    return round
-  }
-
   #abandon(): void {
     this.#round = undefined
-    this.#roundEnd = NEVER
+    this.#contention.end()
     this.#stale = true
   }
 
@@ -493,6 +461,10 @@ export class Membership {
   #send(to: readonly HostId[], message: WithoutTime<RegisterMessage>): void {
     this.#output.send(to, { ...message, time: this.#clock.tick() })
   }
+}
+
+function isOf(ballot: Ballot, round: Round<View>): boolean {
+  return compareBallots(ballot, round.ballot) === 0
 }
 
 type WithoutTime<M> = M extends unknown ? Omit<M, 'time'> : never

@@ -75,30 +75,26 @@ export class Acceptor<Value> {
 export class Round<Value> {
   readonly ballot: Ballot
   readonly #votes: Votes
-  /** The value to be accepted, made from the newest that a majority knows; `undefined`: give up. */
-  readonly #change: (current: Value | undefined) => Value | undefined
   readonly #promises = new Map<HostId, Pick<AcceptorRecord<Value>, 'accepted' | 'value'>>()
   readonly #accepted = new Set<HostId>()
   #phase: 'prepare' | 'accept' | 'done' = 'prepare'
   #value: Value | undefined
 
-  constructor(
-    ballot: Ballot,
-    votes: Votes,
-    change: (current: Value | undefined) => Value | undefined,
-  ) {
+  constructor(ballot: Ballot, votes: Votes) {
     this.ballot = ballot
     this.#votes = votes
-    this.#change = change
   }
 
   /**
    * A PROMISE has come. Once a majority has promised: the value to ACCEPT, or `'none'` if the
    * change wants nothing.
+   *
+   * @param change the value to be accepted, made from the newest that a majority knows; `undefined`: none
    */
   promised(
     from: HostId,
     promise: Pick<AcceptorRecord<Value>, 'accepted' | 'value'>,
+    change: (current: Value | undefined) => Value | undefined,
   ): { readonly accept: Value } | 'none' | 'wait' {
     if (this.#phase !== 'prepare') return 'wait'
     this.#promises.set(from, promise)
@@ -106,7 +102,7 @@ export class Round<Value> {
     const newest = [...this.#promises.values()].reduce((a, b) =>
       compareBallots(b.accepted, a.accepted) > 0 ? b : a,
     )
-    const value = this.#change(newest.value)
+    const value = change(newest.value)
     if (value === undefined) {
       this.#phase = 'done'
       return 'none'

@@ -4,7 +4,7 @@ import type { Sign } from '../../src/core/hearing.ts'
 import { Lease } from '../../src/core/lease.ts'
 import { Membership } from '../../src/core/membership.ts'
 import type { RegisterMessage } from '../../src/core/message.ts'
-import { NO_BALLOT, type AcceptorRecord } from '../../src/core/register.ts'
+import { NO_BALLOT, type AcceptorRecord, type Ballot } from '../../src/core/register.ts'
 import { RULES, type Rules } from '../../src/core/rules.ts'
 import { nextView, Votes, type View } from '../../src/core/view.ts'
 import { Random } from '../../src/lib/random.ts'
@@ -83,6 +83,13 @@ class Player {
     return this.sent.map(({ to, message }) => `${message.type}>${to}`)
   }
 
+  /** Of its rounds, in order. */
+  ballots(): Ballot[] {
+    return this.sent.flatMap(({ to, message }) =>
+      to === 2 && message.type === 'prepare' ? [message.ballot] : [],
+    )
+  }
+
   prepares(): number {
     return this.types().filter(type => type === 'prepare>2').length
   }
@@ -146,12 +153,62 @@ test('it leaves the round of another host alone for a while', t => {
   t.is(player.prepares(), 1)
 })
 
+test('a member that leaves is proposed away at once, however new the view is', t => {
+  for (const isLate of [false, true]) {
+    const player = new Player().open(2, 3)
+    player.hear(2)
+    player.hear(3)
+    player.receive(2, { type: 'prepare', time: 1, ballot: ballot(5000, 2) })
+    if (!isLate) player.learn(VIEW)
+    player.membership.leave(2, 1)
+    if (isLate) player.learn(VIEW)
+    player.run(20, 3)
+    t.is(player.prepares(), 1)
+  }
+})
+
 test('rounds that fail become rarer: a slow disk needs time', t => {
   const player = new Player().open(2, 3)
   player.hear(2)
   player.learn(VIEW).run(20_000, 2)
   const rounds = player.prepares()
   t.true(rounds > 2 && rounds < 12, `${rounds} rounds in 20 s`)
+})
+
+test('those who answer late still bring a round to its end that was given up', t => {
+  const player = new Player().open(2, 3).run(100, 2)
+  const [first] = player.ballots()
+  if (first === undefined) throw new Error('it does not propose')
+  const answer = { time: 1, ballot: first }
+  const promise = { ...answer, type: 'promise', accepted: NO_BALLOT, value: undefined } as const
+  // Beyond the end of the round, before the next one.
+  player.run(210, 2)
+  player.receive(1, promise)
+  t.false(player.types().includes('accept>2'))
+  player.receive(2, promise)
+  t.true(player.types().includes('accept>2'))
+  player.run(3000, 2)
+  t.true(player.prepares() > 1)
+  player.receive(1, { ...answer, type: 'accepted' })
+  t.deepEqual(player.installed, [])
+  player.receive(2, { ...answer, type: 'accepted' })
+  t.deepEqual(player.installed, [1])
+  t.true(player.types().includes('learn>3'))
+})
+
+test('a round that was given up wants what is wanted by the time that it is answered', t => {
+  const player = new Player().open(2, 3)
+  player.hear(3)
+  player.learn(VIEW).run(280, 2)
+  t.is(player.prepares(), 1)
+  const [first] = player.ballots()
+  if (first === undefined) throw new Error('it does not propose')
+  const record = { accepted: NO_BALLOT, value: VIEW }
+  // The third is heard again: there is nothing to decide any more.
+  player.run(30, 2, 3)
+  player.receive(1, { type: 'promise', time: 1, ballot: first, ...record })
+  player.receive(2, { type: 'promise', time: 1, ballot: first, ...record })
+  t.false(player.types().includes('accept>2'))
 })
 
 test('it says no to a lower ballot, and saves before it says yes', t => {

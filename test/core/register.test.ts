@@ -36,13 +36,14 @@ test('below the floor every ballot is refused; a lower floor changes nothing', t
 })
 
 test('a round goes on with the value of the highest accepted ballot among a majority', t => {
-  const round = new Round<string>({ counter: 9, host: 1 }, votes, current => `${current ?? ''}+`)
-  t.is(round.promised(1, { accepted: { counter: 2, host: 1 }, value: 'older' }), 'wait')
-  t.is(round.promised(1, { accepted: { counter: 2, host: 1 }, value: 'older' }), 'wait')
-  t.deepEqual(round.promised(3, { accepted: { counter: 4, host: 2 }, value: 'newer' }), {
+  const round = new Round<string>({ counter: 9, host: 1 }, votes)
+  const change = (current: string | undefined): string => `${current ?? ''}+`
+  t.is(round.promised(1, { accepted: { counter: 2, host: 1 }, value: 'older' }, change), 'wait')
+  t.is(round.promised(1, { accepted: { counter: 2, host: 1 }, value: 'older' }, change), 'wait')
+  t.deepEqual(round.promised(3, { accepted: { counter: 4, host: 2 }, value: 'newer' }, change), {
     accept: 'newer+',
   })
-  t.is(round.promised(2, { accepted: { counter: 8, host: 2 }, value: 'late' }), 'wait')
+  t.is(round.promised(2, { accepted: { counter: 8, host: 2 }, value: 'late' }, change), 'wait')
   t.is(round.accepted(2), undefined)
   t.is(round.accepted(2), undefined)
   t.is(round.accepted(1), 'newer+')
@@ -50,9 +51,10 @@ test('a round goes on with the value of the highest accepted ballot among a majo
 })
 
 test('a change that wants nothing ends the round', t => {
-  const round = new Round<string>({ counter: 9, host: 1 }, votes, () => undefined)
-  round.promised(1, { accepted: NO_BALLOT, value: undefined })
-  t.is(round.promised(2, { accepted: NO_BALLOT, value: undefined }), 'none')
+  const round = new Round<string>({ counter: 9, host: 1 }, votes)
+  const change = (): undefined => undefined
+  round.promised(1, { accepted: NO_BALLOT, value: undefined }, change)
+  t.is(round.promised(2, { accepted: NO_BALLOT, value: undefined }, change), 'none')
   t.is(round.accepted(2), undefined)
 })
 
@@ -70,13 +72,14 @@ function race(seed: number, canLose: boolean): string[] {
   let counter = 0
   const propose = (host: number): void => {
     const ballot: Ballot = { counter: ++counter, host }
-    const round = new Round<string>(ballot, votes, current => `${current ?? ''}${host}`)
+    const round = new Round<string>(ballot, votes)
+    const change = (current: string | undefined): string => `${current ?? ''}${host}`
     for (const [id, acceptor] of acceptors) {
       post(() => {
         if (!acceptor.prepare(ballot)) return
         const { accepted, value } = acceptor.record
         post(() => {
-          const step = round.promised(id, { accepted, value })
+          const step = round.promised(id, { accepted, value }, change)
           if (step === 'wait' || step === 'none') return
           for (const [other, voter] of acceptors) {
             post(() => {

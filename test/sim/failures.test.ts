@@ -336,6 +336,16 @@ test('hosts that meet for the first time exclude nobody', t => {
   }
 })
 
+test('with a disk that takes seconds, and without which nothing is decided, they come together too', t => {
+  const votes = new Map([1, 2, 3].map(id => [id, id === 2 ? 3 : 1]))
+  for (let seed = 1; seed <= 12; seed++) {
+    const simulation = new Simulation({ ...CALM, seed, hosts: [1, 2, 3], votes })
+    simulation.world.disk(2).options = { syncMsMin: 1, syncMsMax: 4000 }
+    // To found and to decide a view takes several syncs, one after the other.
+    t.true(simulation.connect(25_000), `seed ${seed}`)
+  }
+})
+
 test('where one host is missing, the others found a cluster when they are told to', t => {
   const simulation = new Simulation({ ...CALM, seed: 1, hosts: [1, 2, 3] })
   const { world } = simulation

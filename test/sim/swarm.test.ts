@@ -26,6 +26,17 @@ test('the number of hosts can be given', t => {
     t.is(runSeed({ seed, hosts: 4, rules: SIMULATION_RULES }).hosts.length, 4)
 })
 
+test('a slow disk without which nothing is decided, among proposers who outbid each other', t => {
+  // The rounds of all were given up before that disk had answered, for a minute.
+  const { violations, isStuck } = runSeed({
+    seed: 40998,
+    hosts: undefined,
+    rules: SIMULATION_RULES,
+  })
+  t.deepEqual(violations, [])
+  t.false(isStuck)
+})
+
 test('every run is served: what is asked is granted, or refused for a reason', t => {
   for (const { seed, grants, violations, isStuck } of results) {
     t.deepEqual(violations, [], `seed ${seed}`)

@@ -88,6 +88,11 @@ export class SendChannel {
     this.bytes += payload.length
   }
 
+  /** Whether there is something that no packet has carried yet. */
+  get hasUnsent(): boolean {
+    return this.#waiting.size > 0
+  }
+
   /** Whether a segment could be cut. */
   get hasNew(): boolean {
     return this.#waiting.size > 0 && this.#unacknowledged.size < REORDER_MAX

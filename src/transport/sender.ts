@@ -100,7 +100,8 @@ export class Sender {
     urgency: Urgency,
   ): 'queued' | 'slow-down' | 'full' {
     if (urgency === 'now') this.#patientUntil = toInstant(-Infinity)
-    else if (!this.#hasNew) this.#patientUntil = after(now, SOON)
+    else if (!this.#channels.some(({ hasUnsent }) => hasUnsent))
+      this.#patientUntil = after(now, SOON)
     this.#channel(channel).push(payload)
     let bytes = 0
     let payloads = 0

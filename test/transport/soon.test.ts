@@ -1,5 +1,6 @@
 // What is sent `soon` waits a millisecond at most for something that takes it along.
 import test, { type ExecutionContext } from 'ava'
+import { REORDER_MAX } from '../../src/transport/channel.ts'
 import type { Urgency } from '../../src/transport/endpoint.ts'
 import { World } from '../helpers/pair.ts'
 
@@ -75,6 +76,20 @@ test('behind what must go and could not, it does not wait', t => {
   t.is(world.host(2).deliveries.at(-1)?.text, 'last')
   const [before, last] = world.host(2).deliveries.slice(-2)
   t.true((last?.at ?? 0) - (before?.at ?? 0) < 0.5)
+})
+
+test('nor does it hold up what waits for an ACK of much that is small', t => {
+  const world = quiet(t)
+  world.isChecking = false
+  const start = world.now
+  // The last is more than a channel may have that is not acknowledged.
+  for (let i = 0; i <= REORDER_MAX; i++) send(world, 'x', 'now')
+  world.run(0.05)
+  send(world, 'later', 'soon')
+  world.run(10)
+  const [last, later] = arrivals(world, start).slice(-2)
+  t.is(last, 'x 0.3')
+  t.is(later, 'later 0.3')
 })
 
 test('where nothing may be sent, its time passes once, and it goes when something may', t => {

@@ -6,7 +6,6 @@ import {
   createPrivateKey,
   createPublicKey,
   diffieHellman,
-  generateKeyPairSync,
   randomBytes,
 } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
@@ -26,12 +25,19 @@ export function createCrypto(): Crypto {
     random: randomBytes,
     hash: data => createHash('sha256').update(data).digest(),
     hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
-    createPair: () => pairOf(generateKeyPairSync('x25519').privateKey),
+    createPair: () => restorePair(randomBytes(SECRET_BYTES)),
     createCipher: key => new ChaChaPoly(key),
   }
 }
 
-/** The pair with this secret half, for published examples. */
+/** RFC 7748 §5: any 32 bytes, of which some bits are fixed as they are used. */
+const SECRET_BYTES = 32
+
+/**
+ * The pair with this secret half, for published examples and for each handshake. A pair of
+ * `generateKeyPairSync` can stop its process for good: Node 20 locks a key while it writes it out,
+ * and again where garbage is collected meanwhile, with what has generated that key.
+ */
 export function restorePair(secret: Uint8Array): KeyPair {
   const key = { ...CURVE, d: Buffer.from(secret).toString('base64url'), x: '' }
   return pairOf(createPrivateKey({ key, format: 'jwk' }))

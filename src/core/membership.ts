@@ -258,6 +258,7 @@ export class Membership {
     if (!this.#votes.isMajority([this.#self, ...this.#sessions.keys()])) {
       // A PREPARE that cannot reach a majority would only keep the next one waiting.
       this.#contention.rest()
+      this.#returnBy = NEVER
       return
     }
     if (!this.#stale && now < earliest(this.#contention.due, this.#returnBy)) return

@@ -13,6 +13,7 @@ import {
   encodeBallot,
   encodeChosen,
   encodeRecord,
+  type Keep,
 } from './variable-codec.ts'
 import { isSameVersion, type VariableValue, type VersionName } from './variable.ts'
 import type { View } from './view.ts'
@@ -120,7 +121,8 @@ export function chosenEntry(name: string, chosen: VariableValue | VersionName): 
 export function recover(
   records: ReadonlyMap<string, Uint8Array>,
 ): Durable | { readonly damaged: string } {
-  const reader = new RecordReader()
+  // Nobody changes what is in memory already.
+  const reader = new RecordReader(bytes => bytes)
   for (const [key, bytes] of records) reader.add(key, bytes)
   return reader.finish()
 }
@@ -130,13 +132,19 @@ export function recover(
  * Nothing but what is in them is kept, for there are thousands.
  */
 export class RecordReader {
+  readonly #keep: Keep
   readonly #registers = new Map<string, VariableRecord>()
   readonly #promises = new Map<string, Ballot>()
-  readonly #versions = new Map<string, VariableValue | VersionName>()
+  /** The version alone where the register has the value, until all has been read. */
+  readonly #chosen = new Map<string, VariableValue | VersionName>()
   readonly #others = new Map<string, Uint8Array>()
   #damaged: string | undefined
 
-  /** @param bytes nobody changes them from now on */
+  /** @param keep copies what is to be kept of the bytes of a record, where they are used again */
+  constructor(keep: Keep) {
+    this.#keep = keep
+  }
+
   add(key: string, bytes: Uint8Array): void {
     const isRead = this.#read(key, bytes)
     if (!isRead) this.#damaged ??= key
@@ -175,17 +183,16 @@ export class RecordReader {
   }
 
   #read(key: string, bytes: Uint8Array): boolean {
-    switch (key.slice(0, PREFIX_LENGTH)) {
-      case PREFIX.accepted:
-        return keep(this.#registers, key.slice(PREFIX_LENGTH), decodeRecord(bytes))
-      case PREFIX.promised:
-        return keep(this.#promises, key.slice(PREFIX_LENGTH), decodeBallot(bytes))
-      case PREFIX.chosen:
-        return keep(this.#versions, key.slice(PREFIX_LENGTH), decodeChosen(bytes))
-      default:
-        this.#others.set(key, bytes)
-        return true
+    const name = key.slice(PREFIX_LENGTH)
+    if (key.startsWith(PREFIX.accepted)) {
+      return isSet(this.#registers, name, decodeRecord(bytes, this.#keep))
     }
+    if (key.startsWith(PREFIX.chosen)) {
+      return isSet(this.#chosen, name, decodeChosen(bytes, this.#keep))
+    }
+    if (key.startsWith(PREFIX.promised)) return isSet(this.#promises, name, decodeBallot(bytes))
+    this.#others.set(key, this.#keep(bytes))
+    return true
   }
 
   #variables(): Pick<Durable, 'registers' | 'chosen'> | { readonly damaged: string } {
@@ -195,19 +202,24 @@ export class RecordReader {
       const isNewer = compareBallots(promised, record.promised) > 0
       registers.set(name, isNewer ? { ...record, promised } : record)
     }
-    const chosen = new Map<string, VariableValue>()
-    for (const [name, version] of this.#versions) {
-      const value = 'applied' in version ? version : registers.get(name)?.value
+    const chosen = this.#chosen
+    for (const [name, version] of chosen) {
+      if (isWhole(version)) continue
+      const value = registers.get(name)?.value
       // The version alone is written only where the value stands beside it.
       if (value === undefined || !isSameVersion(value, version))
         return { damaged: PREFIX.chosen + name }
       chosen.set(name, value)
     }
-    return { registers, chosen }
+    return { registers, chosen: chosen as Map<string, VariableValue> }
   }
 }
 
-function keep<T>(map: Map<string, T>, name: string, value: T | undefined): boolean {
+function isWhole(chosen: VariableValue | VersionName): chosen is VariableValue {
+  return 'applied' in chosen
+}
+
+function isSet<T>(map: Map<string, T>, name: string, value: T | undefined): boolean {
   if (value !== undefined) map.set(name, value)
   return value !== undefined
 }

@@ -19,6 +19,9 @@ import {
   type VersionName,
 } from './variable.ts'
 
+/** What is kept of bytes that are used again. */
+export type Keep = (bytes: Uint8Array) => Uint8Array
+
 /** What an acceptor of a variable must not forget, as it is stored. */
 export function encodeRecord({
   promised,
@@ -28,13 +31,16 @@ export function encodeRecord({
   return encode([ballotFields(promised), ballotFields(accepted), valueFields(value)])
 }
 
-/** The value shares the memory of the record, which nobody may change. */
-export function decodeRecord(bytes: Uint8Array): AcceptorRecord<VariableValue> | undefined {
+/** @param keep what is to be kept of bytes */
+export function decodeRecord(
+  bytes: Uint8Array,
+  keep: Keep,
+): AcceptorRecord<VariableValue> | undefined {
   const list = decode(bytes)
   if (!Array.isArray(list)) return undefined
   const [first, second, third] = list as unknown[]
   const [promised, accepted] = [parseBallot(first), parseBallot(second)]
-  const value = third === null ? undefined : parseValue(third, shared)
+  const value = third === null ? undefined : parseValue(third, keep)
   if (promised === undefined || accepted === undefined) return undefined
   return third !== null && value === undefined ? undefined : { promised, accepted, value }
 }
@@ -52,11 +58,14 @@ export function encodeChosen(chosen: VariableValue | VersionName): Uint8Array {
   return encode('applied' in chosen ? valueFields(chosen) : versionFields(chosen))
 }
 
-/** Likewise. */
-export function decodeChosen(bytes: Uint8Array): VariableValue | VersionName | undefined {
+/** @param keep what is to be kept of bytes */
+export function decodeChosen(
+  bytes: Uint8Array,
+  keep: Keep,
+): VariableValue | VersionName | undefined {
   const list = decode(bytes)
   if (!Array.isArray(list)) return undefined
-  return list.length === VERSION_FIELDS ? parseVersion(list) : parseValue(list, shared)
+  return list.length === VERSION_FIELDS ? parseVersion(list) : parseValue(list, keep)
 }
 
 export function variableFields(message: VariableMessage): readonly unknown[] {
@@ -242,10 +251,7 @@ function parseOptionalValue(
 }
 
 /** @param keep what is to be kept of bytes; those of a message share the memory of a datagram */
-function parseValue(
-  value: unknown,
-  keep: (bytes: Uint8Array) => Uint8Array = copied,
-): VariableValue | undefined {
+function parseValue(value: unknown, keep: Keep = copied): VariableValue | undefined {
   if (!Array.isArray(value) || value.length !== VALUE_FIELDS) return undefined
   const fields = value as readonly unknown[]
   const name = parseLeadingVersion(fields)
@@ -264,10 +270,6 @@ function parseValue(
 
 function copied(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes)
-}
-
-function shared(bytes: Uint8Array): Uint8Array {
-  return bytes
 }
 
 const NOTHING = new Uint8Array()

@@ -135,27 +135,26 @@ export class Copies {
   #piece = Buffer.alloc(0)
   #used = 0
 
-  copy({ bytes, start, end }: Readonly<Part>): Uint8Array {
-    const length = end - start
-    if (length > OWN_BYTES) return new Uint8Array(bytes.subarray(start, end))
+  copy(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes
+    if (length > OWN_BYTES) return new Uint8Array(bytes)
     if (this.#piece.length - this.#used < length) {
       this.#piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
       this.#used = 0
     }
-    bytes.copy(this.#piece, this.#used, start, end)
+    this.#piece.set(bytes, this.#used)
     this.#used += length
     return new Uint8Array(this.#piece.buffer, this.#used - length, length)
   }
 }
 
-/** What is in a record, copied; `undefined` where it is not as it was written. */
+/** What is in a record, in the memory of that; `undefined` where it is not as it was written. */
 export function unseal(
   key: string,
   { bytes, start, end }: Readonly<Part>,
-  copies: Copies,
 ): Uint8Array | undefined {
   if (end - start < CRC_BYTES) return undefined
-  const value = copies.copy({ bytes, start: start + CRC_BYTES, end })
+  const value = bytes.subarray(start + CRC_BYTES, end)
   return bytes.readUInt32LE(start) === checksum(key, value) ? value : undefined
 }
 

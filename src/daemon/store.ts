@@ -253,18 +253,18 @@ type Found = {
 
 /** Every record, and each is as it was written; before LMDB sees the file, and without its map. */
 function readAll(folder: string): Found {
-  const reader = new RecordReader()
+  const copies = new Copies()
+  const reader = new RecordReader(bytes => copies.copy(bytes))
   const own = new Map<string, Uint8Array>()
   let count = 0
   const path = join(folder, 'data.mdb')
   try {
-    const copies = new Copies()
     const visit: Visit = (key, value) => {
       const name = key.bytes.toString('utf8', key.start, key.end)
-      const bytes = unseal(name, value, copies)
+      const bytes = unseal(name, value)
       if (bytes === undefined) throw damagedRecord(folder, name)
       count += 1
-      if (name === OWNER_KEY || name === LOG_KEY) own.set(name, bytes)
+      if (name === OWNER_KEY || name === LOG_KEY) own.set(name, copies.copy(bytes))
       else reader.add(name, bytes)
     }
     if (existsSync(path)) readPages(path, MAP_BYTES, visit)

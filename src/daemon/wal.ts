@@ -91,9 +91,7 @@ export class WriteAheadLog {
     if (!bytes.subarray(0, MAGIC.length + SALT_BYTES).equals(headerOf(salt))) {
       throw new DamagedLog('its first page is not as it was written')
     }
-    const groups = groupsOf(bytes, salt)
-      .filter(({ sequence }) => sequence > after)
-      .sort((a, b) => a.sequence - b.sequence)
+    const groups = groupsOf(bytes, salt, after).sort((a, b) => a.sequence - b.sequence)
     const entries: StoreEntry[] = []
     let last = after
     for (const group of groups) {
@@ -196,14 +194,14 @@ function encodeGroup(
 
 type Group = { readonly sequence: number; readonly entries: readonly StoreEntry[] }
 
-/** Every group that is whole, wherever it is. */
-function groupsOf(bytes: Buffer, salt: Uint8Array): Group[] {
+/** Every group that is whole and comes after another, wherever it is. */
+function groupsOf(bytes: Buffer, salt: Uint8Array, after: number): Group[] {
   const groups: Group[] = []
   for (let segment = 0; segment < SEGMENTS; segment++) {
     const start = (HEADER_PAGES + segment * SEGMENT_PAGES) * PAGE_BYTES
     const end = start + SEGMENT_PAGES * PAGE_BYTES
     for (let at = start; at < end;) {
-      const group = decodeGroup(bytes.subarray(at, end), salt)
+      const group = decodeGroup(bytes.subarray(at, end), salt, after)
       if (group !== undefined) groups.push(group)
       at += group === undefined ? PAGE_BYTES : pagesOf(group.entries) * PAGE_BYTES
     }
@@ -216,11 +214,11 @@ function checksum(bytes: Uint8Array, salt: Uint8Array): number {
   return crc32(bytes, crc32(salt))
 }
 
-function decodeGroup(bytes: Buffer, salt: Uint8Array): Group | undefined {
+function decodeGroup(bytes: Buffer, salt: Uint8Array, after: number): Group | undefined {
   const length = GROUP_HEADER_BYTES + bytes.readUInt32LE(4)
   const sequence = Number(bytes.readBigUInt64LE(8))
-  // Where nothing was ever written.
-  if (sequence === 0) return undefined
+  // The database has it, or nothing was ever written here: how long it is is not believed.
+  if (sequence <= after) return undefined
   if (length > bytes.length || length > GROUP_BYTES_MAX) return undefined
   if (bytes.readUInt32LE() !== checksum(bytes.subarray(4, length), salt)) return undefined
   const entries: StoreEntry[] = []

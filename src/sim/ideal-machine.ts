@@ -4,6 +4,7 @@ import type { HostConfig } from '../core/host.ts'
 import type { Rules } from '../core/rules.ts'
 import type { Random } from '../lib/random.ts'
 import type { Duration } from '../lib/time.ts'
+import type { RestlessCheck } from './restless.ts'
 import type { End } from './wires.ts'
 
 /** What a hosts.yml says in this world. */
@@ -47,4 +48,5 @@ export type Machine = End & {
   /** Batches that are not durable. */
   unsynced: { readonly lsn: Lsn; readonly entries: readonly StoreEntry[] }[]
   wakeAt: number
+  readonly restless: RestlessCheck
 }

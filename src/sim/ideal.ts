@@ -19,6 +19,7 @@ import { Agenda } from './agenda.ts'
 import { Beliefs, type Belief } from './beliefs.ts'
 import { Findings, type Violation } from './findings.ts'
 import type { Asked, IdealOptions, Machine, WorldTable } from './ideal-machine.ts'
+import { RestlessCheck } from './restless.ts'
 import { Wires } from './wires.ts'
 
 /** After so many findings a run is over: the rest follow from the first. */
@@ -294,6 +295,7 @@ export class IdealWorld {
       unsynced: [],
       sessions: new Map(),
       wakeAt: Infinity,
+      restless: new RestlessCheck(),
     }
   }
 
@@ -330,7 +332,9 @@ export class IdealWorld {
         return
       }
       machine.wakeAt = Infinity
-      machine.host.tick(this.reading(machine.id))
+      const reading = this.reading(machine.id)
+      machine.host.tick(reading)
+      machine.restless.ticked(reading, machine.host.deadline)
       this.#rearm(machine)
     }
     this.#agenda.add(due, run)

@@ -3,6 +3,7 @@ import { toInstant, type Instant } from '../lib/time.ts'
 import type { Node, NodeConfig } from '../node.ts'
 import type { Address } from '../transport/endpoint.ts'
 import type { Disk } from './disk.ts'
+import { RestlessCheck } from './restless.ts'
 
 /** What the world needs of a node: a test may put something simpler in its place. */
 export type Steppable = Pick<Node, 'step' | 'deadline' | 'status' | 'locks' | 'variable'>
@@ -26,6 +27,7 @@ export type Machine = {
   /** True time of the tick on the agenda; Infinity where there is none. */
   wakeAt: number
   pausedUntil: number
+  readonly restless: RestlessCheck
 }
 
 /** One that has just been switched on. */
@@ -41,6 +43,7 @@ export function newMachine(
     lastReading: toInstant(parts.skew),
     wakeAt: Infinity,
     pausedUntil: 0,
+    restless: new RestlessCheck(),
   }
 }
 

@@ -306,7 +306,11 @@ export class World {
     const reading = this.#read(host)
     const { deadline } = host.node
     if (deadline > reading + ROUNDING_MS) this.#rearm(host)
-    else this.#step(host, toInstant(Math.max(reading, deadline)), { type: 'tick' })
+    else {
+      const at = toInstant(Math.max(reading, deadline))
+      this.#step(host, at, { type: 'tick' })
+      host.restless.ticked(at, host.node.deadline)
+    }
   }
 
   #step(host: Machine, reading: Instant, input: Input): void {

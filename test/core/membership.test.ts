@@ -140,6 +140,22 @@ test('a member that has fallen silent is proposed away after suspect, not before
   t.is(player.prepares(), 1)
 })
 
+test('whoever waits for a member to return, and loses the majority, is not due for ever', t => {
+  const player = new Player().open(2, 3)
+  player.hear(2)
+  player.hear(3)
+  player.learn(VIEW).run(100, 2, 3)
+  // The third is back in a new life, and nobody has heard it yet; then the channels end.
+  player.membership.open(toInstant(player.now), 3, 2)
+  player.run(10, 2)
+  player.membership.close(2)
+  player.membership.close(3)
+  player.run(1000)
+  const now = toInstant(player.now)
+  player.membership.tick(now)
+  t.true(player.membership.deadline(now) > now)
+})
+
 test('it leaves the round of another host alone for a while', t => {
   const player = new Player().open(2, 3)
   player.hear(2)

@@ -34,6 +34,12 @@ test('a recovery that was cut short leaves a blank disk: no other is lost meanwh
   t.is(stuck, undefined)
 })
 
+test('a member is back while the majority goes: nobody is due for ever', t => {
+  const { violations, stuck } = breadthRun(52078, 3, RULES)
+  t.deepEqual(violations, [])
+  t.is(stuck, undefined)
+})
+
 test('one seed is one run', t => {
   t.deepEqual(breadthRun(7, 3, RULES), breadthRun(7, 3, RULES))
   t.notDeepEqual(breadthRun(7, 3, RULES), breadthRun(8, 3, RULES))

@@ -79,6 +79,17 @@ function stage(options: Partial<WorldOptions> = {}): { world: World; puppets: Pu
 
 const poke: Input = { type: 'cancel', id: 1 }
 
+test('a node that is due again at once after each tick is found out, and does not stop the time', t => {
+  const { world, puppets } = stage({ eventsMax: 1_000_000 })
+  const [one] = puppets
+  one!.act = now => {
+    one!.deadline = now
+    return []
+  }
+  world.input(1, poke)
+  t.throws(() => world.run(1), { message: /due again at once/ })
+})
+
 test('a datagram arrives after the delay of its way, from the address of its sender', t => {
   const { world, puppets } = stage({ link: { ...FAULTLESS, delayMs: 4 } })
   const [one, two] = puppets

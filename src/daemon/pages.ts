@@ -143,13 +143,68 @@ function parseTree(page: Buffer, at: number): Tree {
   }
 }
 
+/** Pages of the file that are next to each other, and are read together. */
+type Stretch = { readonly bytes: Buffer; readonly first: number; readonly count: number }
+
+const STRETCH_PAGES = 16
+/** A passage goes to and fro between what was written together. */
+const STRETCHES = 2
+
+/**
+ * Reads pages, each one by itself, or with its neighbours where one of those was read last: what is
+ * written together is read together, and a read costs more than a page.
+ */
+class PageReader {
+  readonly #file: number
+  readonly #pageBytes: number
+  /** The newest first. */
+  readonly #stretches: Stretch[] = []
+  #last = -Infinity
+
+  constructor(file: number, pageBytes: number) {
+    this.#file = file
+    this.#pageBytes = pageBytes
+  }
+
+  /** The page is used again as soon as others are read. */
+  read(number: number): Buffer {
+    const last = this.#last
+    this.#last = number
+    const known = this.#stretches.find(
+      ({ first, count }) => number - first < count && number >= first,
+    )
+    if (known !== undefined) return this.#pageOf(known, number)
+    const isNear = Math.abs(number - last) <= STRETCH_PAGES
+    const first = isNear ? number - (number % STRETCH_PAGES) : number
+    const stretch = this.#stretch(first, isNear ? STRETCH_PAGES : 1)
+    check(number - first < stretch.count, 'page # is missing', number)
+    return this.#pageOf(stretch, number)
+  }
+
+  #pageOf({ bytes, first }: Stretch, number: number): Buffer {
+    const at = (number - first) * this.#pageBytes
+    return bytes.subarray(at, at + this.#pageBytes)
+  }
+
+  #stretch(first: number, pages: number): Stretch {
+    const oldest = this.#stretches.length < STRETCHES ? undefined : this.#stretches.pop()
+    const bytes = oldest?.bytes ?? Buffer.alloc(STRETCH_PAGES * this.#pageBytes)
+    const length = pages * this.#pageBytes
+    const count = readSync(this.#file, bytes, 0, length, first * this.#pageBytes) / this.#pageBytes
+    const stretch = { bytes, first, count: Math.floor(count) }
+    this.#stretches.unshift(stretch)
+    return stretch
+  }
+}
+
 /** One passage through all pages of a file. */
 class Walk {
   readonly #file: number
   readonly #meta: Meta
   readonly #isUsed: Uint8Array
+  readonly #pages: PageReader
   /** One for each level, and the same parts for every record: it costs no memory but its own. */
-  readonly #buffers: Buffer[] = []
+  readonly #branches: Buffer[] = []
   #big: Buffer = Buffer.alloc(0)
   readonly #key: Part = { bytes: this.#big, start: 0, end: 0 }
   readonly #before: Part = { bytes: this.#big, start: 0, end: 0 }
@@ -158,6 +213,7 @@ class Walk {
   constructor(file: number, meta: Meta) {
     this.#file = file
     this.#meta = meta
+    this.#pages = new PageReader(file, meta.pageBytes)
     this.#isUsed = new Uint8Array(meta.lastPage + 1)
     this.#isUsed.fill(1, 0, 2)
   }
@@ -287,7 +343,7 @@ class Walk {
       nodes.push(node)
     }
     let end = HEADER_BYTES + upper
-    for (const at of [...nodes].sort((a, b) => a - b)) {
+    for (const at of Uint32Array.from(nodes).sort()) {
       check(at === end, 'the nodes of a page')
       end += NODE_BYTES + page.readUInt16LE(at + 6)
       const isBig = isLeaf && page.readUInt16LE(at + 4) === BIG
@@ -326,12 +382,13 @@ class Walk {
 
   #read(number: number, level: number, kind: number): Buffer {
     this.#use(number, 1)
-    const { pageBytes } = this.#meta
-    const page = (this.#buffers[level] ??= Buffer.alloc(pageBytes))
-    const length = readSync(this.#file, page, 0, pageBytes, number * pageBytes)
-    check(length === pageBytes, 'page # is missing', number)
+    const page = this.#pages.read(number)
     this.#head(page, number, kind)
-    return page
+    if (kind === LEAF) return page
+    // Pages below it are read before it is done with.
+    const branch = (this.#branches[level] ??= Buffer.alloc(page.length))
+    branch.set(page)
+    return branch
   }
 
   #head(page: Buffer, number: number, kind: number): void {
@@ -356,8 +413,14 @@ function partOf(page: Buffer, at: number): Part {
   return { bytes: page, start, end: start + page.readUInt16LE(at + 6) }
 }
 
+/** Keys are short: a call of `compare` would take longer. */
 function compareBytes(a: Part, b: Part): number {
-  return a.bytes.compare(b.bytes, b.start, b.end, a.start, a.end)
+  const length = Math.min(a.end - a.start, b.end - b.start)
+  for (let i = 0; i < length; i++) {
+    const step = (a.bytes[a.start + i] as number) - (b.bytes[b.start + i] as number)
+    if (step !== 0) return step
+  }
+  return a.end - a.start - (b.end - b.start)
 }
 
 function compareWords(a: Part, b: Part): number {

@@ -149,10 +149,7 @@ export class Copies {
 }
 
 /** What is in a record, in the memory of that; `undefined` where it is not as it was written. */
-export function unseal(
-  key: string,
-  { bytes, start, end }: Readonly<Part>,
-): Uint8Array | undefined {
+export function unseal(key: string, { bytes, start, end }: Readonly<Part>): Uint8Array | undefined {
   if (end - start < CRC_BYTES) return undefined
   const value = bytes.subarray(start + CRC_BYTES, end)
   return bytes.readUInt32LE(start) === checksum(key, value) ? value : undefined

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import { atEndOfTurn } from '../lib/turn.ts'
@@ -98,8 +99,7 @@ export class Store {
     failed: (reason: string) => void,
   ): Promise<Store> {
     try {
-      checkSpace(folder)
-      const { reader, count, ownerRecord, logRecord } = readAll(folder)
+      const { reader, count, ownerRecord, logRecord } = await readWhereThereIsRoom(folder)
       // Also where a first start was cut off: whoever has no record has promised nothing.
       if (count > 0) checkOwner(folder, ownerRecord, owner)
       const logPath = join(folder, 'log')
@@ -230,17 +230,26 @@ export class Store {
   }
 }
 
-/** Throws what the system says where there is no room. */
-function checkSpace(folder: string): void {
-  const path = join(folder, 'space')
-  const file = openSync(path, 'w', 0o600)
+/** The disk makes room while what is there is read. */
+async function readWhereThereIsRoom(folder: string): Promise<Found> {
+  const space = checkSpace(folder)
   try {
-    const bytes = Buffer.alloc(FREE_BYTES_MIN)
-    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
-    fsyncSync(file)
+    return readAll(folder)
   } finally {
-    closeSync(file)
-    rmSync(path)
+    await space
+  }
+}
+
+/** Rejects with what the system says where there is no room. */
+async function checkSpace(folder: string): Promise<void> {
+  const path = join(folder, 'space')
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.writeFile(Buffer.alloc(FREE_BYTES_MIN))
+    await file.sync()
+  } finally {
+    await file.close()
+    await rm(path)
   }
 }
 

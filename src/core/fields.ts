@@ -11,7 +11,8 @@ export function ballotFields({ counter, host }: Ballot): unknown {
 export function parseBallot(value: unknown): Ballot | undefined {
   if (!Array.isArray(value)) return undefined
   const fields = value as readonly unknown[]
-  const [counter, host] = [fields[0], fields[1]]
+  const counter = fields[0]
+  const host = fields[1]
   if (!isTime(counter) || !isTime(host) || host >= HOST_ID_LIMIT) return undefined
   return { counter, host }
 }

@@ -3,7 +3,6 @@ import { decode, encode } from '../lib/cbor.ts'
 import {
   ballotFields,
   isHostId,
-  isListOf,
   isName,
   isTime,
   parseBallot,
@@ -38,11 +37,14 @@ export function decodeRecord(
 ): AcceptorRecord<VariableValue> | undefined {
   const list = decode(bytes)
   if (!Array.isArray(list)) return undefined
-  const [first, second, third] = list as unknown[]
-  const [promised, accepted] = [parseBallot(first), parseBallot(second)]
-  const value = third === null ? undefined : parseValue(third, keep)
+  // By index, here and below: a start reads thousands of them with cold code.
+  const fields = list as readonly unknown[]
+  const promised = parseBallot(fields[0])
+  const accepted = parseBallot(fields[1])
   if (promised === undefined || accepted === undefined) return undefined
-  return third !== null && value === undefined ? undefined : { promised, accepted, value }
+  if (fields[2] === null) return { promised, accepted, value: undefined }
+  const value = parseValue(fields[2], keep)
+  return value && { promised, accepted, value }
 }
 
 export function encodeBallot(ballot: Ballot): Uint8Array {
@@ -255,7 +257,9 @@ function parseValue(value: unknown, keep: Keep = copied): VariableValue | undefi
   if (!Array.isArray(value) || value.length !== VALUE_FIELDS) return undefined
   const fields = value as readonly unknown[]
   const name = parseLeadingVersion(fields)
-  const [bytes, applied, past] = [fields[3], parseApplied(fields[4]), fields[5]]
+  const bytes = fields[3]
+  const applied = parseApplied(fields[4])
+  const past = fields[5]
   if (name === undefined || applied === undefined || !isPast(past, name.version)) return undefined
   if (bytes !== null && !(bytes instanceof Uint8Array)) return undefined
   if (bytes !== null && bytes.length > VALUE_BYTES_MAX) return undefined
@@ -275,11 +279,14 @@ function copied(bytes: Uint8Array): Uint8Array {
 const NOTHING = new Uint8Array()
 
 function parseApplied(value: unknown): AppliedOperation[] | undefined {
-  if (!isListOf(value, isTime) || value.length % 3 !== 0) return undefined
+  if (!Array.isArray(value) || value.length % 3 !== 0) return undefined
+  const fields = value as readonly unknown[]
   const applied: AppliedOperation[] = []
-  for (let at = 0; at < value.length; at += 3) {
-    const [host, operation, version] = [value[at], value[at + 1] ?? 0, value[at + 2] ?? 0]
-    if (!isHostId(host)) return undefined
+  for (let at = 0; at < fields.length; at += 3) {
+    const host = fields[at]
+    const operation = fields[at + 1]
+    const version = fields[at + 2]
+    if (!isHostId(host) || !isTime(operation) || !isTime(version)) return undefined
     applied.push({ host, operation, version })
   }
   return applied
@@ -297,9 +304,11 @@ function parseVersion(value: unknown): VersionName | undefined {
   return parseLeadingVersion(value)
 }
 
-/** The first fields; by index, for a start reads thousands of them with cold code. */
+/** The first fields. */
 function parseLeadingVersion(fields: readonly unknown[]): VersionName | undefined {
-  const [version, host, time] = [fields[0], fields[1], fields[2]]
+  const version = fields[0]
+  const host = fields[1]
+  const time = fields[2]
   if (!isTime(version) || version === 0 || !isHostId(host) || !isTime(time)) return undefined
   return { version, writer: { host, time } }
 }

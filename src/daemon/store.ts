@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import { atEndOfTurn } from '../lib/turn.ts'
 import { RecordReader, type Durable, type Lsn, type StoreEntry } from '../node.ts'
+import { markedAtOnce } from './heap.ts'
 import { Histogram, DISK_SECONDS } from './histogram.ts'
 import { DamagedPages, readPages, type Visit } from './pages.ts'
 import { codeOf, ExitCode, Refusal } from './refusal.ts'
@@ -234,7 +235,7 @@ export class Store {
 async function readWhereThereIsRoom(folder: string): Promise<Found> {
   const space = checkSpace(folder)
   try {
-    return readAll(folder)
+    return markedAtOnce(() => readAll(folder))
   } finally {
     await space
   }

@@ -1,13 +1,6 @@
 import { unreachable } from '../lib/assert.ts'
 import { decode, encode } from '../lib/cbor.ts'
-import {
-  ballotFields,
-  isHostId,
-  isName,
-  isTime,
-  parseBallot,
-  parseList,
-} from './fields.ts'
+import { ballotFields, isHostId, isName, isTime, parseBallot, parseList } from './fields.ts'
 import type { CatchUpMessage, CopiedRecord, VariableMessage } from './message.ts'
 import { isPast } from './past.ts'
 import type { AcceptorRecord, Ballot } from './register.ts'

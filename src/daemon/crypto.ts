@@ -6,6 +6,7 @@ import {
   createPrivateKey,
   createPublicKey,
   diffieHellman,
+  generateKeyPairSync,
   randomBytes,
 } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
@@ -25,29 +26,48 @@ export function createCrypto(): Crypto {
     random: randomBytes,
     hash: data => createHash('sha256').update(data).digest(),
     hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
-    createPair: () => restorePair(randomBytes(SECRET_BYTES)),
+    createPair,
     createCipher: key => new ChaChaPoly(key),
   }
 }
 
-/** RFC 7748 §5: any 32 bytes, of which some bits are fixed as they are used. */
-const SECRET_BYTES = 32
+/** Raw keys are the last bytes of what RFC 8410 wraps them in. */
+const KEY_BYTES = 32
+const PKCS8_HEAD = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
 /**
- * The pair with this secret half, for published examples and for each handshake. A pair of
- * `generateKeyPairSync` can stop its process for good: Node 20 locks a key while it writes it out,
- * and again where garbage is collected meanwhile, with what has generated that key.
+ * A new pair. The public half is written out as it is generated: to write out a key that
+ * `generateKeyPairSync` has returned can stop the process for good. Node 20 locks a key for that, and
+ * where garbage is collected meanwhile, once more to end what has generated it.
  */
-export function restorePair(secret: Uint8Array): KeyPair {
-  const key = { ...CURVE, d: Buffer.from(secret).toString('base64url'), x: '' }
-  return pairOf(createPrivateKey({ key, format: 'jwk' }))
+function createPair(): KeyPair {
+  const { publicKey, privateKey } = generate('x25519', {
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+  })
+  return pairOf(privateKey, rawOf(publicKey))
 }
 
-function pairOf(privateKey: KeyObject): KeyPair {
-  const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
-  assert(x !== undefined, 'a public key has a coordinate')
+/** Its types know of both halves written out, or of none. */
+const generate = generateKeyPairSync as unknown as (
+  type: 'x25519',
+  options: { readonly publicKeyEncoding: { readonly type: 'spki'; readonly format: 'der' } },
+) => { readonly publicKey: Buffer; readonly privateKey: KeyObject }
+
+/** The pair with this secret half, for published examples. */
+export function restorePair(secret: Uint8Array): KeyPair {
+  const key = Buffer.concat([PKCS8_HEAD, secret])
+  const privateKey = createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+  const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
+  return pairOf(privateKey, rawOf(publicKey))
+}
+
+function rawOf(key: Buffer): Uint8Array {
+  return new Uint8Array(key.subarray(key.length - KEY_BYTES))
+}
+
+function pairOf(privateKey: KeyObject, publicKey: Uint8Array): KeyPair {
   return {
-    publicKey: Buffer.from(x, 'base64url'),
+    publicKey,
     agree: theirs => {
       const key = { ...CURVE, x: Buffer.from(theirs).toString('base64url') }
       try {

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { PageReader } from './page-reader.ts'
+import { PageReader, type ReadAt } from './page-reader.ts'
 
 /** The file is not as LMDB wrote it. */
 export class DamagedPages extends Error {}
@@ -160,7 +160,8 @@ class Walk {
   constructor(file: number, meta: Meta) {
     this.#file = file
     this.#meta = meta
-    this.#pages = new PageReader(file, meta.pageBytes)
+    const readAt: ReadAt = (bytes, length, position) => readSync(file, bytes, 0, length, position)
+    this.#pages = new PageReader(readAt, meta.pageBytes)
     this.#isUsed = new Uint8Array(meta.lastPage + 1)
     this.#isUsed.fill(1, 0, 2)
   }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { open, rm } from 'node:fs/promises'
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import { atEndOfTurn } from '../lib/turn.ts'
@@ -100,7 +99,8 @@ export class Store {
     failed: (reason: string) => void,
   ): Promise<Store> {
     try {
-      const { reader, count, ownerRecord, logRecord } = await readWhereThereIsRoom(folder)
+      checkSpace(folder)
+      const { reader, count, ownerRecord, logRecord } = markedAtOnce(() => readAll(folder))
       // Also where a first start was cut off: whoever has no record has promised nothing.
       if (count > 0) checkOwner(folder, ownerRecord, owner)
       const logPath = join(folder, 'log')
@@ -231,26 +231,17 @@ export class Store {
   }
 }
 
-/** The disk makes room while what is there is read. */
-async function readWhereThereIsRoom(folder: string): Promise<Found> {
-  const space = checkSpace(folder)
-  try {
-    return markedAtOnce(() => readAll(folder))
-  } finally {
-    await space
-  }
-}
-
-/** Rejects with what the system says where there is no room. */
-async function checkSpace(folder: string): Promise<void> {
+/** Throws what the system says where there is no room. */
+function checkSpace(folder: string): void {
   const path = join(folder, 'space')
-  const file = await open(path, 'w', 0o600)
+  const file = openSync(path, 'w', 0o600)
   try {
-    await file.writeFile(Buffer.alloc(FREE_BYTES_MIN))
-    await file.sync()
+    const bytes = Buffer.alloc(FREE_BYTES_MIN)
+    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+    fsyncSync(file)
   } finally {
-    await file.close()
-    await rm(path)
+    closeSync(file)
+    rmSync(path)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Random } from '../lib/random.ts'
 import {
   after,
+  earliest,
   elapsed,
   milliseconds,
   NEVER,
@@ -21,11 +22,17 @@ const RANK_MAX = 2
 /** Rounds that fail make the next wait up to this power of two longer. */
 const FAILURES_MAX = 4
 
+/** A pause is up to so many times as long as the shortest. */
+const PAUSES_MAX = 4
+
 /** A round is two exchanges with a majority, and a disk may be at work already as either comes. */
 const ROUND_EXCHANGES = 3
 
-/** Whoever answers later than this is not waited for: the others are sooner done without. */
+/** What took longer was no disk, but an outage: that says nothing of the next round. */
 const EXCHANGE_MAX: Duration = milliseconds(5000)
+
+/** For so long it counts how slow a majority was. */
+const EXCHANGE_REMEMBERED: Duration = milliseconds(60_000)
 
 /** Rounds whose answers are still noted once they have been given up. */
 const ROUNDS_NOTED = 8
@@ -57,6 +64,7 @@ export class Contention {
   readonly #noted = new Map<number, Noted>()
   /** How long a majority has taken to answer; longer times are forgotten by halves. */
   #exchange: Duration = milliseconds(0)
+  #exchangedAt: Instant = LONG_AGO
 
   constructor(
     self: HostId,
@@ -87,14 +95,15 @@ export class Contention {
     return toInstant(Math.max(this.#next, this.#yieldUntil))
   }
 
-  /** There is nothing to propose, or nobody to whom it could be. */
+  /** There is nothing to propose, or nobody to whom it could be: nobody is expected to answer. */
   rest(): void {
     this.#next = undefined
+    this.#noted.clear()
   }
 
   /** All is as wanted. */
   settle(): void {
-    this.#next = undefined
+    this.rest()
     this.#failures = 0
   }
 
@@ -111,8 +120,8 @@ export class Contention {
 
   /** This host begins a round, with a ballot of this counter. */
   begin(now: Instant, counter: number): void {
-    this.#next = after(now, this.#backoff())
-    this.#roundEnd = after(now, this.#limit)
+    this.#next = after(now, this.#backoff(now))
+    this.#roundEnd = after(now, this.#limit(now))
     this.#noted.set(counter, { start: now, answered: new Set() })
     for (const oldest of this.#noted.keys()) {
       if (this.#noted.size <= ROUNDS_NOTED) break
@@ -120,20 +129,27 @@ export class Contention {
     }
   }
 
-  /** This host has answered a round of ours, which may have been given up: now it is known how long that takes. */
+  /** This host has answered a round of ours, also one that was given up: so long does that take. */
   answered(now: Instant, counter: number, from: HostId): void {
     const noted = this.#noted.get(counter)
     if (noted === undefined) return
     noted.answered.add(from)
     if (!this.#votes.isMajority(noted.answered)) return
     this.#noted.delete(counter)
-    const took = Math.min(elapsed(noted.start, now), EXCHANGE_MAX)
-    this.#exchange = milliseconds(Math.max(took, this.#exchange / 2))
+    const took = elapsed(noted.start, now)
+    if (took > EXCHANGE_MAX) return
+    this.#exchange = milliseconds(Math.max(took, this.#exchangeBy(now) / 2))
+    this.#exchangedAt = now
   }
 
   /** A majority has answered: the round has as much time again, also if it had been given up. */
   goOn(now: Instant): void {
-    this.#roundEnd = after(now, this.#limit)
+    this.#roundEnd = after(now, this.#limit(now))
+  }
+
+  /** Channels to a host are new: whatever it was asked before is lost. */
+  reopened(now: Instant): void {
+    if (this.isUnderWay) this.#roundEnd = earliest(this.#roundEnd, after(now, this.#suspect))
   }
 
   /** No round of ours is waited for any more. */
@@ -145,20 +161,23 @@ export class Contention {
   fail(now: Instant): void {
     this.#roundEnd = NEVER
     this.#failures = Math.min(this.#failures + 1, FAILURES_MAX)
-    this.#next = after(now, this.#backoff())
+    this.#next = after(now, this.#backoff(now))
   }
 
   /** Another host is at work on the same: to outbid it at once would only throw its work away. */
   yieldTo(now: Instant, host: HostId): void {
     if (host === this.#self) return
-    this.#yieldUntil = after(now, this.#backoff())
+    this.#yieldUntil = after(now, this.#backoff(now))
     this.#isDecided = false
   }
 
   /** A view was decided. What is left of the wait gives its members time to be heard by all. */
-  decided(): void {
+  decided(now: Instant): void {
     this.#failures = 0
     this.#isDecided = true
+    const heard = after(now, scaled(this.#heartbeat, PAUSES_MAX))
+    this.#yieldUntil = earliest(this.#yieldUntil, heard)
+    if (this.#next !== undefined) this.#next = earliest(this.#next, heard)
   }
 
   /** A member has left: that is certain, and nobody need be heard first. */
@@ -166,7 +185,7 @@ export class Contention {
     if (this.#isDecided) this.#yieldUntil = LONG_AGO
   }
 
-  /** Our own clock has stood still, perhaps: nobody was slow. */
+  /** Our own clock or process has stood still, perhaps: nobody was slow. */
   forget(): void {
     this.#noted.clear()
   }
@@ -176,19 +195,25 @@ export class Contention {
       ([counter, { start, answered }]) => [counter, [now - start, new Set(answered)]] as const,
     )
     return [
-      [this.#failures, this.#exchange, this.#isDecided, new Map(noted)],
+      [this.#failures, this.#exchangeBy(now), this.#isDecided, new Map(noted)],
+      ahead(now, after(this.#exchangedAt, EXCHANGE_REMEMBERED)),
       [this.#roundEnd, this.#next ?? NEVER, this.#yieldUntil].map(instant => ahead(now, instant)),
     ]
   }
 
-  get #limit(): Duration {
+  #limit(now: Instant): Duration {
     const limit = scaled(this.#suspect, 2 ** this.#failures)
-    return milliseconds(Math.max(limit, scaled(this.#exchange, ROUND_EXCHANGES)))
+    return milliseconds(Math.max(limit, scaled(this.#exchangeBy(now), ROUND_EXCHANGES)))
+  }
+
+  #exchangeBy(now: Instant): Duration {
+    const isRecent = elapsed(this.#exchangedAt, now) < EXCHANGE_REMEMBERED
+    return isRecent ? this.#exchange : milliseconds(0)
   }
 
   /** At random, and longer with each failure, or where a majority is slow to answer. */
-  #backoff(): Duration {
-    const pause = Math.max(scaled(this.#heartbeat, 2 ** this.#failures), this.#exchange)
-    return milliseconds((1 + 3 * this.#random.fraction()) * pause)
+  #backoff(now: Instant): Duration {
+    const least = Math.max(scaled(this.#heartbeat, 2 ** this.#failures), this.#exchangeBy(now))
+    return milliseconds((1 + (PAUSES_MAX - 1) * this.#random.fraction()) * least)
   }
 }

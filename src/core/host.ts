@@ -341,7 +341,7 @@ export class Host {
 
   /** This host has done nothing for so long. Its lease counts on, but it suspects nobody for that. */
   stalled(now: Instant, lag: Duration): void {
-    this.#membership.hearing.excuse(now, lag)
+    this.#membership.excuse(now, lag)
     this.#begin(now)
     this.#finish()
   }

@@ -138,6 +138,7 @@ export class Membership {
 
   open(now: Instant, host: HostId, incarnation: number): void {
     this.#sessions.set(host, incarnation)
+    this.#contention.reopened(now)
     this.#expectReturn(now, host, incarnation)
     this.#stale = true
     this.#heartbeatTo(now, host)
@@ -160,6 +161,12 @@ export class Membership {
     // It has waited long enough for a sign of life; and the others for our word that we hear it.
     this.#heartbeatTo(now, from)
     this.#calm.hasten(now)
+  }
+
+  /** This host did not listen for so long: nobody else is to blame. */
+  excuse(now: Instant, lag: Duration): void {
+    this.hearing.excuse(now, lag)
+    this.#contention.forget()
   }
 
   /** This incarnation goes, and nobody waits for it any more. */
@@ -361,12 +368,13 @@ export class Membership {
     this.#view = view
     this.#returns.clear()
     this.#returnBy = NEVER
-    this.#contention.decided()
+    this.#contention.decided(now)
     for (const [host, { incarnation }] of view.members) {
       if (this.hearing.hasLeft(host, incarnation)) this.#contention.hurry()
     }
     // What a round under way wants was made for the view before: it would exclude who has just come in.
     this.#abandon()
+    this.#echoSelf(now)
     this.#output.decided(view)
     // Whoever came in waits for our echo.
     for (const host of this.#sessions.keys()) this.#heartbeatTo(now, host)
@@ -442,7 +450,9 @@ export class Membership {
   #refuses(host: HostId, incarnation: number): boolean {
     const accepted = this.#acceptor.record.value
     if (accepted === undefined || !this.#rules.echoMembersOnly) return false
-    return !includes(accepted, host, incarnation)
+    // An ACCEPT that comes late may bring an older view than the one that is known to be decided.
+    const isOlder = this.#view !== undefined && this.#view.number >= accepted.number
+    return !includes(isOlder ? this.#view : accepted, host, incarnation)
   }
 
   #abandon(): void {

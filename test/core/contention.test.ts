@@ -55,23 +55,77 @@ test('how slow a majority was is forgotten as it gets quicker, and where our clo
   t.is(one.roundEnd, at(900_250))
 })
 
-test('nobody is waited for longer than a few seconds', t => {
+test('an outage is no slow disk: what takes longer than a few seconds says nothing', t => {
   const one = contention()
   one.begin(at(0), 10)
-  one.answered(at(3_600_000), 10, 1)
-  one.begin(at(4_000_000), 11)
-  t.is(one.roundEnd, at(4_015_000))
+  one.answered(at(5100), 10, 1)
+  one.begin(at(6000), 11)
+  t.is(one.roundEnd, at(6250))
+})
+
+test('nor does an answer to a round that nobody wanted any more', t => {
+  for (const end of ['settle', 'rest', 'forget'] as const) {
+    const one = contention()
+    one.begin(at(0), 10)
+    one[end]()
+    one.answered(at(4000), 10, 1)
+    one.begin(at(6000), 11)
+    t.is(one.roundEnd, at(6250), end)
+  }
+})
+
+test('that a majority was slow counts for a minute', t => {
+  const one = contention()
+  one.begin(at(0), 10)
+  one.answered(at(3000), 10, 1)
+  one.begin(at(62_000), 11)
+  t.is(one.roundEnd, at(62_000 + 9000))
+  one.begin(at(63_100), 12)
+  t.is(one.roundEnd, at(63_100 + 250))
+})
+
+test('a round goes on as long again once a majority has answered, also if it had been given up', t => {
+  const one = contention()
+  one.begin(at(0), 10)
+  one.fail(at(250))
+  t.false(one.isUnderWay)
+  one.goOn(at(300))
+  t.is(one.roundEnd, at(300 + 500), 'twice as long as the first')
+})
+
+test('where channels are new, a round is not waited for as long as a disk takes', t => {
+  const one = contention()
+  one.begin(at(0), 10)
+  one.answered(at(3000), 10, 1)
+  one.begin(at(4000), 11)
+  t.is(one.roundEnd, at(13_000))
+  one.reopened(at(5000))
+  t.is(one.roundEnd, at(5250))
+  one.end()
+  one.reopened(at(5000))
+  t.false(one.isUnderWay)
+})
+
+test('once a view is decided, nobody waits as long as a disk takes', t => {
+  const one = contention()
+  one.begin(at(0), 10)
+  one.answered(at(3000), 10, 1)
+  one.yieldTo(at(4000), 1)
+  one.want(at(4000), [2, 3])
+  t.true(one.due >= at(7000))
+  one.decided(at(4100))
+  t.true(one.due <= at(4100 + 4 * 50))
 })
 
 test('of rounds that nobody answers only the last few are noted', t => {
   const one = contention()
   for (let counter = 1; counter <= 20; counter++) one.begin(at(counter), counter)
   one.answered(at(4000), 1, 1)
-  one.begin(at(5000), 30)
-  t.is(one.roundEnd, at(5250))
-  one.answered(at(6000), 20, 1)
-  one.begin(at(7000), 31)
-  t.true(one.roundEnd > at(7000 + 15_000 - 100))
+  one.begin(at(4100), 30)
+  t.is(one.roundEnd, at(4350))
+  one.answered(at(4500), 20, 1)
+  one.begin(at(5000), 31)
+  t.is(one.roundEnd, at(5000 + 3 * 4480))
 })
 
 test('a wait for another round ends where it has brought its view and somebody leaves, not before', t => {
@@ -82,7 +136,7 @@ test('a wait for another round ends where it has brought its view and somebody l
   t.true(yielding >= at(50))
   one.hurry()
   t.is(one.due, yielding)
-  one.decided()
+  one.decided(at(0))
   t.is(one.due, yielding)
   one.hurry()
   t.true(one.due < at(50))

@@ -203,6 +203,8 @@ test('those who answer late still bring a round to its end that was given up', t
   t.false(player.types().includes('accept>2'))
   player.receive(2, promise)
   t.true(player.types().includes('accept>2'))
+  player.run(450, 2)
+  t.is(player.prepares(), 1, 'now it is waited for again')
   player.run(3000, 2)
   t.true(player.prepares() > 1)
   player.receive(1, { ...answer, type: 'accepted' })
@@ -252,6 +254,53 @@ test('it echoes nobody whom the newest view it has accepted leaves out, itself i
     const now = toInstant(player.now)
     player.lease.echo(now, 2, now)
     t.is(player.lease.end(now) < player.now + 300, rules.echoMembersOnly)
+  }
+})
+
+test('an ACCEPT that comes late, of a view before the one that is decided, takes nobody its echo', t => {
+  const player = new Player().open(2, 3)
+  const only = nextView(undefined, new Map([[2, 1]]), true)
+  const all = nextView(only, new Map([1, 2, 3].map(id => [id, 1])), true)
+  player.run(50, 2, 3)
+  player.learn(all)
+  player.receive(2, { type: 'accept', time: 1, ballot: ballot(9000, 2), value: only })
+  player.run(50, 2, 3)
+  t.not(player.heartbeats.get(3)?.echo, undefined)
+  const now = toInstant(player.now)
+  player.lease.echo(now, 2, now)
+  t.is(player.lease.end(now) - now, 300, 'nor itself')
+})
+
+test('a view that was accepted late, after a newer one, is neither installed nor told', t => {
+  const player = new Player().open(2, 3).run(100, 2)
+  const [first] = player.ballots()
+  if (first === undefined) throw new Error('it does not propose')
+  const answer = { time: 1, ballot: first }
+  for (const from of [1, 2]) {
+    player.receive(from, { ...answer, type: 'promise', accepted: NO_BALLOT, value: undefined })
+  }
+  player.learn(nextView(VIEW, new Map([1, 2].map(id => [id, 1])), true))
+  const before = player.types().filter(type => type.startsWith('learn')).length
+  for (const from of [1, 2]) player.receive(from, { ...answer, type: 'accepted' })
+  t.deepEqual(player.installed, [2])
+  t.is(player.types().filter(type => type.startsWith('learn')).length, before)
+})
+
+test('whoever did not listen, or stood still, takes nobody for slow', t => {
+  for (const end of ['excuse', 'reincarnate'] as const) {
+    const player = new Player().open(2, 3).run(100, 2)
+    const [first] = player.ballots()
+    if (first === undefined) throw new Error('it does not propose')
+    const now = toInstant(player.now + 3000)
+    if (end === 'excuse') player.membership.excuse(now, milliseconds(2900))
+    else player.membership.reincarnate(now, 2)
+    player.now += 3000
+    for (const from of [1, 2]) {
+      player.receive(from, { type: 'conflict', time: 1, ballot: first, promised: ballot(1, 3) })
+    }
+    const rounds = player.prepares()
+    player.run(1500, 2)
+    t.true(player.prepares() > rounds + 1, end)
   }
 })
 

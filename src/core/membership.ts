@@ -372,7 +372,7 @@ export class Membership {
     for (const [host, { incarnation }] of view.members) {
       if (this.hearing.hasLeft(host, incarnation)) this.#contention.hurry()
     }
-    // What a round under way wants was made for the view before: it would exclude who has just come in.
+    // A round under way was begun for the view before.
     this.#abandon()
     this.#echoSelf(now)
     this.#output.decided(view)

@@ -214,6 +214,25 @@ test('those who answer late still bring a round to its end that was given up', t
   t.true(player.types().includes('learn>3'))
 })
 
+test('a round is not waited for as long as a disk takes where channels are new', t => {
+  const player = new Player().open(2, 3).run(100, 2)
+  const [first] = player.ballots()
+  if (first === undefined) throw new Error('it does not propose')
+  // A majority takes 2 s to answer: rounds are given three times as long.
+  player.now += 2000
+  for (const from of [1, 2]) {
+    player.receive(from, { type: 'conflict', time: 1, ballot: first, promised: ballot(1, 3) })
+  }
+  const before = player.prepares()
+  while (player.prepares() === before && player.now < 60_000) player.run(10, 2)
+  const begun = player.now
+  player.open(3)
+  const rounds = player.prepares()
+  while (player.prepares() === rounds && player.now < 60_000) player.run(10, 2)
+  // It ends within `suspect`, and the pause before the next is up to four times as long as that took.
+  t.true(player.now - begun < 250 + 4 * 2100 + 50)
+})
+
 test('a round that was given up wants what is wanted by the time that it is answered', t => {
   const player = new Player().open(2, 3)
   player.hear(3)

@@ -76,11 +76,28 @@ function enter(
 for (const [count, messages] of [
   [3, 6],
   [8, 21],
-] as const)
-  test(`300 uncontended entries at ${count} hosts take ${messages} messages each`, t => {
+] as const) {
+  test(`100 entries at ${count} hosts, each by itself, take ${messages} messages each`, t => {
     const simulation = connected(t, idsTo(count))
-    t.is(enter(t, simulation, { hosts: [2], entries: 300, holdMs: 1 }), 300 * messages)
+    const { world, clients } = simulation
+    const before = simulation.mutexMessages
+    const client = clients.connect()
+    for (let i = 0; i < 100; i++) {
+      const wish = { names: ['door'], limit: 1, wait: undefined }
+      const id = clients.acquire(2, client, wish, () => clients.release(id))
+      world.run(50)
+    }
+    t.is(clients.granted, 100)
+    t.is(simulation.mutexMessages - before, 100 * messages)
+    finish(t, simulation)
   })
+
+  // Requests that stand for 1, 4, 16, 64 and 256 of them.
+  test(`300 entries at ${count} hosts, one after the other, take ${messages} messages five times`, t => {
+    const simulation = connected(t, idsTo(count))
+    t.is(enter(t, simulation, { hosts: [2], entries: 300, holdMs: 1 }), 5 * messages)
+  })
+}
 
 /** All try at one instant, twenty times over; each round has one holder, and all are answered. */
 function tryAtOnce(t: ExecutionContext, count: number, link: LinkOptions): void {

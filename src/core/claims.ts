@@ -192,8 +192,8 @@ export class Claims {
     // What precedes is known only to one who could enter: without a majority it may be long gone.
     if (this.#tries.size === 0 || !this.#mutex.mayEnter(now)) return
     for (const claim of this.#tries) {
-      const entry = claim.token === undefined ? undefined : this.#mutex.queue.find(claim.token)
-      if (entry !== undefined && !this.#mutex.queue.isAdmitted(entry)) this.#decline(now, claim)
+      const { token } = claim
+      if (token !== undefined && this.#mutex.isKeptOut(token)) this.#decline(now, claim)
     }
   }
 
@@ -224,7 +224,7 @@ export class Claims {
   #stamp(now: Instant, claim: Claim): void {
     const { names, limit, info } = claim.wanted
     const isTry = this.#tries.has(claim) && this.#mutex.mayEnter(now)
-    if (isTry && !this.#mutex.queue.wouldAdmit(names, limit)) {
+    if (isTry && !this.#mutex.wouldAdmit(names, limit)) {
       this.#decline(now, claim)
       return
     }

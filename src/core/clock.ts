@@ -51,6 +51,16 @@ export class LamportClock {
     return this.#time
   }
 
+  /**
+   * IR1 for a request that stands for so many entries: each has a time of its own, later than
+   * everything before. The first of them is returned.
+   */
+  reserve(count: number): number {
+    const first = this.#time + 1
+    this.#time += count
+    return first
+  }
+
   /** IR2: a delivery happens after its send, so it is later than both. */
   witness(received: number): number {
     this.#time = Math.max(this.#time, received) + 1

@@ -6,7 +6,6 @@ import {
   ballotFields,
   isHostId,
   isListOf,
-  isName,
   isStamp,
   isTime,
   parseBallot,
@@ -15,20 +14,24 @@ import {
 } from './fields.ts'
 import type { Heartbeat } from './hearing.ts'
 import {
-  INFO_BYTES_MAX,
   isCatchUpMessage,
   isVariableMessage,
   MESSAGE_TYPES,
-  NAMES_MAX,
   type BlankMessage,
-  type Ghost,
-  type LockRequest,
   type Message,
   type MessageType,
   type MutexMessage,
   type RecoveryPhase,
 } from './message.ts'
 import type { AcceptorRecord } from './register.ts'
+import {
+  isInfo,
+  parseGhost,
+  parseRequestFields,
+  parseTimedRequest,
+  requestFields,
+  timedFields,
+} from './request-codec.ts'
 import type { Memory } from './memory.ts'
 import type { SafetyTable } from './table.ts'
 import {
@@ -110,20 +113,17 @@ function fieldsOf(message: Message): readonly unknown[] {
   }
   switch (message.type) {
     case 'request':
-      return [message.view, ...requestFields(message)]
+      return [message.view, ...requestFields(message, 0)]
+    case 'pass':
+      return [message.view, message.request, message.used, message.info]
     case 'reply':
     case 'release':
     case 'adopt':
       return [message.view, message.request]
     case 'sync': {
       const { view, basis, last } = message
-      const requests = message.requests.map(request => [request.time, ...requestFields(request)])
-      const ghosts = message.ghosts.map(ghost => [
-        ghost.time,
-        ...requestFields(ghost),
-        ghost.host,
-        ghost.remaining,
-      ])
+      const requests = message.requests.map(request => timedFields(request))
+      const ghosts = message.ghosts.map(ghost => [ghost.host, ghost.remaining, timedFields(ghost)])
       return [view, basis, requests, ghosts, last]
     }
     case 'leave':
@@ -165,6 +165,7 @@ function parseFields(
     case 'reply':
     case 'release':
     case 'adopt':
+    case 'pass':
     case 'sync':
     case 'leave':
       return parseMutexFields(type, time, fields)
@@ -211,12 +212,20 @@ function parseMutexFields(
   switch (type) {
     case 'request': {
       const body = parseRequestFields(fields)
-      return body === undefined || fields.length !== 3 ? undefined : { type, view, time, ...body }
+      if (body === undefined || body.used > 0 || fields.length > 5) return undefined
+      if (!isTime(time + body.span)) return undefined
+      const { names, limit, info, span } = body
+      return { type, view, time, names, limit, info, span }
     }
     case 'reply':
     case 'release':
     case 'adopt':
       return isTime(first) && fields.length === 1 ? { type, view, time, request: first } : undefined
+    case 'pass': {
+      const [request, used, info] = fields
+      if (!isTime(request) || !isTime(used) || !isInfo(info)) return undefined
+      return { type, view, time, request, used, info }
+    }
     case 'leave':
       if (!isTime(first) || !isTime(fields[1])) return undefined
       return { type, view, time, incarnation: first, since: fields[1] }
@@ -327,42 +336,6 @@ export function parseTable(value: unknown): SafetyTable | undefined {
   if (!isStamp(lease) || !isStamp(drift) || lease <= 0 || drift < 0) return undefined
   const hosts = lines.map(([id, votes]) => ({ id, votes }))
   return { hosts, timing: { lease: milliseconds(lease), drift } }
-}
-
-type RequestBody = Omit<LockRequest, 'host' | 'time'>
-
-/** CBOR has an infinity, but three bytes of it; 0 is free. */
-function requestFields({ names, limit, info }: RequestBody): unknown[] {
-  return [names, limit === Infinity ? 0 : limit, info]
-}
-
-function parseTimedRequest(value: unknown): Omit<LockRequest, 'host'> | undefined {
-  if (!Array.isArray(value)) return undefined
-  const [time, ...fields] = value as unknown[]
-  const body = parseRequestFields(fields)
-  return isTime(time) && body !== undefined ? { time, ...body } : undefined
-}
-
-function parseGhost(value: unknown): Ghost | undefined {
-  const request = parseTimedRequest(value)
-  if (request === undefined) return undefined
-  const [, , , , host, remaining] = value as unknown[]
-  return isHostId(host) && isStamp(remaining) ? { ...request, host, remaining } : undefined
-}
-
-function parseRequestFields(fields: readonly unknown[]): RequestBody | undefined {
-  const [names, limit, info] = fields
-  if (!isNames(names) || !isTime(limit)) return undefined
-  if (typeof info !== 'string' || info.length > INFO_BYTES_MAX) return undefined
-  return { names, limit: limit === 0 ? Infinity : limit, info }
-}
-
-/** Sorted and different from each other, so that one request has one form. */
-function isNames(value: unknown): value is string[] {
-  if (!Array.isArray(value) || value.length === 0 || value.length > NAMES_MAX) return false
-  return (value as unknown[]).every(
-    (name, i, all) => isName(name) && (i === 0 || (all[i - 1] as string) < name),
-  )
 }
 
 function viewFields(view: View | undefined): unknown {

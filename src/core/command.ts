@@ -109,8 +109,16 @@ export type TraceEvent =
       readonly message: Message
     }
   | {
-      /** `request`: it got its timestamp. */
-      readonly type: 'request' | 'enter' | 'leave'
+      /** It got its timestamp. */
+      readonly type: 'request'
+      readonly token: Token
+      readonly names: readonly string[]
+      readonly limit: number
+      /** The request of this host that stands, where it is admitted by that one. */
+      readonly standing: Token | undefined
+    }
+  | {
+      readonly type: 'enter' | 'leave'
       readonly token: Token
       readonly names: readonly string[]
       readonly limit: number

@@ -11,7 +11,8 @@ import {
 } from '../lib/time.ts'
 import { Ceiling } from './ceiling.ts'
 import { Claims } from './claims.ts'
-import { LamportClock, TIME_AHEAD_MAX, tokenOf, type HostId, type Token } from './clock.ts'
+import { LamportClock, TIME_AHEAD_MAX, timestampOf } from './clock.ts'
+import type { HostId, Token } from './clock.ts'
 import type {
   Command,
   CommandId,
@@ -35,8 +36,11 @@ import { Lease } from './lease.ts'
 import { Journal } from './journal.ts'
 import { Membership } from './membership.ts'
 import {
+  clockOf,
   isCopyMessage,
   isVariableMessage,
+  SPAN_MAX,
+  tokenInUse,
   type CatchUpMessage,
   type LockRequest,
   type Message,
@@ -56,6 +60,7 @@ import {
 } from './picture.ts'
 import { Post } from './post.ts'
 import { Renewal } from './renewal.ts'
+import { entryEvent, queueEvent, requestEvent } from './request-events.ts'
 import type { Rules } from './rules.ts'
 import {
   acceptorEntry,
@@ -116,6 +121,7 @@ const FIRST_BATCH = 1
 export class Host {
   readonly #config: HostConfig
   readonly #votes: Votes
+  readonly #rules: Rules
   readonly #output: HostOutput
   readonly #clock: LamportClock
   readonly #ceiling: Ceiling
@@ -150,6 +156,7 @@ export class Host {
     output: HostOutput,
   ) {
     this.#config = config
+    this.#rules = rules
     this.#output = output
     const { self, hosts, timing } = config
     const ids = hosts.map(host => host.id)
@@ -162,7 +169,8 @@ export class Host {
     this.#bornAt = this.#clock.time
     this.#journal = new Journal((lsn, batch) => output.append(lsn, batch))
     this.#post = new Post(self, this.#tally, {
-      mayGo: ({ time }, rests) => this.#journal.isDurable(rests) && this.#ceiling.allows(time),
+      mayGo: (message, rests) =>
+        this.#journal.isDurable(rests) && this.#ceiling.allows(clockOf(message)),
       send: (to, message, urgency) => output.send(to, message, urgency),
       deliverToSelf: message => this.#dispatch(self, message),
       trace: event => this.#trace(event),
@@ -170,12 +178,12 @@ export class Host {
     const me = { id: self, incarnation: this.#incarnation }
     this.#lease = new Lease(self, this.#votes, timing.lease)
     this.#renewal = new Renewal(this.#lease)
-    this.#mutex = new Mutex(me, this.#clock, this.#lease, graceOf(config), rules, {
+    this.#mutex = new Mutex(me, this.#clock, this.#lease, graceOf(config), rules, SPAN_MAX, {
       send: (to, message, urgency) => this.#send(to, message, urgency),
-      changed: (type, request) => this.#traceRequest(type, request),
-      requested: request => this.#traceRequest('request', request),
+      changed: (type, request) => this.#trace(queueEvent(type, request)),
+      requested: request => this.#trace(requestEvent(request)),
       granted: request => this.#granted(request),
-      left: request => this.#traceRequest('leave', request),
+      left: request => this.#trace(entryEvent('leave', request)),
       lost: (token, cause, reason) => this.#lost(token, cause, reason),
       unstamped: token => this.#claims.unstamped(token),
     })
@@ -314,7 +322,7 @@ export class Host {
   /** A message has come, in order, from the incarnation that channels are open to. */
   deliver(now: Instant, from: HostId, message: Message): void {
     this.#begin(now)
-    if (message.time > this.#clock.time + TIME_AHEAD_MAX) {
+    if (clockOf(message) > this.#clock.time + TIME_AHEAD_MAX) {
       this.#log('error', `${this.#name(from)} sent a time too far ahead, ignored: ${message.time}`)
     } else this.#dispatch(from, message)
     this.#finish()
@@ -351,6 +359,7 @@ export class Host {
     this.#begin(now)
     if (this.#departure === undefined) {
       this.#claims.leave(now)
+      this.#mutex.leave(now)
       this.#variables.leave()
       this.#departure = this.#depart(now)
       for (const token of this.#mutex.held()) {
@@ -363,6 +372,7 @@ export class Host {
   get deadline(): Instant {
     const now = this.#now
     let deadline = earliest(this.#claims.deadline, this.#mutex.deadline)
+    deadline = earliest(deadline, this.#mutex.sweepAt)
     deadline = earliest(deadline, this.#variables.deadline)
     deadline = earliest(deadline, this.#mutex.leaseDeadline(now))
     if (this.isAwake) deadline = earliest(deadline, this.#founding.deadline)
@@ -549,6 +559,7 @@ export class Host {
     assert(now >= this.#now, 'time does not run backwards')
     this.#now = now
     // Whatever has just come in, a lease that has ended has ended before it.
+    if (now >= this.#mutex.sweepAt) this.#mutex.sweep(now)
     if (now >= this.#mutex.deadline || now >= this.#mutex.leaseDeadline(now)) this.#mutex.tick(now)
   }
 
@@ -570,7 +581,8 @@ export class Host {
 
   #dispatch(from: HostId, message: Message): void {
     this.#tally.received(message)
-    if (from !== this.#config.self) this.#clock.witness(message.time)
+    const reserved = this.#rules.standingAhead ? clockOf(message) : message.time
+    if (from !== this.#config.self) this.#clock.witness(reserved)
     this.#trace({ type: 'deliver', from, message })
     if (isVariableMessage(message)) {
       this.#dispatchVariable(from, message)
@@ -581,6 +593,7 @@ export class Host {
       case 'reply':
       case 'release':
       case 'adopt':
+      case 'pass':
       case 'sync':
       case 'leave':
         this.#dispatchInView(from, this.#post.sessions.get(from) ?? 0, message)
@@ -691,12 +704,14 @@ export class Host {
   }
 
   #granted(request: LockRequest): void {
-    assert(this.#ceiling.allows(request.time), 'no token is given above the durable ceiling')
+    const token = tokenInUse(request)
+    const { time } = timestampOf(token)
+    assert(this.#ceiling.allows(time), 'no token is given above the durable ceiling')
     this.#tally.grants += 1
     // The grant tells its own client; others that hold something must not miss a renewal.
     if (this.#mutex.heldCount === 1) this.#renewal.granted(this.#now)
-    this.#traceRequest('enter', request)
-    this.#claims.entered(tokenOf(request))
+    this.#trace(entryEvent('enter', request))
+    this.#claims.entered(token)
   }
 
   #lost(token: Token, cause: LossCause, reason: string): void {
@@ -771,14 +786,6 @@ export class Host {
 
   #trace(event: TraceEvent): void {
     this.#output.trace(event, this.#clock.time, this.#incarnation)
-  }
-
-  #traceRequest(
-    type: 'request' | 'enter' | 'leave' | 'insert' | 'remove',
-    request: LockRequest,
-  ): void {
-    const { names, limit } = request
-    this.#trace({ type, token: tokenOf(request), names, limit })
   }
 
   #respond(id: CommandId, response: Response): void {

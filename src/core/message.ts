@@ -1,4 +1,4 @@
-import type { HostId } from './clock.ts'
+import { tokenOf, type HostId, type Token } from './clock.ts'
 import type { Memory } from './memory.ts'
 import type { Ballot } from './register.ts'
 import type { VariableValue, VersionName } from './variable.ts'
@@ -14,6 +14,18 @@ export type LockRequest = {
   readonly limit: number
   /** For people: who asks, and why; at most 512 bytes; opaque to the rules. */
   readonly info: string
+  /**
+   * It has so many timestamps, `time` and those that follow it: while nobody else wants these names,
+   * it admits one client of its host after the other, each by a timestamp of its own.
+   */
+  readonly span: number
+  /** How many of them are used up: who is inside, or next, has `time + used`. */
+  readonly used: number
+}
+
+/** The fencing token of the client that a request is for at present. */
+export function tokenInUse({ time, host, used }: LockRequest): Token {
+  return tokenOf({ time: time + used, host })
 }
 
 /** A request of an excluded incarnation that may be inside without knowing. */
@@ -21,6 +33,9 @@ export type Ghost = LockRequest & {
   /** Milliseconds that it keeps its place. */
   readonly remaining: number
 }
+
+/** Timestamps a request may have. */
+export const SPAN_MAX = 1024
 
 /** Names a request may have, and bytes of UTF-8 in each; bytes of `info`. */
 export const NAMES_MAX = 64
@@ -33,7 +48,7 @@ export const INFO_BYTES_MAX = 512
  */
 export type Urgency = 'now' | 'soon'
 
-/** On every message: the sender's clock at the send (of a REQUEST, the request's timestamp). */
+/** On every message: the sender's clock at the send (of a REQUEST, the request's first timestamp). */
 type Timed = { readonly time: number }
 
 /** On every message of the mutex: the number of the sender's view. */
@@ -45,6 +60,14 @@ export type MutexMessage =
       readonly type: 'request'
       readonly names: readonly string[]
       readonly limit: number
+      readonly info: string
+      readonly span: number
+    })
+  /** My request with this time, which stands, has another client: that many were before it. */
+  | (Viewed & {
+      readonly type: 'pass'
+      readonly request: number
+      readonly used: number
       readonly info: string
     })
   /** I have your request with this time: explicit, and for each request. */
@@ -247,6 +270,7 @@ export const MESSAGE_TYPES: readonly MessageType[] = [
   'copy',
   'copies',
   'adopt',
+  'pass',
 ]
 
 export const CHANNELS = [0, 1, 2, 3] as const
@@ -257,6 +281,11 @@ export const CHANNELS = [0, 1, 2, 3] as const
  */
 export function channelOf({ type }: Message): (typeof CHANNELS)[number] {
   return CHANNEL_OF[type]
+}
+
+/** The sender's clock after the send: a REQUEST takes up a time for each entry that it stands for. */
+export function clockOf(message: Message): number {
+  return message.type === 'request' ? message.time + message.span - 1 : message.time
 }
 
 /** Of the mutex and of views, which need the order. */
@@ -288,6 +317,7 @@ const CHANNEL_OF: Readonly<Record<MessageType, (typeof CHANNELS)[number]>> = {
   reply: 0,
   release: 0,
   adopt: 0,
+  pass: 0,
   sync: 0,
   leave: 0,
   prepare: 1,

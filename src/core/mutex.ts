@@ -5,9 +5,10 @@ import type { LossCause } from './command.ts'
 import { ahead, canonical } from './fingerprint.ts'
 import type { Lease } from './lease.ts'
 import { Ghosts, type Span } from './ghosts.ts'
-import type { LockRequest, MutexMessage, Urgency } from './message.ts'
+import { tokenInUse, type LockRequest, type MutexMessage, type Urgency } from './message.ts'
 import { RequestQueue, type QueueEntry } from './queue.ts'
 import type { Rules } from './rules.ts'
+import { Standing, type OwnRequest } from './standing.ts'
 import { syncParts } from './sync.ts'
 import type { View } from './view.ts'
 
@@ -16,7 +17,7 @@ export type MutexOutput = {
   send(to: readonly HostId[], message: MutexMessage, urgency?: Urgency): void
   /** A request has come into our queue, or has left it. */
   changed(type: 'insert' | 'remove', request: LockRequest): void
-  /** A request of ours has its timestamp. */
+  /** A request of ours has its timestamp: of one that stands, the next of those that it has. */
   requested(request: LockRequest): void
   /** The critical section is ours. Tokens of one name grow with every exclusive grant. */
   granted(request: LockRequest): void
@@ -28,13 +29,8 @@ export type MutexOutput = {
   unstamped(token: Token): void
 }
 
-/** A request of our own that has its timestamp. */
-type OwnRequest = {
-  readonly entry: QueueEntry
-  /** Members that have not REPLIED to it. */
-  awaited: Set<HostId>
-  held: boolean
-}
+/** What a client of this host asks for. */
+export type WantedRequest = Pick<LockRequest, 'names' | 'limit' | 'info'>
 
 /**
  * Mutual exclusion after Lamport (1978), rules 1-5, run inside views, over channels that are
@@ -43,6 +39,8 @@ type OwnRequest = {
  * At the install of a view every member tells every other all its own requests, in a SYNC; a host is
  * complete, and may enter, once it has one from each. What excluded hosts may still hold lives on as
  * ghosts; where nobody knows what they hold, a lease is waited out.
+ *
+ * A request may stand for several entries, one after the other: see `Standing`.
  */
 export class Mutex {
   readonly #self: HostId
@@ -54,7 +52,10 @@ export class Mutex {
   readonly #output: MutexOutput
   #incarnation: number
   #queue: RequestQueue
+  /** By the token in use. */
   readonly #own = new Map<Token, OwnRequest>()
+  readonly #standing: Standing
+  #isLeaving = false
   #heldCount = 0
   #view: View | undefined
   /** Incarnations to whom channels are open. */
@@ -81,6 +82,7 @@ export class Mutex {
     lease: Lease,
     grace: Duration,
     rules: Rules,
+    spanMax: number,
     output: MutexOutput,
   ) {
     this.#self = self.id
@@ -89,6 +91,7 @@ export class Mutex {
     this.#lease = lease
     this.#grace = grace
     this.#rules = rules
+    this.#standing = new Standing(spanMax)
     this.#output = output
     this.#queue = this.#emptyQueue()
   }
@@ -147,23 +150,54 @@ export class Mutex {
     return this.#own.has(token)
   }
 
+  /** Whether nobody uses it: a request of ours that stands. */
+  isIdle(token: Token): boolean {
+    return this.#own.get(token)?.isIdle ?? false
+  }
+
+  /** Whether a request made now, after all that are known, would be let in. */
+  wouldAdmit(names: readonly string[], limit: number): boolean {
+    return this.#queue.wouldAdmit(names, limit, entry => this.#mayGiveWay(entry))
+  }
+
+  /**
+   * Whether others certainly precede it. A host that has not REPLIED may have a request that stands,
+   * and nobody uses: then it RELEASEs that before it REPLIES.
+   */
+  isKeptOut(token: Token): boolean {
+    const own = this.#own.get(token)
+    if (own === undefined || this.#queue.isAdmitted(own.entry)) return false
+    return !own.entry.request.names.some(name =>
+      this.#queue.line(name).some(({ request }) => {
+        return request.span > 1 && own.awaited.has(request.host)
+      }),
+    )
+  }
+
   /** Members whose REPLY to this request of ours is missing. */
   awaited(token: Token): readonly HostId[] {
     return [...(this.#own.get(token)?.awaited ?? [])]
   }
 
   /** Rule 1: stamp, REQUEST to every other member, and into our own queue. */
-  request(now: Instant, wanted: Omit<LockRequest, 'time' | 'host'>): Token {
+  request(now: Instant, { names, limit, info }: WantedRequest): Token {
     assert(this.mayStamp, 'a request is stamped by a clock that has heard from all')
+    const again = this.#takeAgain(now, { names, limit, info })
+    if (again !== undefined) return again
+    // Those of ours that stand, of which it would have to wait for one.
+    this.#giveWay(now, names)
     const view = this.#currentView()
-    const time = this.#clock.tick()
-    const { names, limit, info } = wanted
-    const request: LockRequest = { time, host: this.#self, names, limit, info }
-    const token = tokenOf(request)
+    const others = this.#others()
+    const isAlone = limit === 1 && others.length > 0 && this.#queue.isFree(names)
+    const span = isAlone ? this.#standing.spanFor(now, names) : 1
+    const time = this.#clock.reserve(span)
+    const request: LockRequest = { time, host: this.#self, names, limit, info, span, used: 0 }
     const entry = this.#queue.insert(now, request)
-    this.#own.set(token, { entry, awaited: new Set(this.#others()), held: false })
+    const token = entry.token
+    this.#addOwn(now, entry)
     this.#output.requested(request)
-    const message: MutexMessage = { type: 'request', view: view.number, time, names, limit, info }
+    const type = 'request'
+    const message: MutexMessage = { type, view: view.number, time, names, limit, info, span }
     for (let copies = this.#rules.requestOnce ? 1 : 2; copies > 0; copies--) {
       this.#output.send(this.#joined(), message)
     }
@@ -175,8 +209,16 @@ export class Mutex {
   release(now: Instant, token: Token): void {
     const own = this.#own.get(token)
     assert(own !== undefined, 'only the owner removes a request')
-    const { time, names } = own.entry.request
-    this.#forgetOwn(token, own)
+    const { request } = own.entry
+    const { time, names } = request
+    const isWantedByNobody = own.held && request.limit === 1 && this.#isAlone(own.entry)
+    if (isWantedByNobody && this.#mayRest(now, own)) {
+      this.#leave(own)
+      this.#standing.rest(now, own)
+      return
+    }
+    this.#forgetOwn(own)
+    if (isWantedByNobody) this.#standing.ended(now, request)
     if (this.isMember) {
       const view = this.#currentView().number
       // Those without a channel learn it from its absence in our SYNC.
@@ -194,12 +236,15 @@ export class Mutex {
    */
   adopt(now: Instant, token: Token, wanted: readonly string[]): boolean {
     assert(this.mayEnter(now), 'whether a ghost stands is known to one who could enter')
-    const entry = this.#queue.find(token)
+    const entry = this.#queue.findBy(token, wanted)
     if (entry === undefined || !isGhost(entry) || entry.request.host !== this.#self) return false
     const { time, names } = entry.request
-    if (!isSame(names, wanted)) return false
+    const used = timestampOf(token).time - time
+    if (!isSame(names, wanted) || used < entry.request.used) return false
     entry.isAdopted = true
-    this.#own.set(token, { entry, awaited: new Set(this.#others()), held: false })
+    // What our predecessor did with the rest of its timestamps is not known.
+    entry.request = { ...entry.request, used, span: used + 1 }
+    this.#addOwn(now, entry)
     const view = this.#currentView().number
     const message = { type: 'adopt', view, time: this.#clock.tick(), request: time } as const
     this.#output.send(this.#joined(), message)
@@ -213,6 +258,12 @@ export class Mutex {
     if (own?.entry.isAdopted !== true) return
     own.entry.isAdopted = false
     this.#own.delete(token)
+  }
+
+  /** This host goes: no request stands any more. */
+  leave(now: Instant): void {
+    this.#isLeaving = true
+    for (const own of this.#standing.idle) this.release(now, own.token)
   }
 
   /** Channels to an incarnation of another host are open, and empty. */
@@ -241,6 +292,8 @@ export class Mutex {
     this.#syncing.clear()
     this.#adoptions.clear()
     this.#isComplete = false
+    // Our SYNC does not name them: that ends them with the others.
+    for (const own of this.#standing.idle) this.#forgetOwn(own)
     if (!this.isMember) return
     this.#disownAll()
     this.#waitFrom ??= now
@@ -254,8 +307,8 @@ export class Mutex {
   expel(incarnation: number, reason: string): void {
     for (const [token, own] of [...this.#own]) {
       if (own.held) this.#output.lost(token, 'incarnation', reason)
-      else this.#output.unstamped(token)
-      this.#forgetOwn(token, own)
+      else if (!own.isIdle) this.#output.unstamped(token)
+      this.#forgetOwn(own)
     }
     this.#incarnation = incarnation
     this.#queue = this.#emptyQueue()
@@ -279,13 +332,22 @@ export class Mutex {
     if (!this.#rules.explicitReply) this.#replyImplicitly(now, from, message.time)
     switch (message.type) {
       case 'request': {
-        const { time, names, limit, info } = message
-        this.#insertAndReply(now, { time, host: from, names, limit, info })
+        const { time, names, limit, info, span } = message
+        this.#insertAndReply(now, { time, host: from, names, limit, info, span, used: 0 })
         this.#advance(now, names)
         return
       }
+      case 'pass': {
+        const entry = this.#queue.find(tokenOf({ time: message.request, host: from }))
+        const { used, info } = message
+        if (entry === undefined || isGhost(entry) || used >= entry.request.span) return
+        entry.request = { ...entry.request, used, info }
+        entry.admitted = now
+        return
+      }
       case 'reply': {
-        const own = this.#own.get(tokenOf({ time: message.request, host: this.#self }))
+        const entry = this.#queue.find(tokenOf({ time: message.request, host: this.#self }))
+        const own = entry && this.#own.get(tokenInUse(entry.request))
         // Withdrawn in the meantime: nobody waits for it.
         if (own === undefined) return
         own.awaited.delete(from)
@@ -334,6 +396,24 @@ export class Mutex {
     this.advanceAll(now)
   }
 
+  /** Requests that stand: those that nobody has used for long end; who uses the others is told. */
+  sweep(now: Instant): void {
+    const { over, told } = this.#standing.sweep(now)
+    for (const own of over) this.release(now, own.token)
+    if (!this.isMember) return
+    for (const { entry } of told) {
+      const { time: request, used, info } = entry.request
+      const view = this.#currentView().number
+      const time = this.#clock.tick()
+      this.#output.send(this.#joined(), { type: 'pass', view, time, request, used, info }, 'soon')
+    }
+  }
+
+  /** When requests that stand are to be swept. */
+  get sweepAt(): Instant {
+    return this.#standing.due
+  }
+
   /** Lets in whoever may enter, after the lease or something else that concerns all has changed. */
   advanceAll(now: Instant): void {
     this.#advance(now, [...this.#queue.names()])
@@ -355,11 +435,13 @@ export class Mutex {
       ghost: ghostUntil === undefined ? -1 : ahead(now, ghostUntil),
     }))
     const own = [...this.#own].map(([token, { awaited, held }]) => ({ token, awaited, held }))
+    const spans = [...this.#queue.entries()].map(({ request: { span, used } }) => [span, used])
     const { number } = this.#view ?? { number: 0 }
     return [
       [this.#incarnation, number, new Set(entries.map(entry => canonical(entry))), own],
       [this.#channels, this.#synced, this.#syncing, this.#everSynced, this.#adoptions],
       [this.#basis, this.#isComplete, this.#isCaughtUp, now - (this.#waitFrom ?? now)],
+      [this.#standing.fingerprint(now), spans, this.#isLeaving],
     ]
   }
 
@@ -437,10 +519,13 @@ export class Mutex {
 
   #insertAndReply(now: Instant, request: LockRequest): void {
     const entry = this.#queue.insert(now, request)
+    // It has changed hands since it came.
+    if (request.used > entry.request.used) entry.request = request
     // Its owner has adopted it, and in a view before this one it was let.
     if (entry.ghostUntil !== undefined) this.#ghosts.revive(entry)
     // While a request of ours keeps it out, it cannot use our REPLY before our RELEASE.
-    const isForLater = this.#queue.isKeptOut(entry, ({ token }) => this.#own.has(token))
+    this.#giveWay(now, request.names)
+    const isForLater = this.#queue.isKeptOut(entry, ahead => this.#isOwnEntry(ahead))
     this.#reply(request, isForLater ? 'soon' : 'now')
   }
 
@@ -475,13 +560,78 @@ export class Mutex {
     }
   }
 
-  #forgetOwn(token: Token, own: OwnRequest): void {
-    if (own.held) {
-      this.#heldCount -= 1
-      this.#output.left(own.entry.request)
-    }
-    this.#own.delete(token)
+  #addOwn(now: Instant, entry: QueueEntry): void {
+    const token = tokenInUse(entry.request)
+    const awaited = new Set(this.#others())
+    this.#own.set(token, { entry, token, awaited, held: false, isIdle: false, since: now })
+  }
+
+  #forgetOwn(own: OwnRequest): void {
+    if (own.held) this.#leave(own)
+    this.#standing.forget(own)
+    this.#own.delete(own.token)
     this.#remove(own.entry)
+  }
+
+  #enter(own: OwnRequest): void {
+    own.held = true
+    this.#heldCount += 1
+  }
+
+  #leave(own: OwnRequest): void {
+    own.held = false
+    this.#heldCount -= 1
+    this.#output.left(own.entry.request)
+  }
+
+  #isOwnEntry({ request }: QueueEntry): boolean {
+    return request.host === this.#self && this.#own.has(tokenInUse(request))
+  }
+
+  /** Whether it is the only request for each of its names. */
+  #isAlone({ request }: QueueEntry): boolean {
+    if (!this.#rules.standingAlone) return true
+    return request.names.every(name => this.#queue.line(name).length === 1)
+  }
+
+  /** Whether it has a timestamp left, and all that an entry needs. */
+  #mayRest(now: Instant, { entry, awaited }: OwnRequest): boolean {
+    const { used, span } = entry.request
+    return used + 1 < span && !this.#isLeaving && awaited.size === 0 && this.mayEnter(now)
+  }
+
+  /** A request of ours for these names stands, and nobody uses it: it admits whoever asks now. */
+  #takeAgain(now: Instant, { names, limit, info }: WantedRequest): Token | undefined {
+    const own = limit === 1 ? this.#standing.find(names) : undefined
+    if (own === undefined || !this.mayEnter(now) || !this.#isAlone(own.entry)) return undefined
+    const { entry } = own
+    entry.request = { ...entry.request, info, used: entry.request.used + 1 }
+    entry.admitted = now
+    this.#own.delete(own.token)
+    own.token = tokenInUse(entry.request)
+    this.#own.set(own.token, own)
+    this.#standing.taken(now, own)
+    this.#output.requested(entry.request)
+    this.#enter(own)
+    this.#output.granted(entry.request)
+    return own.token
+  }
+
+  /** Somebody wants these names: of ours that stand, those that nobody uses end. */
+  #giveWay(now: Instant, names: readonly string[]): void {
+    if (!this.#rules.standingAlone) return
+    for (const name of names) {
+      for (const { request } of this.#queue.glance(name)) {
+        const token = tokenInUse(request)
+        if (request.host === this.#self && this.isIdle(token)) this.release(now, token)
+      }
+    }
+  }
+
+  /** Whether it may be one that stands and that nobody uses, here or with its host. */
+  #mayGiveWay({ request, ghostUntil }: QueueEntry): boolean {
+    if (request.span === 1 || ghostUntil !== undefined) return false
+    return request.host !== this.#self || this.isIdle(tokenInUse(request))
   }
 
   /** A ghost that was adopted, as well. */
@@ -498,12 +648,12 @@ export class Mutex {
       for (const entry of this.#queue.admittedBy(name)) {
         if (entry.request.names.length > 1 && !this.#queue.isAdmitted(entry)) continue
         entry.admitted ??= now
-        const own = this.#own.get(entry.token)
-        if (own === undefined || own.held || !mayEnter) continue
+        if (!mayEnter || entry.request.host !== this.#self) continue
+        const own = this.#own.get(tokenInUse(entry.request))
+        if (own === undefined || own.held || own.isIdle) continue
         if (own.awaited.size > 0 && this.#waitsFor(own)) continue
         this.#ghosts.revive(own.entry)
-        own.held = true
-        this.#heldCount += 1
+        this.#enter(own)
         entering.push(own)
       }
     }

@@ -4,6 +4,7 @@ import type { LockStatus, MemberState, RequestStatus, WhyStatus } from './comman
 import type { HostConfig } from './host.ts'
 import type { Lease } from './lease.ts'
 import type { Membership } from './membership.ts'
+import { tokenInUse } from './message.ts'
 import type { Mutex } from './mutex.ts'
 import type { QueueEntry } from './queue.ts'
 import { includes, type Votes } from './view.ts'
@@ -24,7 +25,8 @@ export type Picture = {
 /** Every lock in use, by name; holders and waiters in order. */
 export function lockStatuses(picture: Picture): LockStatus[] {
   const names = [...picture.mutex.queue.names()].sort((a, b) => (a < b ? -1 : 1))
-  return names.map(name => lockStatus(picture, name))
+  const locks = names.map(name => lockStatus(picture, name))
+  return locks.filter(({ holders, waiters }) => holders.length + waiters.length > 0)
 }
 
 /** How each other host stands with this one. */
@@ -55,11 +57,12 @@ export function clockDrifts({ config, membership }: Picture): Map<HostId, number
 export function explainLock(picture: Picture, name: string): WhyStatus {
   const { mutex } = picture
   const lock = lockStatus(picture, name)
-  const own = mutex.queue.line(name).find(entry => mutex.isOwn(entry.token))
-  const isWaiting = own !== undefined && !mutex.isHeld(own.token)
-  const awaited = isWaiting ? mutex.awaited(own.token) : []
+  const tokens = mutex.queue.line(name).map(({ request }) => tokenInUse(request))
+  const own = tokens.find(token => mutex.isOwn(token) && !mutex.isIdle(token))
+  const waiting = own === undefined || mutex.isHeld(own) ? undefined : own
+  const awaited = waiting === undefined ? [] : mutex.awaited(waiting)
   const reasons: string[] = []
-  const stall = stallReason(picture, isWaiting ? own.token : undefined)
+  const stall = stallReason(picture, waiting)
   if (stall !== undefined) reasons.push(stall)
   for (const holder of lock.holders) {
     const who = nameOf(picture, holder.host)
@@ -118,6 +121,8 @@ function lockStatus(picture: Picture, name: string): LockStatus {
   const { queue } = picture.mutex
   let place = 0
   for (const entry of queue.line(name)) {
+    // One of ours that stands, and that nobody uses: it makes way for whoever comes.
+    if (picture.mutex.isIdle(tokenInUse(entry.request))) continue
     const isHolder = holds(picture, entry)
     const status = requestStatus(
       picture,
@@ -134,7 +139,8 @@ function lockStatus(picture: Picture, name: string): LockStatus {
 
 /** Of our own requests we know it; a request of another host is inside once it may be. */
 function holds({ mutex }: Picture, entry: QueueEntry): boolean {
-  return mutex.isOwn(entry.token) ? mutex.isHeld(entry.token) : mutex.queue.isAdmitted(entry)
+  const token = tokenInUse(entry.request)
+  return mutex.isOwn(token) ? mutex.isHeld(token) : mutex.queue.isAdmitted(entry)
 }
 
 function requestStatus(
@@ -150,7 +156,7 @@ function requestStatus(
   const ghostFor = isGhost ? milliseconds(elapsed(now, ghostUntil)) : undefined
   return {
     host,
-    token: entry.token,
+    token: tokenInUse(entry.request),
     limit,
     info,
     since,

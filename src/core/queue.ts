@@ -1,11 +1,12 @@
 import type { Instant } from '../lib/time.ts'
-import { tokenOf, type Token } from './clock.ts'
+import { timestampOf, tokenOf, type Token } from './clock.ts'
 import type { LockRequest } from './message.ts'
 import type { Rules } from './rules.ts'
 
-/** A request in the queue. Its token is its identity and its place in ⇒. */
+/** A request in the queue. The token of its first timestamp is its identity and its place in ⇒. */
 export type QueueEntry = {
-  readonly request: LockRequest
+  /** As it stands: of one that has changed hands, who has it now. */
+  request: LockRequest
   readonly token: Token
   /** When it came into this queue. */
   readonly inserted: Instant
@@ -57,6 +58,23 @@ export class RequestQueue {
 
   find(token: Token): QueueEntry | undefined {
     return this.#entries.get(token)
+  }
+
+  /** The request of which this is one of the tokens, for these names among others. */
+  findBy(token: Token, names: readonly string[]): QueueEntry | undefined {
+    const { time, host } = timestampOf(token)
+    const [name] = names
+    return name === undefined
+      ? undefined
+      : this.line(name).find(({ request }) => {
+          const count = time - request.time
+          return request.host === host && count >= 0 && count < request.span
+        })
+  }
+
+  /** Whether there is no request for any of these names. */
+  isFree(names: readonly string[]): boolean {
+    return !names.some(name => this.#lines.has(name))
   }
 
   /** Puts a request in its place in ⇒; one that is there already stays as it is. */
@@ -141,12 +159,21 @@ export class RequestQueue {
     })
   }
 
-  /** Whether a request made now, after all that are known, would be let in. */
-  wouldAdmit(names: readonly string[], limit: number): boolean {
+  /** Whether a request made now would be let in, after all that are known but those that give way. */
+  wouldAdmit(
+    names: readonly string[],
+    limit: number,
+    givesWay: (ahead: QueueEntry) => boolean,
+  ): boolean {
     return names.every(name => {
-      const line = this.line(name)
+      const line = this.line(name).filter(entry => !givesWay(entry))
       return line.length < Math.min(limit, ...line.map(entry => entry.request.limit))
     })
+  }
+
+  /** The first of a line, as many as are worth a glance. */
+  glance(name: string): readonly QueueEntry[] {
+    return this.line(name).slice(0, GLANCE_MAX)
   }
 
   /** How many requests that share a name with it precede it. */

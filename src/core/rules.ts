@@ -21,6 +21,10 @@ export type Rules = {
   readonly adoptionStands: boolean
   /** What its owner's SYNC does not vouch for is a ghost again, and not over. */
   readonly adoptionReturns: boolean
+  /** A request that stands admits another client only while no other request shares a name with it. */
+  readonly standingAlone: boolean
+  /** Whoever hears of a request that stands goes on at a time above all that it has reserved. */
+  readonly standingAhead: boolean
   /** An excluded incarnation can never be in a later view. */
   readonly retirement: boolean
   /** Where nobody knows what an absent host may hold, a lease is waited out. */
@@ -57,6 +61,8 @@ export const RULES: Rules = {
   adoptionReplies: true,
   adoptionStands: true,
   adoptionReturns: true,
+  standingAlone: true,
+  standingAhead: true,
   retirement: true,
   quarantine: true,
   restartWait: true,

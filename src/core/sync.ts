@@ -30,8 +30,8 @@ export function syncParts(
     return part
   }
   for (const request of requests) {
-    const { time, names, limit, info } = request
-    partFor(request).requests.push({ time, names, limit, info })
+    const { time, names, limit, info, span, used } = request
+    partFor(request).requests.push({ time, names, limit, info, span, used })
   }
   for (const ghost of ghosts) partFor(ghost).ghosts.push(ghost)
   if (parts.length === 0) parts.push({ requests: [], ghosts: [] })

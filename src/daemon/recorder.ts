@@ -223,7 +223,10 @@ export class Recorder {
     const type = LOCK_EVENTS[kind - LOCK]
     assert(type !== undefined, 'a kind that was recorded')
     const names = this.#things[n % this.#eventsMax] as readonly string[]
-    return { type, token: this.#number(n, 'token'), names, limit: this.#number(n, 'limit') }
+    const [token, limit] = [this.#number(n, 'token'), this.#number(n, 'limit')]
+    // On which request it rests a trace does not tell.
+    if (type === 'request') return { type, token, names, limit, standing: undefined }
+    return { type, token, names, limit }
   }
 
   #messageEvent(n: number, kind: number): MessageEvent {
@@ -236,7 +239,7 @@ export class Recorder {
     // Of a message about a variable, what a trace tells is its name.
     const message = (
       frequent === 'request'
-        ? { type: frequent, view, time, names: thing, limit, info: '' }
+        ? { type: frequent, view, time, names: thing, limit, info: '', span: 1 }
         : frequent === 'reply' || frequent === 'release'
           ? { type: frequent, view, time, request }
           : { type: frequent, time, name: thing }

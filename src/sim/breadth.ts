@@ -5,6 +5,7 @@ import { AssertionError } from '../lib/assert.ts'
 import { Random } from '../lib/random.ts'
 import { milliseconds } from '../lib/time.ts'
 import { BreadthClients } from './breadth-clients.ts'
+import { EagerClients } from './breadth-eager.ts'
 import { BreadthFaults, type FaultCounts } from './breadth-faults.ts'
 import { BreadthTables } from './breadth-tables.ts'
 import type { Violation } from './findings.ts'
@@ -21,6 +22,8 @@ import {
 export type BreadthResult = FaultCounts &
   VariableCounts & {
     readonly grants: number
+    /** Those of them by a request that stands. */
+    readonly again: number
     /** Locks that went on in the next life of their host's daemon. */
     readonly adopted: number
     readonly lost: number
@@ -59,6 +62,10 @@ const TABLES_CHANCE = 0.15
 const RESTARTS_CHANCE = 0.5
 const RESTARTS_SALT = 0x4e57
 
+/** Half of the runs have clients that enter one lock again and again. */
+const EAGER_SALT = 0xea77
+const EAGER_CHANCE = 0.5
+
 /** By then whoever crashed late is up again, and every cut has healed. */
 const WHOLE_MS = 18_600
 
@@ -89,14 +96,17 @@ export function breadthRun(seed: number, hostCount: number, rules: Rules): Bread
   }
   const restarts = new Random(seed ^ RESTARTS_SALT)
   if (restarts.chance(RESTARTS_CHANCE)) faults.restartHolders(restarts)
+  const eagerness = new Random(seed ^ EAGER_SALT)
+  const eager = eagerness.chance(EAGER_CHANCE) ? new EagerClients(world, eagerness) : undefined
   clients.start()
+  eager?.start()
   variables?.start()
   faults.start()
   let stuck: string | undefined
   const crash: Violation[] = []
   try {
     world.run(WHOLE_MS)
-    if (world.violations.length === 0) stuck = settle(world, clients)
+    if (world.violations.length === 0) stuck = settle(world, clients, eager)
     if (stuck === undefined) variables?.finish(ms => world.run(world.now + ms))
   } catch (error) {
     // A broken invariant of ours is a violation like any other; all else is a fault of this code.
@@ -162,7 +172,11 @@ function drawVotes(swarm: Random, hostCount: number): number[] {
 }
 
 /** Every host must become a member of one view, and enter; then every queue must become empty. */
-function settle(world: IdealWorld, clients: BreadthClients): string | undefined {
+function settle(
+  world: IdealWorld,
+  clients: BreadthClients,
+  eager: EagerClients | undefined,
+): string | undefined {
   clients.forgetGrants()
   while (world.now < SETTLED_MS && unsettled(world, clients.grants) !== undefined) {
     world.run(world.now + 250)
@@ -170,6 +184,7 @@ function settle(world: IdealWorld, clients: BreadthClients): string | undefined 
   const waiting = unsettled(world, clients.grants)
   if (waiting !== undefined || world.violations.length > 0) return waiting
   clients.stop()
+  eager?.stop()
   world.run(world.now + 3000)
   for (const { id, host } of world.machines.values()) {
     const [left] = host.locks(world.reading(id))

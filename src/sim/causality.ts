@@ -54,6 +54,8 @@ export class CausalityChecker implements Checker {
   readonly #retired = new Map<HostId, number>()
   readonly #channels = new Map<string, Sent[]>()
   readonly #waiting = new Map<Token, Request>()
+  /** Requests that may stand for more than one entry: until their RELEASE is sent. */
+  readonly #standing = new Map<Token, Request>()
 
   constructor(isQueued: IsQueued) {
     this.#isQueued = isQueued
@@ -95,14 +97,7 @@ export class CausalityChecker implements Checker {
         if (event.from !== host) this.#deliver(at, event.from, host, event.message)
         return
       case 'request':
-        this.#waiting.set(event.token, {
-          host,
-          incarnation: this.#incarnations.get(host) ?? 0,
-          count: this.#count(host),
-          vector: new Map(this.#vector(host)),
-          names: event.names,
-          limit: event.limit,
-        })
+        this.#request(host, event)
         return
       case 'enter':
         this.#enter(at, host, event)
@@ -129,6 +124,22 @@ export class CausalityChecker implements Checker {
     }
   }
 
+  /** Whoever is admitted by a request that stands has asked when that was made. */
+  #request(host: HostId, event: Extract<TraceEvent, { readonly type: 'request' }>): void {
+    const { token, names, limit, standing } = event
+    const before = standing === undefined ? undefined : this.#standing.get(standing)
+    const request = before ?? {
+      host,
+      incarnation: this.#incarnations.get(host) ?? 0,
+      count: this.#count(host),
+      vector: new Map(this.#vector(host)),
+      names,
+      limit,
+    }
+    this.#waiting.set(token, request)
+    if (standing === undefined) this.#standing.set(token, request)
+  }
+
   #retire({ retired }: View): void {
     for (const [host, incarnation] of retired)
       this.#retired.set(host, Math.max(incarnation, this.#retired.get(host) ?? 0))
@@ -140,12 +151,16 @@ export class CausalityChecker implements Checker {
   }
 
   #drop(isOver: (request: Request) => boolean): void {
-    for (const [token, request] of this.#waiting) if (isOver(request)) this.#waiting.delete(token)
+    for (const requests of [this.#waiting, this.#standing])
+      for (const [token, request] of requests) if (isOver(request)) requests.delete(token)
   }
 
   #send(from: HostId, to: HostId, message: Message): void {
-    if (message.type === 'release')
-      this.#waiting.delete(tokenOf({ time: message.request, host: from }))
+    if (message.type === 'release') {
+      const token = tokenOf({ time: message.request, host: from })
+      this.#waiting.delete(token)
+      this.#standing.delete(token)
+    }
     this.#count(from)
     const vector = new Map(this.#vector(from))
     this.#channel(this.#links.sent(from, to), message).push({ text: textOf(message), vector })
@@ -232,7 +247,8 @@ export class ClockChecker implements Checker {
     const { event, time } = observation
     if (event.type === 'send')
       this.#stamp(at, host, { time: event.message.time, what: event.message })
-    else if (event.type === 'request')
+    // One that stands has reserved its times.
+    else if (event.type === 'request' && event.standing === undefined)
       this.#stamp(at, host, { time: timestampOf(event.token).time, what: 'request' })
     // What a host sends itself tells it nothing.
     else if (event.type === 'deliver' && event.from !== host)
@@ -338,6 +354,8 @@ function subjectOf(from: HostId, to: HostId, message: Message): string | undefin
     case 'release':
     case 'adopt':
       return describe({ time: message.request, host: from }, message.view)
+    // One for each client, and their number is bounded by time.
+    case 'pass':
     case 'sync':
     case 'leave':
       return undefined
@@ -360,6 +378,7 @@ function textOf(message: Message): string {
     case 'reply':
     case 'release':
     case 'adopt':
+    case 'pass':
       return `${type} ${time} of ${message.request}`
     case 'sync':
       return `${type} ${time} of ${message.requests.map(request => request.time).join(' ')}`

@@ -34,8 +34,16 @@ export class IdealWorld {
   readonly machines: ReadonlyMap<HostId, Machine>
   readonly wires: Wires
   readonly votes: Votes
-  readonly counts: { grants: number; adopted: number; lost: number; views: number } = {
+  readonly counts: {
+    grants: number
+    /** Those of them by a request that stands. */
+    again: number
+    adopted: number
+    lost: number
+    views: number
+  } = {
     grants: 0,
+    again: 0,
     adopted: 0,
     lost: 0,
     views: 0,
@@ -360,6 +368,7 @@ export class IdealWorld {
         if (event.type === 'install') {
           this.counts.views = Math.max(this.counts.views, event.view.number)
         }
+        if (event.type === 'request' && event.standing !== undefined) this.counts.again += 1
         this.onTrace(id, event, time, incarnation)
       },
       isDrained: () => this.wires.isDrained(machine),

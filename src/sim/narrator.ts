@@ -164,6 +164,8 @@ export class Narrator {
         return `REPLY ${stamp} for ${to}@${message.request - this.start}`
       case 'release':
         return `RELEASE ${stamp} of ${from}@${message.request - this.start}`
+      case 'pass':
+        return `PASS ${stamp} of ${from}@${message.request - this.start}`
       case 'adopt':
         return `ADOPT ${stamp} of ${from}@${message.request - this.start}`
       case 'sync':

@@ -21,7 +21,7 @@ function host(others: number[]) {
   const votes = new Votes([{ id: 1, votes: 1 }])
   const lease = new Lease(1, votes, milliseconds(2000))
   const self = { id: 1, incarnation: 1 }
-  const mutex = new Mutex(self, new LamportClock(0), lease, milliseconds(2160), RULES, {
+  const mutex = new Mutex(self, new LamportClock(0), lease, milliseconds(2160), RULES, 1, {
     send: (to, message) => {
       if (to.length > 0) log.push(`${message.type} to ${to.join(' ')}`)
     },
@@ -106,6 +106,7 @@ test('a try-lock is refused, and withdrawn, as soon as an earlier request arrive
     names: ['door'],
     limit: 1,
     info: '',
+    span: 1,
   })
   claims.settle(at(1))
   t.deepEqual(log, ['request to 2', 'reply to 2', 'release to 2', 'refused 7 not-acquired'])
@@ -131,6 +132,7 @@ test('a wait ends with not-acquired where others precede, and with no-majority w
     names: ['door'],
     limit: 1,
     info: '',
+    span: 1,
   })
   log.length = 0
   claims.acquire(at(0), 1, wanted(500))

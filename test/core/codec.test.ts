@@ -10,7 +10,8 @@ import {
 } from '../../src/core/codec.ts'
 import { decodeAbout, encodeAbout } from '../../src/core/about.ts'
 import type { Heartbeat } from '../../src/core/hearing.ts'
-import { MESSAGE_TYPES, type Message } from '../../src/core/message.ts'
+import { TIME_LIMIT } from '../../src/core/clock.ts'
+import { MESSAGE_TYPES, SPAN_MAX, type Message } from '../../src/core/message.ts'
 import type { View } from '../../src/core/view.ts'
 import { encode } from '../../src/lib/cbor.ts'
 import { milliseconds } from '../../src/lib/time.ts'
@@ -26,6 +27,11 @@ const body = {
   limit: fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: 1e6 })),
   info: fc.string({ maxLength: 512 }),
 }
+/** All that a request may reserve are times as well. */
+const first = fc.integer({ min: 0, max: TIME_LIMIT - SPAN_MAX - 1 })
+const span = fc.integer({ min: 1, max: SPAN_MAX })
+/** What a request is for, and how many of its timestamps are used up. */
+const standing = fc.tuple(span, fc.nat()).map(([most, some]) => ({ span: most, used: some % most }))
 const ballot = fc.record({ counter: time, host: fc.integer({ min: 0, max: 1023 }) })
 const view: fc.Arbitrary<View> = fc.record({
   number: time,
@@ -50,15 +56,36 @@ const table = fc.record({
   }),
 })
 const stamp = { view: time, time }
-const ghost = fc.record({
-  time,
-  host,
-  ...body,
-  remaining: fc.double({ min: 0, max: 1e6, noNaN: true }),
-})
+const ghost = fc
+  .tuple(
+    fc.record({
+      time: first,
+      host,
+      ...body,
+      remaining: fc.double({ min: 0, max: 1e6, noNaN: true }),
+    }),
+    standing,
+  )
+  .map(([request, use]) => ({ ...request, ...use }))
+const timedRequest = fc
+  .tuple(fc.record({ time: first, ...body }), standing)
+  .map(([request, use]) => ({ ...request, ...use }))
 
 const messages: Record<Message['type'], fc.Arbitrary<Message>> = {
-  request: fc.record({ type: fc.constant('request' as const), ...stamp, ...body }),
+  request: fc.record({
+    type: fc.constant('request' as const),
+    view: time,
+    time: first,
+    ...body,
+    span,
+  }),
+  pass: fc.record({
+    type: fc.constant('pass' as const),
+    ...stamp,
+    request: time,
+    used: time,
+    info: body.info,
+  }),
   reply: fc.record({ type: fc.constant('reply' as const), ...stamp, request: time }),
   release: fc.record({ type: fc.constant('release' as const), ...stamp, request: time }),
   adopt: fc.record({ type: fc.constant('adopt' as const), ...stamp, request: time }),
@@ -66,7 +93,7 @@ const messages: Record<Message['type'], fc.Arbitrary<Message>> = {
     type: fc.constant('sync' as const),
     ...stamp,
     basis: fc.boolean(),
-    requests: fc.array(fc.record({ time, ...body }), { maxLength: 4 }),
+    requests: fc.array(timedRequest, { maxLength: 4 }),
     ghosts: fc.array(ghost, { maxLength: 4 }),
     last: fc.boolean(),
   }),

@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { LockRequest } from '../../src/core/message.ts'
 import type { Mutex } from '../../src/core/mutex.ts'
 import { RULES } from '../../src/core/rules.ts'
 import { nextView, type View } from '../../src/core/view.ts'
@@ -357,18 +358,18 @@ test('with the last part of a SYNC, requests that it does not name are over', t 
   const { mutex } = world.of(1)
   mutex.install(NOW, same)
   const sync = { type: 'sync', view: same.number, time: 100, basis: true, ghosts: [] } as const
-  const request = (time: number, name: string): { time: number } & Wanted => ({
+  const request = (time: number, name: string): Omit<LockRequest, 'host'> => ({
     time,
     names: [name],
     limit: 1,
     info: '',
+    span: 1,
+    used: 0,
   })
   mutex.receive(NOW, 3, { ...sync, requests: [request(50, 'roof')], last: false })
   mutex.receive(NOW, 3, { ...sync, requests: [request(51, 'yard')], last: true })
   t.deepEqual([...mutex.queue.names()].sort(), ['roof', 'yard'])
 })
-
-type Wanted = { readonly names: string[]; readonly limit: number; readonly info: string }
 
 function tokens(mutex: Mutex, name: string): number[] {
   return mutex.queue.line(name).map(entry => entry.token)

@@ -7,7 +7,7 @@ import { RULES } from '../../src/core/rules.ts'
 import { NOW } from '../helpers/mutexes.ts'
 
 function request(time: number, host: number, names: string[], limit = 1): LockRequest {
-  return { time, host, names, limit, info: '' }
+  return { time, host, names, limit, info: '', span: 1, used: 0 }
 }
 
 /** Those whom the rule lets in, by its sentence in the protocol, without any cleverness. */

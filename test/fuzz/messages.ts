@@ -29,11 +29,13 @@ const table = {
   timing: { lease: milliseconds(2000), drift: 0.02 },
 }
 const ballot = { counter: 12, host: 2 }
-const request = { names: ['backup', 'door'], limit: 1, info: '{"pid":4711,"why":"cron"}' }
+const wanted = { names: ['backup', 'door'], limit: 1, info: '{"pid":4711,"why":"cron"}' }
+const request = { ...wanted, span: 16, used: 3 }
 
 const messages: readonly Message[] = [
-  { type: 'request', time: 40, view: 7, ...request },
-  { type: 'request', time: 1e12, view: 7, names: ['ü'], limit: Infinity, info: '' },
+  { type: 'request', time: 40, view: 7, ...wanted, span: 16 },
+  { type: 'request', time: 1e12, view: 7, names: ['ü'], limit: Infinity, info: '', span: 1 },
+  { type: 'pass', time: 61, view: 7, request: 40, used: 3, info: '' },
   { type: 'reply', time: 41, view: 7, request: 40 },
   { type: 'release', time: 42, view: 7, request: 40 },
   {

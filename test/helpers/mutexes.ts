@@ -1,5 +1,6 @@
-import { LamportClock, tokenOf, type HostId, type Token } from '../../src/core/clock.ts'
+import { describeToken, LamportClock, type HostId, type Token } from '../../src/core/clock.ts'
 import { Lease } from '../../src/core/lease.ts'
+import { clockOf, tokenInUse } from '../../src/core/message.ts'
 import type { LockRequest, MutexMessage } from '../../src/core/message.ts'
 import { Mutex } from '../../src/core/mutex.ts'
 import { RULES, type Rules } from '../../src/core/rules.ts'
@@ -35,8 +36,9 @@ export class Mutexes {
   /** Those of them that may wait a moment. */
   readonly unhurried: string[] = []
 
-  constructor(ids: readonly HostId[], rules: Rules = RULES) {
-    for (const id of ids) this.members.set(id, this.#member(id, rules))
+  /** @param spanMax how many timestamps a request may have: 1, as in Lamport's paper */
+  constructor(ids: readonly HostId[], rules: Rules = RULES, spanMax = 1) {
+    for (const id of ids) this.members.set(id, this.#member(id, rules, spanMax))
     const view = firstView(ids)
     for (const id of ids) {
       const { mutex } = this.of(id)
@@ -68,7 +70,7 @@ export class Mutexes {
     if (message === undefined) return false
     this.delivered.push(message)
     const { clock, mutex } = this.of(to)
-    clock.witness(message.time)
+    clock.witness(clockOf(message))
     mutex.receive(NOW, from, message)
     return true
   }
@@ -83,14 +85,14 @@ export class Mutexes {
     }
   }
 
-  #member(id: HostId, rules: Rules): Member {
+  #member(id: HostId, rules: Rules, spanMax: number): Member {
     const clock = new LamportClock(0)
     const held = new Set<Token>()
-    const note = (verb: string, { time, host }: LockRequest): void => {
-      this.log.push(`${id} ${verb} ${host}@${time}`)
+    const note = (verb: string, request: LockRequest): void => {
+      this.log.push(`${id} ${verb} ${describeToken(tokenInUse(request))}`)
     }
     const self = { id, incarnation: 1 }
-    const mutex = new Mutex(self, clock, endlessLease(id), milliseconds(GRACE_MS), rules, {
+    const mutex = new Mutex(self, clock, endlessLease(id), milliseconds(GRACE_MS), rules, spanMax, {
       send: (to, message, urgency) => {
         for (const other of to) {
           const key = `${id}>${other}`
@@ -103,11 +105,11 @@ export class Mutexes {
       },
       requested: request => note('requests', request),
       granted: request => {
-        held.add(tokenOf(request))
+        held.add(tokenInUse(request))
         note('enters', request)
       },
       left: request => {
-        held.delete(tokenOf(request))
+        held.delete(tokenInUse(request))
         note('leaves', request)
       },
       lost: token => this.log.push(`${id} loses ${token}`),

@@ -12,17 +12,20 @@ for (const [hostCount, seeds] of [
     let grants = 0
     let faults = 0
     let operations = 0
+    let again = 0
     for (let seed = 1; seed <= seeds; seed++) {
       const result = breadthRun(seed, hostCount, RULES)
       t.deepEqual(result.violations, [], `seed ${seed}`)
       t.is(result.stuck, undefined, `seed ${seed}`)
       grants += result.grants
+      again += result.again
       operations += result.variableOperations
       faults += result.crashes + result.partitions + result.pauses + result.leaves
       // A fault changes the view at most twice or so: hosts do not come and go by themselves.
       t.true(result.views < 20 + 3 * (result.crashes + result.partitions + result.pauses + 10))
     }
     t.true(grants > 50 * seeds && faults > 5 * seeds)
+    t.true(again > 20 * seeds, `${again} entries by requests that stand`)
     t.true(operations > 30 * seeds, `${operations} operations on variables`)
   })
 }
@@ -53,6 +56,8 @@ const neededRules: readonly (readonly [keyof Rules, readonly number[]])[] = [
   ['waitForReplies', [2, 4]],
   ['releaseAnywhere', [1, 2]],
   ['totalOrder', [1, 2]],
+  ['standingAlone', [94, 95]],
+  ['standingAhead', [70, 72]],
   ['ghosts', [1, 4]],
   ['retirement', [1, 3]],
   ['quarantine', [30, 39, 54]],

@@ -50,7 +50,9 @@ function mark(
   names = ['door'],
   limit = 1,
 ): Observation {
-  return trace(host, { type, token: token(host, time), names, limit })
+  const request = { token: token(host, time), names, limit }
+  if (type === 'request') return trace(host, { type, ...request, standing: undefined })
+  return trace(host, { type, ...request })
 }
 
 function send(from: HostId, to: HostId, message: Message): Observation {
@@ -68,7 +70,7 @@ function deliver(
 }
 
 function request(time: number): Message {
-  return { type: 'request', view: 1, time, names: ['door'], limit: 1, info: '' }
+  return { type: 'request', view: 1, time, names: ['door'], limit: 1, info: '', span: 1 }
 }
 
 function reply(time: number, to: number): Message {

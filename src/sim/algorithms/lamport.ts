@@ -30,7 +30,7 @@ class CoreContender implements Contender<MutexMessage> {
     this.#others = hosts.filter(host => host !== self)
     // A host with all the votes echoes itself.
     const lease = new Lease(self, new Votes([{ id: self, votes: 1 }]), LEASE)
-    this.#mutex = new Mutex({ id: self, incarnation: 1 }, this.#clock, lease, LEASE, RULES, {
+    this.#mutex = new Mutex({ id: self, incarnation: 1 }, this.#clock, lease, LEASE, RULES, 1, {
       send: (to, message) => {
         for (const other of to) output.send(other, message)
       },

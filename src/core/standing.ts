@@ -1,0 +1,150 @@
+import { after, earliest, elapsed, milliseconds, NEVER, type Instant } from '../lib/time.ts'
+import type { HostId, Token } from './clock.ts'
+import { ahead } from './fingerprint.ts'
+import type { LockRequest } from './message.ts'
+import type { QueueEntry } from './queue.ts'
+
+/** A request of our own that has its timestamp. */
+export type OwnRequest = {
+  readonly entry: QueueEntry
+  /** Of its timestamps the one that is in use: what its client knows it by. */
+  token: Token
+  /** Members that have not REPLIED to it. */
+  awaited: Set<HostId>
+  held: boolean
+  /** Its client has let go, and it stands for the next one. */
+  isIdle: boolean
+  /** When it last changed hands. */
+  since: Instant
+}
+
+/** Who wants a lock again within this is likely to want it once more. */
+const AGAIN_WITHIN = milliseconds(10)
+
+/** A request that nobody uses stands for this, and up to as long again. */
+const IDLE_MAX = milliseconds(10)
+
+/** How many timestamps the next request has, times those of the one before it. */
+const GROWTH = 4
+
+/** Names that were let go of a moment ago, of so many at most. */
+const RECENT_MAX = 1024
+
+/**
+ * Requests that stand. A host that asks for a lock again and again, while nobody else does, need not
+ * ask the others each time: its request stays in their queues and admits one client after the other,
+ * each by a timestamp of its own, which its REQUEST has reserved. The permission lasts until somebody
+ * asks for it, as in Carvalho and Roucairol, "On Mutual Exclusion in Computer Networks" (CACM 26(2),
+ * 1983); that what was reserved precedes whatever others ask for later is Lamport's own rule (1978).
+ */
+export class Standing {
+  readonly #spanMax: number
+  /** Those that nobody uses, by their names. */
+  readonly #idle = new Map<string, OwnRequest>()
+  /** Those with another client than the others were told. */
+  readonly #untold = new Set<OwnRequest>()
+  /** What was let go of altogether: when, and how many timestamps it had. */
+  readonly #recent = new Map<string, { readonly at: Instant; readonly span: number }>()
+  #sweepAt: Instant = NEVER
+
+  /** @param spanMax 1: no request stands */
+  constructor(spanMax: number) {
+    this.#spanMax = spanMax
+  }
+
+  /** When it is to be swept. */
+  get due(): Instant {
+    return this.#sweepAt
+  }
+
+  /** Those that nobody uses. */
+  get idle(): readonly OwnRequest[] {
+    return [...this.#idle.values()]
+  }
+
+  /** How many timestamps the next request for these names is to have. */
+  spanFor(now: Instant, names: readonly string[]): number {
+    const last = this.#recent.get(keyOf(names))
+    if (last === undefined || elapsed(last.at, now) > AGAIN_WITHIN) return 1
+    return Math.min(last.span * GROWTH, this.#spanMax)
+  }
+
+  /** A lock that nobody else wanted was let go of altogether. */
+  ended(now: Instant, { names, span }: LockRequest): void {
+    if (this.#spanMax === 1) return
+    const key = keyOf(names)
+    this.#recent.delete(key)
+    if (this.#recent.size >= RECENT_MAX) this.#forgetRecent(now)
+    if (this.#recent.size < RECENT_MAX) this.#recent.set(key, { at: now, span })
+  }
+
+  /** From now on nobody uses it. */
+  rest(now: Instant, own: OwnRequest): void {
+    own.isIdle = true
+    own.since = now
+    this.#untold.delete(own)
+    this.#idle.set(keyOf(own.entry.request.names), own)
+    this.#schedule(now)
+  }
+
+  find(names: readonly string[]): OwnRequest | undefined {
+    return this.#idle.get(keyOf(names))
+  }
+
+  /** One that rested has a client again. */
+  taken(now: Instant, own: OwnRequest): void {
+    own.isIdle = false
+    own.since = now
+    this.#idle.delete(keyOf(own.entry.request.names))
+    this.#untold.add(own)
+    this.#schedule(now)
+  }
+
+  /** It is over. */
+  forget(own: OwnRequest): void {
+    if (own.isIdle) this.#idle.delete(keyOf(own.entry.request.names))
+    this.#untold.delete(own)
+  }
+
+  /** Which have rested for too long, and of which the others are to be told who uses them. */
+  sweep(now: Instant): {
+    readonly over: readonly OwnRequest[]
+    readonly told: readonly OwnRequest[]
+  } {
+    const isDue = ({ since }: OwnRequest): boolean => elapsed(since, now) >= IDLE_MAX
+    const over = this.idle.filter(isDue)
+    const told = [...this.#untold].filter(isDue)
+    for (const own of told) this.#untold.delete(own)
+    this.#sweepAt = NEVER
+    if (this.#untold.size + this.#idle.size > over.length) this.#schedule(now)
+    return { over, told }
+  }
+
+  fingerprint(now: Instant): unknown {
+    const since = [...this.#idle.values(), ...this.#untold].map(own => [
+      { token: own.token },
+      own.isIdle,
+      now - own.since,
+    ])
+    const recent = [...this.#recent]
+      .filter(([, { at }]) => elapsed(at, now) <= AGAIN_WITHIN)
+      .map(([key, { at, span }]) => [key, [now - at, span]] as const)
+    return [since, new Map(recent), ahead(now, this.#sweepAt)]
+  }
+
+  #schedule(now: Instant): void {
+    this.#sweepAt = earliest(this.#sweepAt, after(now, IDLE_MAX))
+  }
+
+  #forgetRecent(now: Instant): void {
+    for (const [key, { at }] of this.#recent) {
+      if (elapsed(at, now) > AGAIN_WITHIN) this.#recent.delete(key)
+    }
+  }
+}
+
+/** Names are sorted and have no control characters. */
+function keyOf(names: readonly string[]): string {
+  const [only] = names
+  return names.length === 1 && only !== undefined ? only : names.join('\0')
+}

@@ -1,0 +1,345 @@
+// Requests that stand: a host that asks again and again asks the others once for many entries.
+import test from 'ava'
+import { timestampOf, type HostId, type Token } from '../../src/core/clock.ts'
+import { SPAN_MAX, tokenInUse, type MutexMessage } from '../../src/core/message.ts'
+import { RULES, type Rules } from '../../src/core/rules.ts'
+import { nextView } from '../../src/core/view.ts'
+import { toInstant, type Instant } from '../../src/lib/time.ts'
+import { GRACE_MS, Mutexes, NOW } from '../helpers/mutexes.ts'
+
+function standing(ids: readonly HostId[], rules: Rules = RULES): Mutexes {
+  return new Mutexes(ids, rules, SPAN_MAX)
+}
+
+function enter(world: Mutexes, host: HostId, names = ['door']): Token {
+  const token = world.request(host, names)
+  world.settle()
+  return token
+}
+
+function cycle(world: Mutexes, host: HostId, names = ['door']): Token {
+  const token = enter(world, host, names)
+  world.release(host, token)
+  world.settle()
+  return token
+}
+
+/** Host 1 has had it so often that its request stands, and nobody uses it. */
+function idle(ids: readonly HostId[], names = ['door']): Mutexes {
+  const world = standing(ids)
+  for (let i = 0; i < 2; i++) cycle(world, 1, names)
+  world.sent.length = 0
+  return world
+}
+
+/** Likewise, and a client of host 1 is inside. */
+function inside(ids: readonly HostId[]): { world: Mutexes; token: Token } {
+  const world = idle(ids)
+  return { world, token: enter(world, 1) }
+}
+
+test('who asks again and again asks the others once for 1, 4, 16, 64, 256 and 1024 entries', t => {
+  const world = standing([1, 2, 3])
+  const asked: number[] = []
+  let last = 0
+  for (let i = 0; i < 1 + 4 + 16 + 64 + 256 + 1024 + 1024; i++) {
+    world.sent.length = 0
+    const token = cycle(world, 1)
+    t.true(token > last, 'tokens rise')
+    last = token
+    if (world.sent.includes('request 1>2')) asked.push(i)
+  }
+  t.deepEqual(asked, [0, 1, 5, 21, 85, 341, 1365])
+})
+
+test('nothing is sent for an entry on a request that stands, and each has a token of its own', t => {
+  const world = idle([1, 2, 3])
+  const tokens = [1, 2, 3].map(() => cycle(world, 1))
+  t.deepEqual(world.sent, ['release 1>2', 'release 1>3'])
+  const [first = 0] = tokens.map(token => timestampOf(token).time)
+  t.deepEqual(
+    tokens.map(token => timestampOf(token)),
+    [0, 1, 2].map(i => ({ time: first + i, host: 1 })),
+  )
+})
+
+test('the others go on at a time above all that was reserved', t => {
+  const world = standing([1, 2])
+  for (let i = 0; i < 21; i++) cycle(world, 1)
+  const [entry] = world.of(2).mutex.queue.entries()
+  t.is(entry, undefined)
+  const request = world.request(1, ['door'])
+  const reserved = timestampOf(request).time + 64
+  t.true(world.of(1).clock.time >= reserved - 1)
+  world.settle()
+  t.true(timestampOf(world.request(2, ['roof'])).time >= reserved)
+})
+
+test('another host that asks has it at once: RELEASE goes before REPLY', t => {
+  const world = idle([1, 2, 3])
+  const before = cycle(world, 1)
+  world.sent.length = 0
+  const token = world.request(2, ['door'])
+  world.deliver(2, 1)
+  t.deepEqual(world.sent.slice(2), ['release 1>2', 'release 1>3', 'reply 1>2'])
+  world.settle()
+  t.true(world.of(2).held.has(token))
+  t.true(token > before)
+  world.release(2, token)
+  world.settle()
+  // It starts anew, as one that nobody else wanted.
+  world.sent.length = 0
+  cycle(world, 1)
+  t.deepEqual(world.sent.slice(0, 2), ['request 1>2', 'request 1>3'])
+})
+
+test('another host that asks while a client is inside is next, whoever else asks here', t => {
+  const { world, token } = inside([1, 2, 3])
+  const other = enter(world, 2)
+  const mine = enter(world, 1)
+  t.true(other > token && mine > other)
+  world.release(1, token)
+  world.settle()
+  t.deepEqual([...world.of(1).held], [])
+  t.true(world.of(2).held.has(other))
+  world.release(2, other)
+  world.settle()
+  t.true(world.of(1).held.has(mine))
+})
+
+test('a request that was under way when the names were reserved comes after those it did not see', t => {
+  const world = standing([1, 2])
+  cycle(world, 1)
+  // Both ask; that of host 1 has four times, that of host 2 one between them.
+  const mine = world.request(1, ['door'])
+  const other = world.request(2, ['door'])
+  const [first, second] = [timestampOf(mine).time, timestampOf(other).time]
+  t.true(second >= first && second < first + 4, `${second} is among ${first} and the next three`)
+  world.settle()
+  t.true(world.of(1).held.has(mine))
+  world.release(1, mine)
+  const again = world.request(1, ['door'])
+  world.settle()
+  t.false(world.of(1).held.has(again))
+  t.true(world.of(2).held.has(other))
+})
+
+test('one that nobody uses ends after a while', t => {
+  const world = idle([1, 2])
+  const { mutex } = world.of(1)
+  t.is(mutex.sweepAt, toInstant(10))
+  mutex.sweep(toInstant(10))
+  t.is(mutex.sweepAt, toInstant(Infinity))
+  t.deepEqual(world.sent, ['release 1>2'])
+  world.settle()
+  t.is(mutex.queue.size + world.of(2).mutex.queue.size, 0)
+})
+
+test('who holds it for longer than a moment is told to the others', t => {
+  const world = idle([1, 2])
+  const { mutex } = world.of(1)
+  const token = mutex.request(toInstant(5), { names: ['door'], limit: 1, info: 'backup' })
+  mutex.sweep(toInstant(10))
+  t.deepEqual(world.sent, [])
+  t.is(mutex.sweepAt, toInstant(20))
+  mutex.sweep(toInstant(20))
+  t.deepEqual(world.sent, ['pass 1>2'])
+  t.deepEqual(world.unhurried.slice(-1), ['pass 1>2'])
+  t.is(mutex.sweepAt, toInstant(Infinity))
+  world.settle()
+  const [entry] = world.of(2).mutex.queue.entries()
+  t.is(entry?.request.info, 'backup')
+  t.is(entry && tokenInUse(entry.request), token)
+})
+
+test('a client of this host with other wishes for the name is not kept out by one that nobody uses', t => {
+  for (const [names, limit] of [
+    [['door'], Infinity],
+    [['door', 'roof'], 1],
+  ] as const) {
+    const world = idle([1, 2])
+    t.true(world.of(1).mutex.wouldAdmit(names, limit))
+    const token = world.request(1, names, limit)
+    t.deepEqual(world.sent, ['release 1>2', 'request 1>2'])
+    world.settle()
+    t.true(world.of(1).held.has(token))
+  }
+})
+
+test('several names at once stand together, and for these names only', t => {
+  const world = idle([1, 2], ['a', 'b'])
+  cycle(world, 1, ['a', 'b'])
+  t.deepEqual(world.sent, [])
+  cycle(world, 1, ['a'])
+  t.deepEqual(world.sent.slice(0, 2), ['release 1>2', 'request 1>2'])
+})
+
+test('readers, semaphores and hosts without others never stand', t => {
+  for (const limit of [2, Infinity]) {
+    const world = standing([1, 2])
+    for (let i = 0; i < 5; i++) {
+      world.sent.length = 0
+      const token = world.request(1, ['door'], limit)
+      t.true(world.sent.includes('request 1>2'))
+      world.settle()
+      world.release(1, token)
+      t.true(world.sent.includes('release 1>2'))
+      world.settle()
+    }
+  }
+  const alone = standing([1])
+  for (let i = 0; i < 5; i++) cycle(alone, 1)
+  t.is(alone.of(1).mutex.queue.size, 0)
+})
+
+test('who asks again after a longer while asks for one entry, as ever', t => {
+  const world = standing([1, 2])
+  const { mutex } = world.of(1)
+  const at = (ms: number): Instant => toInstant(ms)
+  const entry = (ms: number): void => {
+    const token = mutex.request(at(ms), { names: ['door'], limit: 1, info: '' })
+    world.settle()
+    mutex.release(at(ms), token)
+    world.settle()
+  }
+  for (const ms of [0, 11, 22]) entry(ms)
+  t.is(mutex.queue.size, 0)
+  entry(32)
+  t.is(mutex.queue.size, 1, 'that was soon enough')
+})
+
+test('a try on another host is not refused for one that nobody uses', t => {
+  const world = idle([1, 2])
+  const { mutex } = world.of(2)
+  enter(world, 1)
+  world.release(1, [...world.of(1).held][0] ?? 0)
+  t.true(mutex.wouldAdmit(['door'], 1))
+  const token = world.request(2, ['door'])
+  t.false(mutex.isKeptOut(token), 'host 1 has not said whether anybody uses it')
+  world.settle()
+  t.true(world.of(2).held.has(token))
+})
+
+test('a try on another host is refused as soon as its host has said that somebody is inside', t => {
+  const { world } = inside([1, 2, 3])
+  const { mutex } = world.of(2)
+  const token = world.request(2, ['door'])
+  world.deliver(2, 3)
+  world.deliver(3, 2)
+  t.false(mutex.isKeptOut(token))
+  world.deliver(2, 1)
+  while (world.deliver(1, 2));
+  t.true(mutex.isKeptOut(token))
+})
+
+test('who leaves lets all go that nobody uses, and nothing stands any more', t => {
+  const { world, token } = inside([1, 2])
+  const { mutex } = world.of(1)
+  for (let i = 0; i < 2; i++) cycle(world, 1, ['roof'])
+  world.sent.length = 0
+  mutex.leave(NOW)
+  t.deepEqual(world.sent, ['release 1>2'])
+  world.release(1, token)
+  t.deepEqual(world.sent, ['release 1>2', 'release 1>2'])
+  world.settle()
+  t.is(world.of(2).mutex.queue.size, 0)
+})
+
+/** The next view has the same members. */
+function sameAgain(world: Mutexes, host: HostId): void {
+  const { mutex } = world.of(host)
+  const members = [...(mutex.view?.members ?? [])].map(
+    ([id, { incarnation }]) => [id, incarnation] as const,
+  )
+  mutex.install(NOW, nextView(mutex.view, new Map(members), false))
+}
+
+test('a new view ends those that nobody uses, and one with a client goes on', t => {
+  const { world, token } = inside([1, 2])
+  for (let i = 0; i < 2; i++) cycle(world, 1, ['roof'])
+  for (const host of [1, 2]) sameAgain(world, host)
+  world.settle()
+  for (const host of [1, 2])
+    t.deepEqual([...world.of(host).mutex.queue.names()], ['door'], `host ${host}`)
+  const [entry] = world.of(2).mutex.queue.entries()
+  t.is(entry && tokenInUse(entry.request), token)
+  world.sent.length = 0
+  world.release(1, token)
+  t.deepEqual(world.sent, [], 'all have REPLIED in the new view: it stands again')
+})
+
+test('in a new view one does not stand before all have REPLIED there', t => {
+  const { world, token } = inside([1, 2])
+  sameAgain(world, 1)
+  world.release(1, token)
+  t.is(world.of(1).mutex.queue.size, 0)
+})
+
+test('one that nobody uses leaves a ghost like any other, for its host may be inside', t => {
+  const world = idle([1, 2, 3])
+  const { mutex } = world.of(2)
+  mutex.install(
+    NOW,
+    nextView(
+      mutex.view,
+      new Map([
+        [2, 1],
+        [3, 1],
+      ]),
+      true,
+    ),
+  )
+  t.is(mutex.queue.line('door')[0]?.ghostUntil, toInstant(GRACE_MS))
+})
+
+test('an expelled host forgets them, and asks for none of them again', t => {
+  const { world, token } = inside([1, 2])
+  for (let i = 0; i < 2; i++) cycle(world, 1, ['roof'])
+  world.log.length = 0
+  world.of(1).mutex.expel(2, 'why')
+  t.deepEqual(world.log, [`1 loses ${token}`, `1 leaves 1@${timestampOf(token).time}`])
+  t.is(world.of(1).mutex.queue.size, 0)
+})
+
+test('the next life adopts one by the token that is in use, and by none before that', t => {
+  const { world, token } = inside([1, 2])
+  const [entry] = world.of(2).mutex.queue.entries()
+  const request = entry?.request
+  t.truthy(request)
+  if (request === undefined) return
+  const { mutex } = world.of(1)
+  mutex.expel(2, 'it ended')
+  const again = nextView(
+    mutex.view,
+    new Map([
+      [1, 2],
+      [2, 1],
+    ]),
+    false,
+  )
+  mutex.open(NOW, 2, 1)
+  mutex.install(NOW, again)
+  const ghost = { ...request, used: 1, remaining: 1000 }
+  const sync: MutexMessage = {
+    type: 'sync',
+    view: again.number,
+    time: 5000,
+    basis: true,
+    requests: [],
+    ghosts: [ghost],
+    last: true,
+  }
+  mutex.receive(NOW, 2, sync)
+  t.true(mutex.isComplete)
+  const before = token - 1024
+  t.is(tokenInUse({ ...request, used: 1 }), token)
+  t.false(mutex.adopt(NOW, before, ['door']), 'its client had let go before')
+  t.false(mutex.adopt(NOW, token + 10 * 1024, ['door']), 'it has no such timestamp')
+  t.true(mutex.adopt(NOW, token, ['door']))
+  t.false(mutex.adopt(NOW, token + 1024, ['door']), 'another client has it')
+  mutex.receive(NOW, 2, { type: 'reply', view: again.number, time: 5001, request: request.time })
+  t.true(mutex.isHeld(token))
+  world.sent.length = 0
+  mutex.release(NOW, token)
+  t.deepEqual(world.sent, ['release 1>2'], 'and it does not stand')
+})

@@ -18,7 +18,7 @@ import {
   locksGoals,
 } from './locks/results.ts'
 import { formatSizes, measureSize, SIZES } from './locks/sizes.ts'
-import { alone, contend, independent } from './locks/works.ts'
+import { alone, contend, independent, MOVING } from './locks/works.ts'
 import { isMet } from './measures.ts'
 import { describeMachine, formatGoals, formatMachine } from './report.ts'
 import { Place } from './variables/place.ts'
@@ -101,9 +101,11 @@ class Benchmark {
   /** Until the engines of all have compiled what is often run. */
   async #warmUp(): Promise<void> {
     for (const peer of this.#peers) {
-      const [client] = peer.clients
       const end = performance.now() + this.#plan.warmUpMs
-      while (client !== undefined && performance.now() < end) await alone(client, CYCLES)
+      while (performance.now() < end) {
+        await alone(peer.clients.slice(0, 1), CYCLES)
+        if (peer.remembers === true) await alone(peer.clients, CYCLES)
+      }
       await contend(peer, this.#plan.warmUpMs)
       await independent(peer, WORKERS, this.#plan.warmUpMs)
     }
@@ -117,10 +119,11 @@ class Benchmark {
       return [took, took]
     }
     const entrants = [
-      ...this.#peers.map(({ name, clients: [client] }) => ({
-        name,
-        turn: () => (client === undefined ? undefined : alone(client, CYCLES)),
-      })),
+      ...this.#peers.flatMap(({ name, clients, remembers }) => {
+        const one = { name, turn: () => alone(clients.slice(0, 1), CYCLES) }
+        const each = { name: `${name}${MOVING}`, turn: () => alone(clients, CYCLES) }
+        return remembers === true ? [one, each] : [one]
+      }),
       { name: 'Unix echo', turn: () => both(() => floor.unixEcho()) },
       { name: 'datagram echo to one', turn: () => both(() => floor.datagramEcho(1)) },
       { name: 'datagram echo to two', turn: () => both(() => floor.datagramEcho(2)) },

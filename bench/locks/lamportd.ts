@@ -27,6 +27,7 @@ export const lamportd: Contender = {
         {
           name: 'lamportd',
           clients: connected.map(lockClient),
+          remembers: true,
           register: {
             name: 'lamportd, synced by a majority',
             set: value => connected[0]?.set('bench', value) ?? Promise.reject(new Error('no host')),

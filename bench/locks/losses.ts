@@ -8,7 +8,7 @@ import { quantile } from '../measures.ts'
 import { ms, table } from '../report.ts'
 import { Place } from '../variables/place.ts'
 import { CONTENDERS } from './contenders.ts'
-import { alone } from './works.ts'
+import { alone, MOVING } from './works.ts'
 
 import type { ChildProcess } from 'node:child_process'
 import type { Contender, LockClient } from './peer.ts'
@@ -21,7 +21,7 @@ const HOSTS = [1, 2, 3]
 const TURNS = 3
 const CYCLES = 300
 const TURN_MS = 4000
-const WARM_UP = { cycles: 500, ms: 10_000 }
+const WARM_UP = { cycles: 500, ms: 10_000, isMoving: false }
 /** What does not come to the end of its turn by then, does not go on. */
 const PATIENCE_MS = 30_000
 
@@ -45,7 +45,7 @@ type Plan = {
   readonly via: readonly (readonly string[])[]
 }
 
-type Turn = { readonly cycles: number; readonly ms: number }
+type Turn = { readonly cycles: number; readonly ms: number; readonly isMoving: boolean }
 type Took = Pick<Loss, 'acquire' | 'cycle' | 'failures' | 'failure'>
 
 /** Why it cannot be measured here. */
@@ -75,12 +75,16 @@ export async function measureLosses(
       const remote = await Remote.start(place, plan, lan.via(1))
       running.push(remote)
       await remote.take(WARM_UP)
+      if (remote.remembers) await remote.take({ ...WARM_UP, isMoving: true })
     }
+    const entrants = running.flatMap((remote): Entrant[] =>
+      [false, ...(remote.remembers ? [true] : [])].map(isMoving => ({ remote, isMoving })),
+    )
     const losses: Loss[] = []
     for (const lossPercent of LOSSES) {
       if (lossPercent > 0) lan.lose(lossPercent)
-      for (const [remote, took] of await inTurns(running)) {
-        losses.push({ name: remote.name, lossPercent, ...took })
+      for (const [{ remote, isMoving }, took] of await inTurns(entrants)) {
+        losses.push({ name: `${remote.name}${isMoving ? MOVING : ''}`, lossPercent, ...took })
       }
     }
     return losses
@@ -91,16 +95,20 @@ export async function measureLosses(
   }
 }
 
+/** By one client, or by those of all hosts in turn. */
+type Entrant = { readonly remote: Remote; readonly isMoving: boolean }
+
 /** One after the other, and each is first at times. */
-async function inTurns(running: readonly Remote[]): Promise<ReadonlyMap<Remote, Took>> {
-  const all = new Map<Remote, Took>()
+async function inTurns(entrants: readonly Entrant[]): Promise<ReadonlyMap<Entrant, Took>> {
+  const all = new Map<Entrant, Took>()
   for (let turn = 0; turn < TURNS; turn++) {
-    for (let i = 0; i < running.length; i++) {
-      const remote = running[(i + turn) % running.length]
-      if (remote === undefined) continue
-      const took = await remote.take({ cycles: CYCLES, ms: TURN_MS })
-      const before = all.get(remote) ?? NOTHING
-      all.set(remote, {
+    for (let i = 0; i < entrants.length; i++) {
+      const entrant = entrants[(i + turn) % entrants.length]
+      if (entrant === undefined) continue
+      const { remote, isMoving } = entrant
+      const took = await remote.take({ cycles: CYCLES, ms: TURN_MS, isMoving })
+      const before = all.get(entrant) ?? NOTHING
+      all.set(entrant, {
         acquire: [...before.acquire, ...took.acquire],
         cycle: [...before.cycle, ...took.cycle],
         failures: before.failures + took.failures,
@@ -108,7 +116,7 @@ async function inTurns(running: readonly Remote[]): Promise<ReadonlyMap<Remote, 
       })
     }
   }
-  return new Map(running.map(remote => [remote, all.get(remote) ?? NOTHING]))
+  return new Map(entrants.map(entrant => [entrant, all.get(entrant) ?? NOTHING]))
 }
 
 const NOTHING: Took = { acquire: [], cycle: [], failures: 0, failure: undefined }
@@ -116,6 +124,8 @@ const NOTHING: Took = { acquire: [], cycle: [], failures: 0, failure: undefined 
 /** A contender whose client runs on the first host. */
 class Remote {
   readonly name: string
+  /** See `Peer`. */
+  readonly remembers: boolean
   readonly #child: ChildProcess
   #isStuck = false
 
@@ -123,13 +133,13 @@ class Remote {
     const program = [process.execPath, fileURLToPath(import.meta.url), CHILD, JSON.stringify(plan)]
     const [command = '', ...args] = [...via, ...program]
     const child = place.spawn(command, args, ['ignore', 'inherit', 'inherit', 'ipc'])
-    const remote = new Remote(plan.contender, child)
-    await once(child, 'message')
-    return remote
+    const [remembers] = (await once(child, 'message')) as [boolean]
+    return new Remote(plan.contender, child, remembers)
   }
 
-  private constructor(name: string, child: ChildProcess) {
+  private constructor(name: string, child: ChildProcess, remembers: boolean) {
     this.name = name
+    this.remembers = remembers
     this.#child = child
   }
 
@@ -169,14 +179,17 @@ export function formatLosses(losses: readonly Loss[]): string {
 }
 
 /** So many locks, for so long; what fails is counted, and the next one tried. */
-async function takeTurn(client: LockClient, { cycles, ms: limit }: Turn): Promise<Took> {
+async function takeTurn(
+  clients: readonly LockClient[],
+  { cycles, ms: limit }: Turn,
+): Promise<Took> {
   const [acquire, cycle]: [number[], number[]] = [[], []]
   let failures = 0
   let failure: string | undefined
   const end = performance.now() + limit
   for (let i = 0; i < cycles && performance.now() < end; i++) {
     try {
-      const [one, whole] = await alone(client, 1)
+      const [one, whole] = await alone(clients.slice(i % clients.length).slice(0, 1), 1)
       acquire.push(...one)
       cycle.push(...whole)
     } catch (error) {
@@ -194,12 +207,14 @@ async function serve({ contender, addresses, via }: Plan): Promise<void> {
   process.on('exit', () => place.end())
   process.on('disconnect', () => process.exit())
   const { peers } = await found.start(place, { addresses, via: index => via[index] ?? [] })
-  const client = peers[0]?.clients[0]
-  if (client === undefined) throw new Error(`${contender} has a client`)
+  const [peer] = peers
+  if (peer === undefined) throw new Error(`${contender} has a client`)
+  const { clients, remembers = false } = peer
   process.on('message', (turn: Turn) => {
-    void takeTurn(client, turn).then(took => process.send?.(took))
+    const taking = clients.slice(0, turn.isMoving ? clients.length : 1)
+    void takeTurn(taking, turn).then(took => process.send?.(took))
   })
-  process.send?.('ready')
+  process.send?.(remembers)
 }
 
 const [, , argument, plan] = process.argv

@@ -28,6 +28,8 @@ export type Peer = {
   readonly name: string
   readonly clients: readonly LockClient[]
   readonly register?: RegisterClient
+  /** Who had a lock last may have it again for less: then it is also measured where that helps nobody. */
+  readonly remembers?: true
   /** Where a client in another process finds it, see `Contender.open`; the holder that is to die. */
   readonly where?: string
 }

@@ -2,6 +2,7 @@ import { atLeast, atMost, quantile } from '../measures.ts'
 import { ms, table } from '../report.ts'
 import { fullnessGoals } from './fullness.ts'
 import { sizesGoals } from './sizes.ts'
+import { MOVING } from './works.ts'
 
 import type { Goal } from '../measures.ts'
 import type { Deaths } from './deaths.ts'
@@ -129,6 +130,7 @@ function aloneGoals(rows: readonly Latency[]): Goal[] {
   const [own, redlock] = ['lamportd', 'Redlock'].map(name => (share: number): number => {
     return acquireOf(rows, name, share)
   }) as [(share: number) => number, (share: number) => number]
+  const moving = acquireOf(rows, `lamportd${MOVING}`, 0.5)
   const bare = acquireOf(rows, 'Unix echo', 0.5) + acquireOf(rows, 'sealed echo to two', 0.5)
   const etcd = acquireOf(rows, 'etcd, transaction', 0.5)
   return [
@@ -139,6 +141,7 @@ function aloneGoals(rows: readonly Latency[]): Goal[] {
       own(0.5) / bare,
       1.5,
     ),
+    atMost('the same where each lock is wanted by another host', moving / bare, 1.5),
     atLeast("p50 of acquire, times better than etcd's transaction", etcd / own(0.5), 7),
   ]
 }

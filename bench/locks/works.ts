@@ -2,11 +2,19 @@ import { monotonicNow } from '../../src/control/monotonic.ts'
 
 import type { LockClient, Peer } from './peer.ts'
 
-/** W1: one client, one lock, one after the other. */
-export async function alone(client: LockClient, count: number): Promise<[number[], number[]]> {
+/** What is said of a row in which each lock is wanted by another host than the one before. */
+export const MOVING = ', another host each time'
+
+/** W1: one lock that nobody else wants, one after the other, by one client or by several in turn. */
+export async function alone(
+  clients: readonly LockClient[],
+  count: number,
+): Promise<[number[], number[]]> {
   const acquire: number[] = []
   const cycle: number[] = []
   for (let i = 0; i < count; i++) {
+    const client = clients[i % clients.length]
+    if (client === undefined) throw new Error('there is a client')
     const start = monotonicNow()
     const release = await client.acquire('alone')
     acquire.push(monotonicNow() - start)

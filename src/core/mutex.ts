@@ -8,7 +8,7 @@ import { Ghosts, type Span } from './ghosts.ts'
 import { tokenInUse, type LockRequest, type MutexMessage, type Urgency } from './message.ts'
 import { RequestQueue, type QueueEntry } from './queue.ts'
 import type { Rules } from './rules.ts'
-import { Standing, type OwnRequest } from './standing.ts'
+import { NO_SERIES, ownRequest, Standing, type OwnRequest } from './standing.ts'
 import { syncParts } from './sync.ts'
 import type { View } from './view.ts'
 
@@ -189,12 +189,12 @@ export class Mutex {
     const view = this.#currentView()
     const others = this.#others()
     const isAlone = limit === 1 && others.length > 0 && this.#queue.isFree(names)
-    const span = isAlone ? this.#standing.spanFor(now, names) : 1
+    const { span, entries } = isAlone ? this.#standing.next(now, names) : NO_SERIES
     const time = this.#clock.reserve(span)
     const request: LockRequest = { time, host: this.#self, names, limit, info, span, used: 0 }
     const entry = this.#queue.insert(now, request)
     const token = entry.token
-    this.#addOwn(now, entry)
+    this.#addOwn(now, entry, entries + 1)
     this.#output.requested(request)
     const type = 'request'
     const message: MutexMessage = { type, view: view.number, time, names, limit, info, span }
@@ -218,7 +218,7 @@ export class Mutex {
       return
     }
     this.#forgetOwn(own)
-    if (isWantedByNobody) this.#standing.ended(now, request)
+    if (isWantedByNobody) this.#standing.ended(now, own)
     if (this.isMember) {
       const view = this.#currentView().number
       // Those without a channel learn it from its absence in our SYNC.
@@ -244,7 +244,7 @@ export class Mutex {
     entry.isAdopted = true
     // What our predecessor did with the rest of its timestamps is not known.
     entry.request = { ...entry.request, used, span: used + 1 }
-    this.#addOwn(now, entry)
+    this.#addOwn(now, entry, 1)
     const view = this.#currentView().number
     const message = { type: 'adopt', view, time: this.#clock.tick(), request: time } as const
     this.#output.send(this.#joined(), message)
@@ -560,10 +560,9 @@ export class Mutex {
     }
   }
 
-  #addOwn(now: Instant, entry: QueueEntry): void {
-    const token = tokenInUse(entry.request)
-    const awaited = new Set(this.#others())
-    this.#own.set(token, { entry, token, awaited, held: false, isIdle: false, since: now })
+  #addOwn(now: Instant, entry: QueueEntry, entries: number): void {
+    const own = ownRequest(now, entry, new Set(this.#others()), entries)
+    this.#own.set(own.token, own)
   }
 
   #forgetOwn(own: OwnRequest): void {

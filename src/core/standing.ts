@@ -1,7 +1,7 @@
 import { after, earliest, elapsed, milliseconds, NEVER, type Instant } from '../lib/time.ts'
 import type { HostId, Token } from './clock.ts'
 import { ahead } from './fingerprint.ts'
-import type { LockRequest } from './message.ts'
+import { tokenInUse } from './message.ts'
 import type { QueueEntry } from './queue.ts'
 
 /** A request of our own that has its timestamp. */
@@ -16,6 +16,29 @@ export type OwnRequest = {
   isIdle: boolean
   /** When it last changed hands. */
   since: Instant
+  /** How often its names have been entered here by now, one time after the other. */
+  entries: number
+}
+
+export function ownRequest(
+  now: Instant,
+  entry: QueueEntry,
+  awaited: Set<HostId>,
+  entries: number,
+): OwnRequest {
+  const token = tokenInUse(entry.request)
+  return { entry, token, awaited, held: false, isIdle: false, since: now, entries }
+}
+
+/** A request for one entry, as if it were the first. */
+export const NO_SERIES = { span: 1, entries: 0 } as const
+
+/** What is known of names that were let go of altogether. */
+type Past = {
+  readonly at: Instant
+  /** How many timestamps the request had, and how often it and those before it were entered. */
+  readonly span: number
+  readonly entries: number
 }
 
 /** Who wants a lock again within this is likely to want it once more. */
@@ -27,8 +50,8 @@ const IDLE_MAX = milliseconds(10)
 /** How many timestamps the next request has, times those of the one before it. */
 const GROWTH = 4
 
-/** Names that were let go of a moment ago, of so many at most. */
-const RECENT_MAX = 1024
+/** How many names are remembered that were let go of a moment ago; and as many that stood. */
+const NAMES_MAX = 1024
 
 /**
  * Requests that stand. A host that asks for a lock again and again, while nobody else does, need not
@@ -43,8 +66,9 @@ export class Standing {
   readonly #idle = new Map<string, OwnRequest>()
   /** Those with another client than the others were told. */
   readonly #untold = new Set<OwnRequest>()
-  /** What was let go of altogether: when, and how many timestamps it had. */
-  readonly #recent = new Map<string, { readonly at: Instant; readonly span: number }>()
+  readonly #recent = new Map<string, Past>()
+  /** How often names were entered when they stood last: as often again is likely. */
+  readonly #series = new Map<string, number>()
   #sweepAt: Instant = NEVER
 
   /** @param spanMax 1: no request stands */
@@ -62,20 +86,26 @@ export class Standing {
     return [...this.#idle.values()]
   }
 
-  /** How many timestamps the next request for these names is to have. */
-  spanFor(now: Instant, names: readonly string[]): number {
-    const last = this.#recent.get(keyOf(names))
-    if (last === undefined || elapsed(last.at, now) > AGAIN_WITHIN) return 1
-    return Math.min(last.span * GROWTH, this.#spanMax)
+  /** How many timestamps the next request for these names is to have; how often they were entered. */
+  next(
+    now: Instant,
+    names: readonly string[],
+  ): { readonly span: number; readonly entries: number } {
+    const key = keyOf(names)
+    const last = this.#recent.get(key)
+    if (last === undefined || elapsed(last.at, now) > AGAIN_WITHIN) return { span: 1, entries: 0 }
+    const likely = Math.max(last.span * GROWTH, this.#series.get(key) ?? 0)
+    return { span: Math.min(likely, this.#spanMax), entries: last.entries }
   }
 
   /** A lock that nobody else wanted was let go of altogether. */
-  ended(now: Instant, { names, span }: LockRequest): void {
+  ended(now: Instant, { entry, entries }: OwnRequest): void {
     if (this.#spanMax === 1) return
+    const { names, span } = entry.request
     const key = keyOf(names)
     this.#recent.delete(key)
-    if (this.#recent.size >= RECENT_MAX) this.#forgetRecent(now)
-    if (this.#recent.size < RECENT_MAX) this.#recent.set(key, { at: now, span })
+    if (this.#recent.size >= NAMES_MAX) this.#forgetRecent(now)
+    if (this.#recent.size < NAMES_MAX) this.#recent.set(key, { at: now, span, entries })
   }
 
   /** From now on nobody uses it. */
@@ -95,6 +125,7 @@ export class Standing {
   taken(now: Instant, own: OwnRequest): void {
     own.isIdle = false
     own.since = now
+    own.entries += 1
     this.#idle.delete(keyOf(own.entry.request.names))
     this.#untold.add(own)
     this.#schedule(now)
@@ -102,8 +133,14 @@ export class Standing {
 
   /** It is over. */
   forget(own: OwnRequest): void {
-    if (own.isIdle) this.#idle.delete(keyOf(own.entry.request.names))
     this.#untold.delete(own)
+    if (!own.isIdle) return
+    const key = keyOf(own.entry.request.names)
+    this.#idle.delete(key)
+    this.#series.delete(key)
+    const [oldest] = this.#series.keys()
+    if (oldest !== undefined && this.#series.size >= NAMES_MAX) this.#series.delete(oldest)
+    this.#series.set(key, own.entries)
   }
 
   /** Which have rested for too long, and of which the others are to be told who uses them. */
@@ -125,11 +162,12 @@ export class Standing {
       { token: own.token },
       own.isIdle,
       now - own.since,
+      own.entries,
     ])
     const recent = [...this.#recent]
       .filter(([, { at }]) => elapsed(at, now) <= AGAIN_WITHIN)
-      .map(([key, { at, span }]) => [key, [now - at, span]] as const)
-    return [since, new Map(recent), ahead(now, this.#sweepAt)]
+      .map(([key, { at, span, entries }]) => [key, [now - at, span, entries]] as const)
+    return [since, new Map(recent), this.#series, ahead(now, this.#sweepAt)]
   }
 
   #schedule(now: Instant): void {

@@ -52,6 +52,30 @@ test('who asks again and again asks the others once for 1, 4, 16, 64, 256 and 10
   t.deepEqual(asked, [0, 1, 5, 21, 85, 341, 1365])
 })
 
+test('who has asked often for the same names is likely to do so again', t => {
+  const world = idle([1, 2])
+  const { mutex } = world.of(1)
+  for (let i = 0; i < 30; i++) cycle(world, 1)
+  mutex.sweep(toInstant(20))
+  world.settle()
+  const spans: number[] = []
+  const series = (ms: number, count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const token = mutex.request(toInstant(ms), { names: ['door'], limit: 1, info: '' })
+      world.settle()
+      if (i < 2) spans.push([...mutex.queue.entries()][0]?.request.span ?? 0)
+      mutex.release(toInstant(ms), token)
+      world.settle()
+    }
+    mutex.sweep(toInstant(ms + 20))
+    world.settle()
+  }
+  series(1000, 2)
+  t.deepEqual(spans, [1, 32], 'as often as last time')
+  series(2000, 2)
+  t.deepEqual(spans.slice(2), [1, 4], 'which was twice')
+})
+
 test('nothing is sent for an entry on a request that stands, and each has a token of its own', t => {
   const world = idle([1, 2, 3])
   const tokens = [1, 2, 3].map(() => cycle(world, 1))

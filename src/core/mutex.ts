@@ -167,11 +167,15 @@ export class Mutex {
   isKeptOut(token: Token): boolean {
     const own = this.#own.get(token)
     if (own === undefined || this.#queue.isAdmitted(own.entry)) return false
-    return !own.entry.request.names.some(name =>
-      this.#queue.line(name).some(({ request }) => {
-        return request.span > 1 && own.awaited.has(request.host)
-      }),
-    )
+    const mayRest = ({ request, token: ahead }: QueueEntry): boolean =>
+      ahead < own.entry.token && request.span > 1 && own.awaited.has(request.host)
+    return !own.entry.request.names.some(name => this.#queue.line(name).some(mayRest))
+  }
+
+  /** Nobody of this life has it, but a client of the last one may be inside, until then at most. */
+  keptUntil(token: Token): Instant | undefined {
+    const own = this.#own.get(token)
+    return own?.isKept === true ? own.keptUntil : undefined
   }
 
   /** Members whose REPLY to this request of ours is missing. */
@@ -211,6 +215,11 @@ export class Mutex {
     assert(own !== undefined, 'only the owner removes a request')
     const { request } = own.entry
     const { time, names } = request
+    if (own.keptUntil !== undefined && now < own.keptUntil) {
+      if (own.held) this.#leave(own)
+      this.#standing.keep(own)
+      return
+    }
     const isWantedByNobody = own.held && request.limit === 1 && this.#isAlone(own.entry)
     if (isWantedByNobody && this.#mayRest(now, own)) {
       this.#leave(own)
@@ -237,14 +246,15 @@ export class Mutex {
   adopt(now: Instant, token: Token, wanted: readonly string[]): boolean {
     assert(this.mayEnter(now), 'whether a ghost stands is known to one who could enter')
     const entry = this.#queue.findBy(token, wanted)
-    if (entry === undefined || !isGhost(entry) || entry.request.host !== this.#self) return false
-    const { time, names } = entry.request
+    if (entry === undefined || entry.request.host !== this.#self) return false
+    const { time, names, span } = entry.request
     const used = timestampOf(token).time - time
     if (!isSame(names, wanted) || used < entry.request.used) return false
+    if (!isGhost(entry)) return this.#takeOver(now, entry, used)
     entry.isAdopted = true
-    // What our predecessor did with the rest of its timestamps is not known.
-    entry.request = { ...entry.request, used, span: used + 1 }
-    this.#addOwn(now, entry, 1)
+    entry.request = { ...entry.request, used }
+    const own = this.#addOwn(now, entry, 1)
+    if (span > 1) own.keptUntil = after(now, this.#lease.duration)
     const view = this.#currentView().number
     const message = { type: 'adopt', view, time: this.#clock.tick(), request: time } as const
     this.#output.send(this.#joined(), message)
@@ -257,6 +267,7 @@ export class Mutex {
     const own = this.#own.get(token)
     if (own?.entry.isAdopted !== true) return
     own.entry.isAdopted = false
+    this.#standing.forget(own)
     this.#own.delete(token)
   }
 
@@ -307,7 +318,7 @@ export class Mutex {
   expel(incarnation: number, reason: string): void {
     for (const [token, own] of [...this.#own]) {
       if (own.held) this.#output.lost(token, 'incarnation', reason)
-      else if (!own.isIdle) this.#output.unstamped(token)
+      else if (!own.isIdle && !own.isKept) this.#output.unstamped(token)
       this.#forgetOwn(own)
     }
     this.#incarnation = incarnation
@@ -347,7 +358,7 @@ export class Mutex {
       }
       case 'reply': {
         const entry = this.#queue.find(tokenOf({ time: message.request, host: this.#self }))
-        const own = entry && this.#own.get(tokenInUse(entry.request))
+        const own = entry && this.#ownOf(entry)
         // Withdrawn in the meantime: nobody waits for it.
         if (own === undefined) return
         own.awaited.delete(from)
@@ -429,19 +440,20 @@ export class Mutex {
   }
 
   fingerprint(now: Instant): unknown {
-    const entries = [...this.#queue.entries()].map(({ token, ghostUntil, isAdopted }) => ({
+    const entries = [...this.#queue.entries()].map(({ token, request, ghostUntil, isAdopted }) => ({
       token,
+      span: request.span,
+      used: request.used,
       isAdopted,
       ghost: ghostUntil === undefined ? -1 : ahead(now, ghostUntil),
     }))
     const own = [...this.#own].map(([token, { awaited, held }]) => ({ token, awaited, held }))
-    const spans = [...this.#queue.entries()].map(({ request: { span, used } }) => [span, used])
     const { number } = this.#view ?? { number: 0 }
     return [
       [this.#incarnation, number, new Set(entries.map(entry => canonical(entry))), own],
       [this.#channels, this.#synced, this.#syncing, this.#everSynced, this.#adoptions],
       [this.#basis, this.#isComplete, this.#isCaughtUp, now - (this.#waitFrom ?? now)],
-      [this.#standing.fingerprint(now), spans, this.#isLeaving],
+      [this.#standing.fingerprint(now), this.#isLeaving],
     ]
   }
 
@@ -519,13 +531,15 @@ export class Mutex {
 
   #insertAndReply(now: Instant, request: LockRequest): void {
     const entry = this.#queue.insert(now, request)
-    // It has changed hands since it came.
-    if (request.used > entry.request.used) entry.request = request
+    // It has changed hands since it came; what it is for has not.
+    const { used, info } = request
+    if (used > entry.request.used && used < entry.request.span)
+      entry.request = { ...entry.request, used, info }
     // Its owner has adopted it, and in a view before this one it was let.
     if (entry.ghostUntil !== undefined) this.#ghosts.revive(entry)
     // While a request of ours keeps it out, it cannot use our REPLY before our RELEASE.
     this.#giveWay(now, request.names)
-    const isForLater = this.#queue.isKeptOut(entry, ahead => this.#isOwnEntry(ahead))
+    const isForLater = this.#queue.isKeptOut(entry, ahead => this.#ownOf(ahead) !== undefined)
     this.#reply(request, isForLater ? 'soon' : 'now')
   }
 
@@ -560,9 +574,42 @@ export class Mutex {
     }
   }
 
-  #addOwn(now: Instant, entry: QueueEntry, entries: number): void {
+  #addOwn(now: Instant, entry: QueueEntry, entries: number): OwnRequest {
     const own = ownRequest(now, entry, new Set(this.#others()), entries)
     this.#own.set(own.token, own)
+    return own
+  }
+
+  /** Our own request, if this is its entry and none that only says so. */
+  #ownOf(entry: QueueEntry): OwnRequest | undefined {
+    if (entry.request.host !== this.#self) return undefined
+    const own = this.#own.get(tokenInUse(entry.request))
+    return own?.entry === entry ? own : undefined
+  }
+
+  /** It has another client than before: another of its timestamps is in use. */
+  #pass(own: OwnRequest, used: number, info: string): void {
+    const { entry } = own
+    this.#own.delete(own.token)
+    entry.request = { ...entry.request, used, info }
+    own.token = tokenInUse(entry.request)
+    this.#own.set(own.token, own)
+  }
+
+  /** Who was inside last asks for it only now: whoever has it instead had let go of it before. */
+  #takeOver(now: Instant, entry: QueueEntry, used: number): boolean {
+    const own = this.#ownOf(entry)
+    if (own?.keptUntil === undefined || used === entry.request.used) return false
+    const { token, held, isKept } = own
+    if (held) {
+      this.#output.lost(token, 'incarnation', 'a later client of the last lamportd has it')
+      this.#leave(own)
+    }
+    this.#standing.forget(own)
+    this.#pass(own, used, entry.request.info)
+    if (!held && !isKept) this.#output.unstamped(token)
+    this.#advance(now, entry.request.names)
+    return true
   }
 
   #forgetOwn(own: OwnRequest): void {
@@ -583,10 +630,6 @@ export class Mutex {
     this.#output.left(own.entry.request)
   }
 
-  #isOwnEntry({ request }: QueueEntry): boolean {
-    return request.host === this.#self && this.#own.has(tokenInUse(request))
-  }
-
   /** Whether it is the only request for each of its names. */
   #isAlone({ request }: QueueEntry): boolean {
     if (!this.#rules.standingAlone) return true
@@ -594,9 +637,10 @@ export class Mutex {
   }
 
   /** Whether it has a timestamp left, and all that an entry needs. */
-  #mayRest(now: Instant, { entry, awaited }: OwnRequest): boolean {
+  #mayRest(now: Instant, { entry, awaited, keptUntil }: OwnRequest): boolean {
     const { used, span } = entry.request
-    return used + 1 < span && !this.#isLeaving && awaited.size === 0 && this.mayEnter(now)
+    if (used + 1 >= span || this.#isLeaving || keptUntil !== undefined) return false
+    return awaited.size === 0 && this.mayEnter(now)
   }
 
   /** A request of ours for these names stands, and nobody uses it: it admits whoever asks now. */
@@ -604,11 +648,10 @@ export class Mutex {
     const own = limit === 1 ? this.#standing.find(names) : undefined
     if (own === undefined || !this.mayEnter(now) || !this.#isAlone(own.entry)) return undefined
     const { entry } = own
-    entry.request = { ...entry.request, info, used: entry.request.used + 1 }
+    // An event like any other, although its timestamp is one that was reserved.
+    this.#clock.tick()
+    this.#pass(own, entry.request.used + 1, info)
     entry.admitted = now
-    this.#own.delete(own.token)
-    own.token = tokenInUse(entry.request)
-    this.#own.set(own.token, own)
     this.#standing.taken(now, own)
     this.#output.requested(entry.request)
     this.#enter(own)
@@ -620,17 +663,18 @@ export class Mutex {
   #giveWay(now: Instant, names: readonly string[]): void {
     if (!this.#rules.standingAlone) return
     for (const name of names) {
-      for (const { request } of this.#queue.glance(name)) {
-        const token = tokenInUse(request)
-        if (request.host === this.#self && this.isIdle(token)) this.release(now, token)
+      for (const entry of this.#queue.glance(name)) {
+        const own = this.#ownOf(entry)
+        if (own?.isIdle === true) this.release(now, own.token)
       }
     }
   }
 
   /** Whether it may be one that stands and that nobody uses, here or with its host. */
-  #mayGiveWay({ request, ghostUntil }: QueueEntry): boolean {
+  #mayGiveWay(entry: QueueEntry): boolean {
+    const { request, ghostUntil } = entry
     if (request.span === 1 || ghostUntil !== undefined) return false
-    return request.host !== this.#self || this.isIdle(tokenInUse(request))
+    return request.host !== this.#self || this.#ownOf(entry)?.isIdle === true
   }
 
   /** A ghost that was adopted, as well. */
@@ -647,12 +691,12 @@ export class Mutex {
       for (const entry of this.#queue.admittedBy(name)) {
         if (entry.request.names.length > 1 && !this.#queue.isAdmitted(entry)) continue
         entry.admitted ??= now
-        if (!mayEnter || entry.request.host !== this.#self) continue
-        const own = this.#own.get(tokenInUse(entry.request))
-        if (own === undefined || own.held || own.isIdle) continue
+        const own = mayEnter ? this.#ownOf(entry) : undefined
+        if (own === undefined || own.held || own.isIdle || own.isKept) continue
         if (own.awaited.size > 0 && this.#waitsFor(own)) continue
         this.#ghosts.revive(own.entry)
         this.#enter(own)
+        if (own.keptUntil !== undefined) this.#standing.tell(now, own)
         entering.push(own)
       }
     }

@@ -140,11 +140,12 @@ function lockStatus(picture: Picture, name: string): LockStatus {
 /** Of our own requests we know it; a request of another host is inside once it may be. */
 function holds({ mutex }: Picture, entry: QueueEntry): boolean {
   const token = tokenInUse(entry.request)
-  return mutex.isOwn(token) ? mutex.isHeld(token) : mutex.queue.isAdmitted(entry)
+  if (!mutex.isOwn(token)) return mutex.queue.isAdmitted(entry)
+  return mutex.isHeld(token) || mutex.keptUntil(token) !== undefined
 }
 
 function requestStatus(
-  { now }: Picture,
+  { now, mutex }: Picture,
   entry: QueueEntry,
   isHolder: boolean,
   position: number,
@@ -152,8 +153,8 @@ function requestStatus(
   const { host, limit, info } = entry.request
   const since = elapsed((isHolder ? entry.admitted : undefined) ?? entry.inserted, now)
   const { ghostUntil, isAdopted } = entry
-  const isGhost = ghostUntil !== undefined && !isAdopted
-  const ghostFor = isGhost ? milliseconds(elapsed(now, ghostUntil)) : undefined
+  const until = isAdopted ? undefined : (ghostUntil ?? mutex.keptUntil(tokenInUse(entry.request)))
+  const ghostFor = until === undefined ? undefined : milliseconds(elapsed(now, until))
   return {
     host,
     token: tokenInUse(entry.request),

@@ -18,6 +18,13 @@ export type OwnRequest = {
   since: Instant
   /** How often its names have been entered here by now, one time after the other. */
   entries: number
+  /**
+   * It was adopted, and may have had later clients in its last life than the one who asked for it:
+   * whoever lets go of it, it stays until then, when all of them have stopped.
+   */
+  keptUntil: Instant | undefined
+  /** It stays for that reason alone. */
+  isKept: boolean
 }
 
 export function ownRequest(
@@ -27,7 +34,8 @@ export function ownRequest(
   entries: number,
 ): OwnRequest {
   const token = tokenInUse(entry.request)
-  return { entry, token, awaited, held: false, isIdle: false, since: now, entries }
+  const state = { held: false, isIdle: false, since: now, entries }
+  return { entry, token, awaited, ...state, keptUntil: undefined, isKept: false }
 }
 
 /** A request for one entry, as if it were the first. */
@@ -66,6 +74,8 @@ export class Standing {
   readonly #idle = new Map<string, OwnRequest>()
   /** Those with another client than the others were told. */
   readonly #untold = new Set<OwnRequest>()
+  /** Those that stay because of the clients of a last life. */
+  readonly #kept = new Set<OwnRequest>()
   readonly #recent = new Map<string, Past>()
   /** How often names were entered when they stood last: as often again is likely. */
   readonly #series = new Map<string, number>()
@@ -131,12 +141,30 @@ export class Standing {
     this.#schedule(now)
   }
 
+  /** The others are to be told who has it, unless that is over soon. */
+  tell(now: Instant, own: OwnRequest): void {
+    own.since = now
+    this.#untold.add(own)
+    this.#schedule(now)
+  }
+
+  /** Its client has let go, but a later one may be inside. */
+  keep(own: OwnRequest): void {
+    own.isKept = true
+    this.#untold.delete(own)
+    this.#kept.add(own)
+    this.#sweepAt = earliest(this.#sweepAt, own.keptUntil ?? NEVER)
+  }
+
   /** It is over. */
   forget(own: OwnRequest): void {
     this.#untold.delete(own)
-    if (!own.isIdle) return
-    const key = keyOf(own.entry.request.names)
-    this.#idle.delete(key)
+    this.#kept.delete(own)
+    own.isKept = false
+    const { names, span } = own.entry.request
+    const key = keyOf(names)
+    if (own.isIdle) this.#idle.delete(key)
+    if (span === 1) return
     this.#series.delete(key)
     const [oldest] = this.#series.keys()
     if (oldest !== undefined && this.#series.size >= NAMES_MAX) this.#series.delete(oldest)
@@ -149,20 +177,22 @@ export class Standing {
     readonly told: readonly OwnRequest[]
   } {
     const isDue = ({ since }: OwnRequest): boolean => elapsed(since, now) >= IDLE_MAX
-    const over = this.idle.filter(isDue)
+    const kept = [...this.#kept].filter(({ keptUntil }) => now >= (keptUntil ?? NEVER))
+    const over = [...this.idle.filter(isDue), ...kept]
     const told = [...this.#untold].filter(isDue)
     for (const own of told) this.#untold.delete(own)
     this.#sweepAt = NEVER
-    if (this.#untold.size + this.#idle.size > over.length) this.#schedule(now)
+    const stay = this.#untold.size + this.#idle.size + this.#kept.size
+    if (stay > over.length) this.#schedule(now)
     return { over, told }
   }
 
   fingerprint(now: Instant): unknown {
-    const since = [...this.#idle.values(), ...this.#untold].map(own => [
+    const since = [...this.#idle.values(), ...this.#untold, ...this.#kept].map(own => [
       { token: own.token },
       own.isIdle,
       now - own.since,
-      own.entries,
+      [own.entries, own.isKept, own.keptUntil === undefined ? -1 : ahead(now, own.keptUntil)],
     ])
     const recent = [...this.#recent]
       .filter(([, { at }]) => elapsed(at, now) <= AGAIN_WITHIN)

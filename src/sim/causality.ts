@@ -56,6 +56,8 @@ export class CausalityChecker implements Checker {
   readonly #waiting = new Map<Token, Request>()
   /** Requests that may stand for more than one entry: until their RELEASE is sent. */
   readonly #standing = new Map<Token, Request>()
+  /** What each host has in its queue of other hosts, and for which names. */
+  readonly #foreign = new Map<HostId, Map<Token, readonly string[]>>()
 
   constructor(isQueued: IsQueued) {
     this.#isQueued = isQueued
@@ -73,7 +75,10 @@ export class CausalityChecker implements Checker {
       this.#trace(observation.at, observation.host, observation.event)
     else if (observation.type === 'incarnated')
       this.#incarnations.set(observation.host, observation.incarnation)
-    else if (observation.type === 'died') this.#drop(request => request.host === observation.host)
+    else if (observation.type === 'died') {
+      this.#drop(request => request.host === observation.host)
+      this.#foreign.delete(observation.host)
+    }
   }
 
   finish(rest: Rest): void {
@@ -97,7 +102,14 @@ export class CausalityChecker implements Checker {
         if (event.from !== host) this.#deliver(at, event.from, host, event.message)
         return
       case 'request':
-        this.#request(host, event)
+        this.#request(at, host, event)
+        return
+      case 'insert':
+        if (timestampOf(event.token).host !== host)
+          this.#queueOf(host).set(event.token, event.names)
+        return
+      case 'remove':
+        this.#queueOf(host).delete(event.token)
         return
       case 'enter':
         this.#enter(at, host, event)
@@ -110,12 +122,11 @@ export class CausalityChecker implements Checker {
         return
       case 'reincarnate':
         this.#drop(request => request.host === host)
+        this.#foreign.delete(host)
         return
       case 'complete':
       case 'lose':
       case 'retransmit':
-      case 'insert':
-      case 'remove':
       case 'session-up':
       case 'session-lost':
         return
@@ -124,9 +135,18 @@ export class CausalityChecker implements Checker {
     }
   }
 
-  /** Whoever is admitted by a request that stands has asked when that was made. */
-  #request(host: HostId, event: Extract<TraceEvent, { readonly type: 'request' }>): void {
+  /**
+   * Whoever is admitted by a request that stands has asked when that was made; and its host knows of
+   * nobody else who waits.
+   */
+  #request(at: number, host: HostId, event: Extract<TraceEvent, { type: 'request' }>): void {
     const { token, names, limit, standing } = event
+    for (const [other, wanted] of standing === undefined ? [] : this.#queueOf(host))
+      if (wanted.some(name => names.includes(name)))
+        this.#findings.add(
+          at,
+          `${describeToken(token)} is admitted by one that stands, though ${describeToken(other)} has come`,
+        )
     const before = standing === undefined ? undefined : this.#standing.get(standing)
     const request = before ?? {
       host,
@@ -202,6 +222,12 @@ export class CausalityChecker implements Checker {
     }
   }
 
+  #queueOf(host: HostId): Map<Token, readonly string[]> {
+    const queue = this.#foreign.get(host) ?? new Map<Token, readonly string[]>()
+    this.#foreign.set(host, queue)
+    return queue
+  }
+
   /** One more event of a host; how many that makes. */
   #count(host: HostId): number {
     const vector = this.#vector(host)
@@ -222,59 +248,6 @@ export class CausalityChecker implements Checker {
     this.#channels.set(key, channel)
     return channel
   }
-}
-
-/** The last event of a host: a message that it sends, a request that is yet to be sent, or a receipt. */
-type Stamped = { readonly time: number; readonly what: Message | 'request' | 'receipt' }
-
-/**
- * The clock condition (Lamport 1978, IR1 and IR2): each event of a host is later than the one before
- * it, and the receipt of a message later than its sending. Copies of one message to several hosts
- * are one event, and so are a request and its REQUEST.
- */
-export class ClockChecker implements Checker {
-  readonly #findings = new Findings()
-  readonly #last = new Map<HostId, Stamped>()
-
-  get violations(): readonly Violation[] {
-    return this.#findings.all
-  }
-
-  observe(observation: Observation): void {
-    const { type, at, host } = observation
-    if (type === 'booted') this.#last.delete(host)
-    if (type !== 'trace') return
-    const { event, time } = observation
-    if (event.type === 'send')
-      this.#stamp(at, host, { time: event.message.time, what: event.message })
-    // One that stands has reserved its times.
-    else if (event.type === 'request' && event.standing === undefined)
-      this.#stamp(at, host, { time: timestampOf(event.token).time, what: 'request' })
-    // What a host sends itself tells it nothing.
-    else if (event.type === 'deliver' && event.from !== host)
-      this.#stamp(at, host, { time, what: 'receipt' }, event.message.time)
-  }
-
-  #stamp(at: number, host: HostId, stamped: Stamped, told = 0): void {
-    const last = this.#last.get(host)
-    this.#last.set(host, stamped)
-    if (last !== undefined && isSame(last, stamped)) return
-    const { time, what } = stamped
-    const floor = Math.max(last?.time ?? 0, told)
-    if (time <= floor)
-      this.#findings.add(
-        at,
-        `host ${host} stamps a ${typeof what === 'string' ? what : what.type} with ${time}, which is not after ${floor}`,
-      )
-  }
-}
-
-/** Whether a message is the event before it, told to one more host: the very same, and not one alike. */
-function isSame(last: Stamped, { time, what }: Stamped): boolean {
-  if (typeof what === 'string') return false
-  return (
-    last.what === what || (last.what === 'request' && what.type === 'request' && last.time === time)
-  )
 }
 
 /** At most this many messages about one request are under way from one host to another. */

@@ -1,6 +1,7 @@
 import { describeToken, type HostId, type Token } from '../core/clock.ts'
 import type { CommandId, LockStatus } from '../node.ts'
-import { CausalityChecker, ClockChecker, InFlightChecker, type IsQueued } from './causality.ts'
+import { CausalityChecker, InFlightChecker, type IsQueued } from './causality.ts'
+import { ClockChecker } from './clock-checker.ts'
 import { Findings } from './findings.ts'
 import type { Violation } from './findings.ts'
 import type { Observation } from './observation.ts'

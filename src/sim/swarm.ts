@@ -8,7 +8,7 @@ import type { Violation } from './findings.ts'
 import type { LinkOptions, NetworkCounters } from './network.ts'
 import { Simulation, TIMING, type SimulationRules } from './simulation.ts'
 import { Trouble, type TroubleCounts } from './trouble.ts'
-import { RandomLoad, type Habits } from './workload.ts'
+import { EagerLoad, RandomLoad, type Habits } from './workload.ts'
 import { drawVariables, type VariableCounts } from './variable-clients.ts'
 import type { World } from './world.ts'
 
@@ -45,6 +45,9 @@ const ASKS_MAX = 400
 
 /** Clients of variables have a chance of their own. */
 const VARIABLES_SALT = 0x7a12
+
+/** Half of the runs have clients that enter one lock again and again. */
+const EAGER_SALT = 0xea77
 
 const EVENTS_MAX = 1_000_000
 
@@ -85,6 +88,11 @@ export function runSeed(options: SeedOptions): SeedResult {
     if (random.chance(0.2)) slowDown(world, [random.pick(world.hosts)], random.pick([100, 600]))
     const load = { random: random.fork(), untilMs, asksMax: ASKS_MAX }
     new RandomLoad(world, clients, drawHabits(random), load)
+    const eagerness = new Random(seed ^ EAGER_SALT)
+    if (eagerness.chance(0.5)) {
+      const names = ['A', 'D']
+      new EagerLoad(world, clients, { random: eagerness, untilMs, names })
+    }
     if (drawn?.slowDisks !== undefined) {
       const { areAll, syncMsMax } = drawn.slowDisks
       slowDown(world, areAll ? world.hosts : [drawn.random.pick(world.hosts)], syncMsMax)

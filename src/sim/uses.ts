@@ -1,4 +1,4 @@
-import { tokenOf, type HostId, type Token } from '../core/clock.ts'
+import { timestampOf, tokenOf, type HostId, type Token } from '../core/clock.ts'
 import type { TraceEvent } from '../node.ts'
 import type { Observation } from './observation.ts'
 
@@ -10,7 +10,8 @@ export type Use = {
   /** When every other host that was up had the request; `undefined` where nobody knows. */
   readonly everywhereAt: number | undefined
   readonly enteredAt: number
-  /** The Lamport time of the host as it entered. */
+  /** The Lamport time of the host when it asked, and as it entered. */
+  readonly askedClock: number
   readonly clock: number
   /** `undefined`: it was still inside in the end. */
   leftAt: number | undefined
@@ -21,7 +22,12 @@ export type Use = {
 /** The messages that Lamport counts. */
 const COUNTED = ['request', 'reply', 'release']
 
-type Request = { readonly askedAt: number; readonly at: Set<HostId>; everywhereAt?: number }
+type Request = {
+  readonly askedAt: number
+  readonly clock: number
+  readonly at: Set<HostId>
+  everywhereAt?: number
+}
 
 /** Finds the uses of one lock, and the messages that they took, in what an onlooker sees. */
 export class UseRecorder {
@@ -81,7 +87,8 @@ export class UseRecorder {
       if (event.to !== host && COUNTED.includes(event.message.type))
         this.messages.set(host, 1 + (this.messages.get(host) ?? 0))
     } else if (event.type === 'request') {
-      this.#requests.set(event.token, { askedAt: this.#asked.get(host) ?? at, at: new Set([host]) })
+      const askedAt = this.#asked.get(host) ?? at
+      this.#requests.set(event.token, { askedAt, clock: time, at: new Set([host]) })
     } else if (event.type === 'deliver' && event.message.type === 'request') {
       this.#spread(at, host, tokenOf({ time: event.message.time, host: event.from }))
     } else if (event.type === 'reincarnate') {
@@ -99,9 +106,10 @@ export class UseRecorder {
   #enter(at: number, host: HostId, clock: number, token: Token): void {
     const request = this.#requests.get(token)
     this.#requests.delete(token)
-    const { askedAt = at, everywhereAt } = request ?? {}
+    const { askedAt = at, clock: askedClock = clock, everywhereAt } = request ?? {}
     const open = { leftAt: undefined, isWhole: false }
-    const use: Use = { host, token, askedAt, everywhereAt, enteredAt: at, clock, ...open }
+    const asked = { host, token, askedAt, askedClock }
+    const use: Use = { ...asked, everywhereAt, enteredAt: at, clock, ...open }
     this.#granted.set(token, use)
   }
 
@@ -113,4 +121,9 @@ export class UseRecorder {
     this.uses.push(use)
     this.#inside.set(token, use)
   }
+}
+
+/** The Lamport time of the request whose token this is. */
+export function timeOf(token: Token): number {
+  return timestampOf(token).time
 }

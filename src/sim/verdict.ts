@@ -1,4 +1,4 @@
-import { describeToken, timestampOf, type HostId } from '../core/clock.ts'
+import { describeToken, type HostId } from '../core/clock.ts'
 import type { Use } from './uses.ts'
 
 /** What a trial has brought, simulated or with real daemons. */
@@ -212,7 +212,7 @@ function latencyOf(host: HostId, uses: readonly Use[]): Latency {
   return {
     entries: own.length,
     ms: spreadOf(own.map(use => use.enteredAt - use.askedAt)),
-    ticks: spreadOf(own.map(use => use.clock - timestampOf(use.token).time)),
+    ticks: spreadOf(own.map(use => use.clock - use.askedClock)),
   }
 }
 

@@ -117,6 +117,71 @@ export class RandomLoad {
   }
 }
 
+/** A burst has so many entries at most; it is held, and left, for less than that. */
+const BURST_MAX = 30
+const BURST_MS_MAX = 3
+
+/** A client a host that enters one lock again and again, with hardly a pause: so requests stand. */
+export class EagerLoad {
+  readonly #world: World
+  readonly #clients: Clients
+  readonly #options: {
+    readonly random: Random
+    readonly untilMs: number
+    readonly names: readonly string[]
+  }
+
+  constructor(
+    world: World,
+    clients: Clients,
+    options: {
+      readonly random: Random
+      readonly untilMs: number
+      readonly names: readonly string[]
+    },
+  ) {
+    this.#world = world
+    this.#clients = clients
+    this.#options = options
+    for (const host of world.hosts) this.#later(host, clients.connect())
+  }
+
+  #later(host: HostId, client: ClientId): void {
+    const { random, untilMs, names } = this.#options
+    this.#world.after(random.between(0, 500), () => {
+      if (this.#world.now < untilMs)
+        this.#enter(host, client, random.pick(names), 1 + random.below(BURST_MAX))
+    })
+  }
+
+  #enter(host: HostId, client: ClientId, name: string, left: number): void {
+    const { random, untilMs } = this.#options
+    if (left === 0 || this.#world.now >= untilMs) {
+      this.#later(host, client)
+      return
+    }
+    const wish = { names: [name], limit: 1, wait: undefined }
+    let isOver = false
+    const end = (): void => {
+      if (!isOver) this.#later(host, this.#clients.connect())
+      isOver = true
+    }
+    const id = this.#clients.acquire(host, client, wish, outcome => {
+      if (outcome !== 'granted') {
+        end()
+        return
+      }
+      this.#world.after(random.fraction() ** 2 * BURST_MS_MAX, () => {
+        if (isOver) return
+        isOver = true
+        this.#clients.release(id)
+        const pause = random.fraction() ** 2 * BURST_MS_MAX
+        this.#world.after(pause, () => this.#enter(host, client, name, left - 1))
+      })
+    })
+  }
+}
+
 /** Whoever finds no lamportd tries again after this. */
 const RETRY_MS = 100
 

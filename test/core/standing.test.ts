@@ -1,7 +1,7 @@
 // Requests that stand: a host that asks again and again asks the others once for many entries.
 import test from 'ava'
 import { timestampOf, type HostId, type Token } from '../../src/core/clock.ts'
-import { SPAN_MAX, tokenInUse, type MutexMessage } from '../../src/core/message.ts'
+import { SPAN_MAX, tokenInUse } from '../../src/core/message.ts'
 import { RULES, type Rules } from '../../src/core/rules.ts'
 import { nextView } from '../../src/core/view.ts'
 import { toInstant, type Instant } from '../../src/lib/time.ts'
@@ -325,45 +325,128 @@ test('an expelled host forgets them, and asks for none of them again', t => {
   t.is(world.of(1).mutex.queue.size, 0)
 })
 
-test('the next life adopts one by the token that is in use, and by none before that', t => {
-  const { world, token } = inside([1, 2])
-  const [entry] = world.of(2).mutex.queue.entries()
-  const request = entry?.request
-  t.truthy(request)
-  if (request === undefined) return
+/** The life in which two clients of host 1 were inside, one after the other, has ended. */
+function nextLife(): {
+  readonly world: Mutexes
+  readonly before: Token
+  readonly last: Token
+  readonly reply: (token: Token) => void
+} {
+  const { world, token: before } = inside([1, 2])
+  world.release(1, before)
+  const last = enter(world, 1)
+  const [request] = [...world.of(2).mutex.queue.entries()].map(entry => entry.request)
+  if (request === undefined) throw new Error('it stands')
   const { mutex } = world.of(1)
   mutex.expel(2, 'it ended')
-  const again = nextView(
-    mutex.view,
-    new Map([
-      [1, 2],
-      [2, 1],
-    ]),
-    false,
-  )
+  const lives = new Map([
+    [1, 2],
+    [2, 1],
+  ])
+  const again = nextView(mutex.view, lives, false)
   mutex.open(NOW, 2, 1)
   mutex.install(NOW, again)
-  const ghost = { ...request, used: 1, remaining: 1000 }
-  const sync: MutexMessage = {
+  mutex.receive(NOW, 2, {
     type: 'sync',
     view: again.number,
     time: 5000,
     basis: true,
     requests: [],
-    ghosts: [ghost],
+    ghosts: [{ ...request, remaining: GRACE_MS }],
     last: true,
-  }
-  mutex.receive(NOW, 2, sync)
-  t.true(mutex.isComplete)
-  const before = token - 1024
-  t.is(tokenInUse({ ...request, used: 1 }), token)
-  t.false(mutex.adopt(NOW, before, ['door']), 'its client had let go before')
-  t.false(mutex.adopt(NOW, token + 10 * 1024, ['door']), 'it has no such timestamp')
-  t.true(mutex.adopt(NOW, token, ['door']))
-  t.false(mutex.adopt(NOW, token + 1024, ['door']), 'another client has it')
-  mutex.receive(NOW, 2, { type: 'reply', view: again.number, time: 5001, request: request.time })
-  t.true(mutex.isHeld(token))
+  })
+  world.log.length = 0
   world.sent.length = 0
+  const reply = (): void =>
+    mutex.receive(NOW, 2, { type: 'reply', view: again.number, time: 5001, request: request.time })
+  return { world, before, last, reply }
+}
+
+test('the next life adopts one by the token that is in use, and tells the others whose it is', t => {
+  const { world, last, reply } = nextLife()
+  const { mutex } = world.of(1)
+  t.false(mutex.adopt(NOW, last + 10 * 1024, ['door']), 'it has no such timestamp')
+  t.true(mutex.adopt(NOW, last, ['door']))
+  t.deepEqual(world.sent, ['adopt 1>2'])
+  t.false(mutex.isHeld(last))
+  reply(last)
+  t.true(mutex.isHeld(last))
+  t.false(mutex.adopt(NOW, last - 1024, ['door']), 'its client had let go before')
+  mutex.sweep(toInstant(10))
+  t.deepEqual(world.sent, ['adopt 1>2', 'pass 1>2'])
+})
+
+test('who was inside last has it, also where one who had let go before asks first', t => {
+  for (const when of ['waits', 'holds', 'has let go'] as const) {
+    const { world, before, last, reply } = nextLife()
+    const { mutex } = world.of(1)
+    t.true(mutex.adopt(NOW, before, ['door']))
+    if (when !== 'waits') reply(before)
+    if (when === 'has let go') world.release(1, before)
+    t.true(mutex.adopt(NOW, last, ['door']), when)
+    if (when === 'waits') reply(last)
+    t.true(mutex.isHeld(last), when)
+    t.false(mutex.isHeld(before))
+    const was = timestampOf(before).time
+    const now = timestampOf(last).time
+    const told = {
+      waits: [`1 asks again for ${before}`],
+      holds: [`1 enters 1@${was}`, `1 loses ${before}`, `1 leaves 1@${was}`],
+      'has let go': [`1 enters 1@${was}`, `1 leaves 1@${was}`],
+    }
+    t.deepEqual(world.log, [...told[when], `1 enters 1@${now}`], when)
+    t.false(mutex.adopt(NOW, before, ['door']))
+    t.false(world.sent.includes('release 1>2'))
+  }
+})
+
+test('one that was adopted stays for a lease, whoever lets go of it, and does not stand', t => {
+  const { world, before, reply } = nextLife()
+  const { mutex } = world.of(1)
+  mutex.adopt(NOW, before, ['door'])
+  reply(before)
+  mutex.release(toInstant(5), before)
+  t.is(mutex.keptUntil(before), toInstant(2000))
+  t.is(mutex.sweepAt, toInstant(10))
+  mutex.sweep(toInstant(10))
+  mutex.sweep(toInstant(1999))
+  t.deepEqual(world.sent, ['adopt 1>2'], 'a later client may be inside')
+  t.false(mutex.wouldAdmit(['door'], 1))
+  const next = mutex.request(toInstant(1999), { names: ['door'], limit: 1, info: '' })
+  t.false(mutex.isHeld(next))
+  mutex.sweep(toInstant(2000))
+  t.is(world.sent.at(-1), 'release 1>2')
+})
+
+test('what another host says of a request changes who has it, and nothing else', t => {
+  const world = standing([1, 2])
+  enter(world, 2)
+  sameAgain(world, 1)
+  const { mutex } = world.of(1)
+  const [entry] = mutex.queue.entries()
+  const { time = 0 } = entry?.request ?? {}
+  const claim = { time, names: ['roof'], limit: 5, info: 'other', span: 8, used: 7 }
+  const view = mutex.view?.number ?? 0
+  const sync = { type: 'sync', view, time: 900, basis: true, ghosts: [], last: true } as const
+  mutex.receive(NOW, 2, { ...sync, requests: [claim] })
+  t.deepEqual([...mutex.queue.names()], ['door'])
+  const request = [...mutex.queue.entries()][0]?.request
+  t.like(request, { names: ['door'], limit: 1, span: 1, used: 0 })
+})
+
+test('a ghost that takes a token of ours for its own is not taken for ours', t => {
+  const { world, token } = inside([1, 2, 3])
+  sameAgain(world, 1)
+  const { mutex } = world.of(1)
+  const { time } = timestampOf(token)
+  const body = { names: ['roof'], limit: 1, info: '', host: 1, remaining: 500 }
+  const ghost = { ...body, time: time - 2, span: 4, used: 2 }
+  const view = mutex.view?.number ?? 0
+  const sync = { type: 'sync', view, time: 900, basis: true, requests: [], last: true } as const
+  mutex.receive(NOW, 2, { ...sync, ghosts: [ghost] })
   mutex.release(NOW, token)
-  t.deepEqual(world.sent, ['release 1>2'], 'and it does not stand')
+  t.is(mutex.queue.line('roof').length, 1)
+  mutex.sweep(toInstant(50))
+  mutex.tick(toInstant(600))
+  t.is(mutex.queue.line('roof').length, 0)
 })

@@ -3,7 +3,8 @@ import { tokenOf, type HostId } from '../../src/core/clock.ts'
 import type { Message } from '../../src/core/message.ts'
 import { milliseconds } from '../../src/lib/time.ts'
 import type { LockStatus, TraceEvent } from '../../src/node.ts'
-import { CausalityChecker, ClockChecker, InFlightChecker } from '../../src/sim/causality.ts'
+import { CausalityChecker, InFlightChecker } from '../../src/sim/causality.ts'
+import { ClockChecker } from '../../src/sim/clock-checker.ts'
 import {
   ExclusionChecker,
   LivenessChecker,
@@ -233,6 +234,35 @@ test('clock: the copies of one message are one event, two messages with one time
   // Nor is it a copy when something has come in between.
   const between = [...copies.slice(0, 2), deliver(3, 1, request(1), 6), send(1, 3, message)]
   t.is(verdict(new ClockChecker(), between).length, 1)
+})
+
+test('clock: whoever hears of a request that stands is behind all that it reserved, and so is its host', t => {
+  const message = { ...request(5), span: 4 } as Message
+  t.deepEqual(verdict(new ClockChecker(), [deliver(2, 1, message, 9)]), [])
+  t.is(verdict(new ClockChecker(), [deliver(2, 1, message, 8)]).length, 1)
+  const sent = [mark('request', 1, 5), send(1, 2, message)]
+  t.deepEqual(verdict(new ClockChecker(), [...sent, send(1, 2, release(9, 1))]), [])
+  t.is(verdict(new ClockChecker(), [...sent, send(1, 2, release(8, 1))]).length, 1)
+})
+
+test('causality: a request that stands admits nobody when another has come', t => {
+  const again = trace(1, {
+    type: 'request',
+    token: token(1, 6),
+    names: ['door'],
+    limit: 1,
+    standing: token(1, 5),
+  })
+  const comes = (names: string[]): Observation =>
+    trace(1, { type: 'insert', token: token(2, 9), names, limit: 1 })
+  const goes = trace(1, { type: 'remove', token: token(2, 9), names: ['door'], limit: 1 })
+  const checker = (): CausalityChecker => new CausalityChecker(() => true)
+  const story = [mark('request', 1, 5), mark('enter', 1, 5), mark('leave', 1, 5)]
+  t.deepEqual(verdict(checker(), [...story, comes(['roof']), again, mark('enter', 1, 6)]), [])
+  t.deepEqual(verdict(checker(), [...story, comes(['door']), goes, again]), [])
+  t.deepEqual(verdict(checker(), [...story, comes(['door']), again]), [
+    '1@6 is admitted by one that stands, though 2@9 has come',
+  ])
 })
 
 test('in flight: REQUEST, RELEASE and REPLY may be under way, but none of them twice', t => {

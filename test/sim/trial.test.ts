@@ -196,6 +196,7 @@ const use = (host: number, time: number, from: number, more: Partial<Use> = {}):
   host,
   token: time * 1024 + host,
   askedAt: 0,
+  askedClock: time,
   everywhereAt: from - 1.5,
   enteredAt: from,
   clock: time + 5,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { connect, LamportError, type Client } from '../../client/client.ts'
-import type { Use } from '../../sim/uses.ts'
+import { timeOf, type Use } from '../../sim/uses.ts'
 import { resultOf, type TrialResult } from '../../sim/verdict.ts'
 import { Signals } from '../lock/signals.ts'
 import { diedOf } from '../variables/interrupted.ts'
@@ -203,7 +203,9 @@ export class RealTrial {
     const lock = await client.lock(NAME, { signal: death.signal })
     const enteredAt = this.#now
     const open = { everywhereAt: undefined, leftAt: undefined, isWhole: false }
-    let use: Use = { host, token: lock.token, askedAt, enteredAt, clock: 0, ...open }
+    const { token } = lock
+    const asked = { host, token, askedAt, askedClock: timeOf(token) }
+    let use: Use = { ...asked, enteredAt, clock: 0, ...open }
     const at = this.#uses.push(use) - 1
     lock.lost.addEventListener('abort', () => (use.leftAt ??= this.#now))
     const { clock, messages } = await client.status()

@@ -232,9 +232,17 @@ export class Mutex {
       const view = this.#currentView().number
       // Those without a channel learn it from its absence in our SYNC.
       const message = { type: 'release', view, time: this.#clock.tick(), request: time } as const
-      // Whoever asks later cannot enter without our REPLY, before which it goes.
-      const urgency = names.some(name => this.#queue.line(name).length > 0) ? 'now' : 'soon'
-      this.#output.send(this.#nextFirst(names), message, urgency)
+      // Who is next waits for it. Others need it before their turn, or, if they ask later, before our
+      // REPLY, with which it goes.
+      const next = this.#nextAfter(names)
+      const others = this.#joined()
+      const isNext = (host: HostId): boolean => next.has(host)
+      this.#output.send(others.filter(isNext), message, 'now')
+      this.#output.send(
+        others.filter(host => !isNext(host)),
+        message,
+        'soon',
+      )
     }
     this.#advance(now, names)
   }
@@ -721,13 +729,13 @@ export class Mutex {
     return this.isMember ? members.filter(host => host !== this.#self) : []
   }
 
-  /** Whoever is next after this release hears of it first: packets leave one after the other. */
-  #nextFirst(names: readonly string[]): readonly HostId[] {
-    const joined = this.#joined()
-    const [name] = names
-    const next = name === undefined ? undefined : this.#queue.line(name)[0]?.request.host
-    if (next === undefined || !joined.includes(next)) return joined
-    return [next, ...joined.filter(host => host !== next)]
+  /** Hosts whose requests are not kept out any more as far as one of these names goes. */
+  #nextAfter(names: readonly string[]): ReadonlySet<HostId> {
+    const next = new Set<HostId>()
+    for (const name of names) {
+      for (const { request } of this.#queue.admittedBy(name)) next.add(request.host)
+    }
+    return next
   }
 
   /** Those members to whose very incarnation channels are open. */

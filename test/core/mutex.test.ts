@@ -106,12 +106,32 @@ test('a RELEASE may wait where nobody waits for it, and goes before any REPLY', 
   )
   world.settle()
   t.true(world.of(2).held.has(second))
-  // Here somebody waits.
+  // Here one waits, and is told at once; the other hears of it later.
   world.request(3, ['door'])
   world.settle()
   world.unhurried.length = 0
+  world.sent.length = 0
   world.release(2, second)
+  t.deepEqual(world.sent, ['release 2>3', 'release 2>1'])
+  t.deepEqual(world.unhurried, ['release 2>1'])
+})
+
+test('a RELEASE does not wait for any of those who may enter then', t => {
+  const world = new Mutexes([1, 2, 3, 4])
+  const first = world.request(1, ['door', 'roof'])
+  world.settle()
+  const readers = [2, 3].map(host => world.request(host, ['door'], Infinity))
+  world.settle()
+  world.request(4, ['roof'])
+  world.settle()
+  world.unhurried.length = 0
+  world.release(1, first)
   t.deepEqual(world.unhurried, [])
+  world.settle()
+  // A reader's RELEASE lets nobody in.
+  world.unhurried.length = 0
+  world.release(2, readers[0] ?? 0)
+  t.deepEqual(world.unhurried, ['release 2>1', 'release 2>4'])
 })
 
 test('a REPLY may wait where a request of ours keeps out whom it is for', t => {

@@ -73,7 +73,7 @@ for (const hosts of [3, 5, 10]) {
     const workers = Array.from({ length: hosts }, (_, i) => ({ host: 1 + i, name: 'door' }))
     const found = cost(t, hosts, workers, { holdMs: 0.1, pauseMs: 0.1 }, 300)
     t.log(`${found.toFixed(2)}(N-1)`)
-    t.true(found <= (hosts < 10 ? 2.5 : 3.3) && found > 0, `${found}`)
+    t.true(found <= (hosts < 10 ? 1.8 : 2.5) && found > 0, `${found}`)
   })
 
   test(`${hosts} hosts: an entry by itself takes 4(N-1), with a hold 5(N-1)`, t => {

@@ -37,7 +37,7 @@ const CYCLES = 300
 const FEW = 40
 const PAUSE_MS = 25
 const WORKERS = 64
-const LOADED_CYCLES = 40
+const LOADED_CYCLES = 200
 const SETTLE_MS = 3000
 const IDLE_MS = 6000
 const BASE_MS = 2000
@@ -57,7 +57,7 @@ export async function measureSize(place: Place, hosts: number, index: number): P
     const acquires: number[] = []
     const inTurn = (i: number): Promise<number> =>
       cycle(clients[i % clients.length] ?? first, 'moving', 0)
-    for (let i = 0; i < WARM_UP; i++) await inTurn(i)
+    for (let i = 0; i < WARM_UP / 2; i++) await inTurn(i)
     for (let i = 0; i < WARM_UP; i++) await cycle(first, 'door', 0)
     const count = new Counter(clients, hosts)
     const base = await count.base(first)

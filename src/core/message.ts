@@ -28,6 +28,12 @@ export function tokenInUse({ time, host, used }: LockRequest): Token {
   return tokenOf({ time: time + used, host })
 }
 
+/** The same request with another client: field by field, for that is done for each entry. */
+export function passed(request: LockRequest, used: number, info: string): LockRequest {
+  const { time, host, names, limit, span } = request
+  return { time, host, names, limit, info, span, used }
+}
+
 /** A request of an excluded incarnation that may be inside without knowing. */
 export type Ghost = LockRequest & {
   /** Milliseconds that it keeps its place. */

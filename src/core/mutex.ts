@@ -5,7 +5,8 @@ import type { LossCause } from './command.ts'
 import { ahead, canonical } from './fingerprint.ts'
 import type { Lease } from './lease.ts'
 import { Ghosts, type Span } from './ghosts.ts'
-import { tokenInUse, type LockRequest, type MutexMessage, type Urgency } from './message.ts'
+import { passed, tokenInUse } from './message.ts'
+import type { LockRequest, MutexMessage, Urgency } from './message.ts'
 import { RequestQueue, type QueueEntry } from './queue.ts'
 import type { Rules } from './rules.ts'
 import { NO_SERIES, ownRequest, Standing, type OwnRequest } from './standing.ts'
@@ -360,7 +361,7 @@ export class Mutex {
         const entry = this.#queue.find(tokenOf({ time: message.request, host: from }))
         const { used, info } = message
         if (entry === undefined || isGhost(entry) || used >= entry.request.span) return
-        entry.request = { ...entry.request, used, info }
+        entry.request = passed(entry.request, used, info)
         entry.admitted = now
         return
       }
@@ -542,7 +543,7 @@ export class Mutex {
     // It has changed hands since it came; what it is for has not.
     const { used, info } = request
     if (used > entry.request.used && used < entry.request.span)
-      entry.request = { ...entry.request, used, info }
+      entry.request = passed(entry.request, used, info)
     // Its owner has adopted it, and in a view before this one it was let.
     if (entry.ghostUntil !== undefined) this.#ghosts.revive(entry)
     // While a request of ours keeps it out, it cannot use our REPLY before our RELEASE.
@@ -599,7 +600,7 @@ export class Mutex {
   #pass(own: OwnRequest, used: number, info: string): void {
     const { entry } = own
     this.#own.delete(own.token)
-    entry.request = { ...entry.request, used, info }
+    entry.request = passed(entry.request, used, info)
     own.token = tokenInUse(entry.request)
     this.#own.set(own.token, own)
   }

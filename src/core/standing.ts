@@ -61,6 +61,9 @@ const GROWTH = 4
 /** How many names are remembered that were let go of a moment ago; and as many that stood. */
 const NAMES_MAX = 1024
 
+/** Names that are longer together are asked for each time: what is remembered stays small. */
+const KEY_LENGTH_MAX = 1024
+
 /**
  * Requests that stand. A host that asks for a lock again and again, while nobody else does, need not
  * ask the others each time: its request stays in their queues and admits one client after the other,
@@ -76,6 +79,7 @@ export class Standing {
   readonly #untold = new Set<OwnRequest>()
   /** Those that stay because of the clients of a last life. */
   readonly #kept = new Set<OwnRequest>()
+  /** What was let go of altogether, a moment ago. */
   readonly #recent = new Map<string, Past>()
   /** How often names were entered when they stood last: as often again is likely. */
   readonly #series = new Map<string, number>()
@@ -113,6 +117,7 @@ export class Standing {
     if (this.#spanMax === 1) return
     const { names, span } = entry.request
     const key = keyOf(names)
+    if (key.length > KEY_LENGTH_MAX) return
     this.#recent.delete(key)
     if (this.#recent.size >= NAMES_MAX) this.#forgetRecent(now)
     if (this.#recent.size < NAMES_MAX) this.#recent.set(key, { at: now, span, entries })

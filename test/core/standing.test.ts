@@ -198,6 +198,15 @@ test('several names at once stand together, and for these names only', t => {
   t.deepEqual(world.sent.slice(0, 2), ['release 1>2', 'request 1>2'])
 })
 
+test('names that are long together never stand', t => {
+  const world = standing([1, 2])
+  const names = Array.from({ length: 5 }, (_, i) => `${i}${'n'.repeat(250)}`)
+  for (let i = 0; i < 3; i++) cycle(world, 1, names)
+  t.is(world.of(1).mutex.queue.size, 0)
+  for (let i = 0; i < 3; i++) cycle(world, 1, names.slice(0, 4))
+  t.is(world.of(1).mutex.queue.size, 1)
+})
+
 test('readers, semaphores and hosts without others never stand', t => {
   for (const limit of [2, Infinity]) {
     const world = standing([1, 2])

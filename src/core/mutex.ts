@@ -5,11 +5,12 @@ import type { LossCause } from './command.ts'
 import { ahead, canonical } from './fingerprint.ts'
 import type { Lease } from './lease.ts'
 import { Ghosts, type Span } from './ghosts.ts'
-import { passed, tokenInUse } from './message.ts'
+import { passed } from './message.ts'
 import type { LockRequest, MutexMessage, Urgency } from './message.ts'
+import { OwnRequests, type OwnRequest } from './own.ts'
 import { RequestQueue, type QueueEntry } from './queue.ts'
 import type { Rules } from './rules.ts'
-import { NO_SERIES, ownRequest, Standing, type OwnRequest } from './standing.ts'
+import { NO_SERIES, Standing } from './standing.ts'
 import { syncParts } from './sync.ts'
 import type { View } from './view.ts'
 
@@ -53,11 +54,9 @@ export class Mutex {
   readonly #output: MutexOutput
   #incarnation: number
   #queue: RequestQueue
-  /** By the token in use. */
-  readonly #own = new Map<Token, OwnRequest>()
+  readonly #own: OwnRequests
   readonly #standing: Standing
   #isLeaving = false
-  #heldCount = 0
   #view: View | undefined
   /** Incarnations to whom channels are open. */
   readonly #channels = new Map<HostId, number>()
@@ -92,6 +91,7 @@ export class Mutex {
     this.#lease = lease
     this.#grace = grace
     this.#rules = rules
+    this.#own = new OwnRequests(self.id)
     this.#standing = new Standing(spanMax)
     this.#output = output
     this.#queue = this.#emptyQueue()
@@ -135,12 +135,13 @@ export class Mutex {
   }
 
   get heldCount(): number {
-    return this.#heldCount
+    return this.#own.heldCount
   }
 
   /** Tokens of all locks held here. */
   held(): Token[] {
-    return [...this.#own].filter(([, own]) => own.held).map(([token]) => token)
+    const held = this.#own.all().filter(own => own.held)
+    return held.map(({ token }) => token)
   }
 
   isHeld(token: Token): boolean {
@@ -148,7 +149,7 @@ export class Mutex {
   }
 
   isOwn(token: Token): boolean {
-    return this.#own.has(token)
+    return this.#own.get(token) !== undefined
   }
 
   /** Whether nobody uses it: a request of ours that stands. */
@@ -199,7 +200,7 @@ export class Mutex {
     const request: LockRequest = { time, host: this.#self, names, limit, info, span, used: 0 }
     const entry = this.#queue.insert(now, request)
     const token = entry.token
-    this.#addOwn(now, entry, entries + 1)
+    this.#own.add(now, entry, new Set(others), entries + 1)
     this.#output.requested(request)
     const type = 'request'
     const message: MutexMessage = { type, view: view.number, time, names, limit, info, span }
@@ -262,7 +263,7 @@ export class Mutex {
     if (!isGhost(entry)) return this.#takeOver(now, entry, used)
     entry.isAdopted = true
     entry.request = { ...entry.request, used }
-    const own = this.#addOwn(now, entry, 1)
+    const own = this.#own.add(now, entry, new Set(this.#others()), 1)
     if (span > 1) own.keptUntil = after(now, this.#lease.duration)
     const view = this.#currentView().number
     const message = { type: 'adopt', view, time: this.#clock.tick(), request: time } as const
@@ -277,7 +278,7 @@ export class Mutex {
     if (own?.entry.isAdopted !== true) return
     own.entry.isAdopted = false
     this.#standing.forget(own)
-    this.#own.delete(token)
+    this.#own.delete(own)
   }
 
   /** This host goes: no request stands any more. */
@@ -318,16 +319,16 @@ export class Mutex {
     this.#disownAll()
     this.#waitFrom ??= now
     this.#basis = knewAll || view.isFirst
-    for (const own of this.#own.values()) own.awaited = new Set(this.#others())
+    for (const own of this.#own.all()) own.awaited = new Set(this.#others())
     this.#sendSync(now, this.#joined())
     this.tick(now)
   }
 
   /** The others have gone on without this incarnation: everything of it is forgotten. */
   expel(incarnation: number, reason: string): void {
-    for (const [token, own] of [...this.#own]) {
-      if (own.held) this.#output.lost(token, 'incarnation', reason)
-      else if (!own.isIdle && !own.isKept) this.#output.unstamped(token)
+    for (const own of this.#own.all()) {
+      if (own.held) this.#output.lost(own.token, 'incarnation', reason)
+      else if (!own.isIdle && !own.isKept) this.#output.unstamped(own.token)
       this.#forgetOwn(own)
     }
     this.#incarnation = incarnation
@@ -367,7 +368,7 @@ export class Mutex {
       }
       case 'reply': {
         const entry = this.#queue.find(tokenOf({ time: message.request, host: this.#self }))
-        const own = entry && this.#ownOf(entry)
+        const own = entry && this.#own.of(entry)
         // Withdrawn in the meantime: nobody waits for it.
         if (own === undefined) return
         own.awaited.delete(from)
@@ -445,7 +446,7 @@ export class Mutex {
 
   /** When the held locks are lost unless the lease is renewed. */
   leaseDeadline(now: Instant): Instant {
-    return this.#heldCount > 0 ? this.#lease.end(now) : NEVER
+    return this.#own.heldCount > 0 ? this.#lease.end(now) : NEVER
   }
 
   fingerprint(now: Instant): unknown {
@@ -456,7 +457,7 @@ export class Mutex {
       isAdopted,
       ghost: ghostUntil === undefined ? -1 : ahead(now, ghostUntil),
     }))
-    const own = [...this.#own].map(([token, { awaited, held }]) => ({ token, awaited, held }))
+    const own = this.#own.all().map(({ token, awaited, held }) => ({ token, awaited, held }))
     const { number } = this.#view ?? { number: 0 }
     return [
       [this.#incarnation, number, new Set(entries.map(entry => canonical(entry))), own],
@@ -519,9 +520,10 @@ export class Mutex {
   }
 
   #expireHeld(now: Instant): void {
-    if (this.#heldCount === 0 || (this.isMember && this.#lease.isValid(now))) return
-    for (const [token, own] of [...this.#own]) {
+    if (this.#own.heldCount === 0 || (this.isMember && this.#lease.isValid(now))) return
+    for (const own of this.#own.all()) {
       if (!own.held) continue
+      const { token } = own
       const reason = 'the lease has ended: hosts with a majority of votes did not answer'
       this.#output.lost(token, 'lease', reason)
       this.release(now, token)
@@ -531,7 +533,7 @@ export class Mutex {
   #sendSync(now: Instant, to: readonly HostId[]): void {
     if (to.length === 0) return
     const view = this.#currentView().number
-    const requests = [...this.#own.values()].map(own => own.entry.request)
+    const requests = this.#own.all().map(own => own.entry.request)
     for (const part of syncParts(requests, this.#ghosts.list(now))) {
       const time = this.#clock.tick()
       this.#output.send(to, { type: 'sync', view, time, basis: this.#basis, ...part })
@@ -548,7 +550,7 @@ export class Mutex {
     if (entry.ghostUntil !== undefined) this.#ghosts.revive(entry)
     // While a request of ours keeps it out, it cannot use our REPLY before our RELEASE.
     this.#giveWay(now, request.names)
-    const isForLater = this.#queue.isKeptOut(entry, ahead => this.#ownOf(ahead) !== undefined)
+    const isForLater = this.#queue.isKeptOut(entry, ahead => this.#own.of(ahead) !== undefined)
     this.#reply(request, isForLater ? 'soon' : 'now')
   }
 
@@ -567,7 +569,7 @@ export class Mutex {
 
   /** What we have not adopted when a view ends is a ghost again: our SYNC does not name it. */
   #disownAll(): void {
-    for (const [token, { entry }] of [...this.#own]) {
+    for (const { token, entry } of this.#own.all()) {
       if (!entry.isAdopted) continue
       this.disown(token)
       this.#output.unstamped(token)
@@ -583,31 +585,9 @@ export class Mutex {
     }
   }
 
-  #addOwn(now: Instant, entry: QueueEntry, entries: number): OwnRequest {
-    const own = ownRequest(now, entry, new Set(this.#others()), entries)
-    this.#own.set(own.token, own)
-    return own
-  }
-
-  /** Our own request, if this is its entry and none that only says so. */
-  #ownOf(entry: QueueEntry): OwnRequest | undefined {
-    if (entry.request.host !== this.#self) return undefined
-    const own = this.#own.get(tokenInUse(entry.request))
-    return own?.entry === entry ? own : undefined
-  }
-
-  /** It has another client than before: another of its timestamps is in use. */
-  #pass(own: OwnRequest, used: number, info: string): void {
-    const { entry } = own
-    this.#own.delete(own.token)
-    entry.request = passed(entry.request, used, info)
-    own.token = tokenInUse(entry.request)
-    this.#own.set(own.token, own)
-  }
-
   /** Who was inside last asks for it only now: whoever has it instead had let go of it before. */
   #takeOver(now: Instant, entry: QueueEntry, used: number): boolean {
-    const own = this.#ownOf(entry)
+    const own = this.#own.of(entry)
     if (own?.keptUntil === undefined || used === entry.request.used) return false
     const { token, held, isKept } = own
     if (held) {
@@ -615,7 +595,7 @@ export class Mutex {
       this.#leave(own)
     }
     this.#standing.forget(own)
-    this.#pass(own, used, entry.request.info)
+    this.#own.pass(own, used, entry.request.info)
     if (!held && !isKept) this.#output.unstamped(token)
     this.#advance(now, entry.request.names)
     return true
@@ -624,18 +604,12 @@ export class Mutex {
   #forgetOwn(own: OwnRequest): void {
     if (own.held) this.#leave(own)
     this.#standing.forget(own)
-    this.#own.delete(own.token)
+    this.#own.delete(own)
     this.#remove(own.entry)
   }
 
-  #enter(own: OwnRequest): void {
-    own.held = true
-    this.#heldCount += 1
-  }
-
   #leave(own: OwnRequest): void {
-    own.held = false
-    this.#heldCount -= 1
+    this.#own.leave(own)
     this.#output.left(own.entry.request)
   }
 
@@ -659,11 +633,11 @@ export class Mutex {
     const { entry } = own
     // An event like any other, although its timestamp is one that was reserved.
     this.#clock.tick()
-    this.#pass(own, entry.request.used + 1, info)
+    this.#own.pass(own, entry.request.used + 1, info)
     entry.admitted = now
     this.#standing.taken(now, own)
     this.#output.requested(entry.request)
-    this.#enter(own)
+    this.#own.enter(own)
     this.#output.granted(entry.request)
     return own.token
   }
@@ -673,7 +647,7 @@ export class Mutex {
     if (!this.#rules.standingAlone) return
     for (const name of names) {
       for (const entry of this.#queue.glance(name)) {
-        const own = this.#ownOf(entry)
+        const own = this.#own.of(entry)
         if (own?.isIdle === true) this.release(now, own.token)
       }
     }
@@ -683,7 +657,7 @@ export class Mutex {
   #mayGiveWay(entry: QueueEntry): boolean {
     const { request, ghostUntil } = entry
     if (request.span === 1 || ghostUntil !== undefined) return false
-    return request.host !== this.#self || this.#ownOf(entry)?.isIdle === true
+    return request.host !== this.#self || this.#own.of(entry)?.isIdle === true
   }
 
   /** A ghost that was adopted, as well. */
@@ -700,11 +674,11 @@ export class Mutex {
       for (const entry of this.#queue.admittedBy(name)) {
         if (entry.request.names.length > 1 && !this.#queue.isAdmitted(entry)) continue
         entry.admitted ??= now
-        const own = mayEnter ? this.#ownOf(entry) : undefined
+        const own = mayEnter ? this.#own.of(entry) : undefined
         if (own === undefined || own.held || own.isIdle || own.isKept) continue
         if (own.awaited.size > 0 && this.#waitsFor(own)) continue
         this.#ghosts.revive(own.entry)
-        this.#enter(own)
+        this.#own.enter(own)
         if (own.keptUntil !== undefined) this.#standing.tell(now, own)
         entering.push(own)
       }
@@ -718,7 +692,7 @@ export class Mutex {
 
   /** The broken variant: taking any later message for a REPLY. */
   #replyImplicitly(now: Instant, from: HostId, time: number): void {
-    for (const own of this.#own.values()) {
+    for (const own of this.#own.all()) {
       if (time > own.entry.request.time) own.awaited.delete(from)
     }
     this.advanceAll(now)

@@ -1,42 +1,6 @@
 import { after, earliest, elapsed, milliseconds, NEVER, type Instant } from '../lib/time.ts'
-import type { HostId, Token } from './clock.ts'
 import { ahead } from './fingerprint.ts'
-import { tokenInUse } from './message.ts'
-import type { QueueEntry } from './queue.ts'
-
-/** A request of our own that has its timestamp. */
-export type OwnRequest = {
-  readonly entry: QueueEntry
-  /** Of its timestamps the one that is in use: what its client knows it by. */
-  token: Token
-  /** Members that have not REPLIED to it. */
-  awaited: Set<HostId>
-  held: boolean
-  /** Its client has let go, and it stands for the next one. */
-  isIdle: boolean
-  /** When it last changed hands. */
-  since: Instant
-  /** How often its names have been entered here by now, one time after the other. */
-  entries: number
-  /**
-   * It was adopted, and may have had later clients in its last life than the one who asked for it:
-   * whoever lets go of it, it stays until then, when all of them have stopped.
-   */
-  keptUntil: Instant | undefined
-  /** It stays for that reason alone. */
-  isKept: boolean
-}
-
-export function ownRequest(
-  now: Instant,
-  entry: QueueEntry,
-  awaited: Set<HostId>,
-  entries: number,
-): OwnRequest {
-  const token = tokenInUse(entry.request)
-  const state = { held: false, isIdle: false, since: now, entries }
-  return { entry, token, awaited, ...state, keptUntil: undefined, isKept: false }
-}
+import type { OwnRequest } from './own.ts'
 
 /** A request for one entry, as if it were the first. */
 export const NO_SERIES = { span: 1, entries: 0 } as const

@@ -63,7 +63,7 @@ const longFiles: Record<string, number> = {
   'src/core/host.ts': 810,
   // Lamport's rules, what a change of view or of a life does to them, and requests that stand: one
   // state in one place.
-  'src/core/mutex.ts': 745,
+  'src/core/mutex.ts': 760,
   // Whom a host hears, what it wants, and the rounds that bring it about.
   'src/core/membership.ts': 500,
   // Every request of the control socket, a few lines each.

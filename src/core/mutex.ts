@@ -262,9 +262,9 @@ export class Mutex {
     if (!isSame(names, wanted) || used < entry.request.used) return false
     if (!isGhost(entry)) return this.#takeOver(now, entry, used)
     entry.isAdopted = true
-    entry.request = { ...entry.request, used }
+    if (used > entry.request.used) entry.request = passed(entry.request, used, UNKNOWN)
     const own = this.#own.add(now, entry, new Set(this.#others()), 1)
-    if (span > 1) own.keptUntil = after(now, this.#lease.duration)
+    if (used + 1 < span) own.keptUntil = after(now, this.#lease.duration)
     const view = this.#currentView().number
     const message = { type: 'adopt', view, time: this.#clock.tick(), request: time } as const
     this.#output.send(this.#joined(), message)
@@ -422,12 +422,7 @@ export class Mutex {
     const { over, told } = this.#standing.sweep(now)
     for (const own of over) this.release(now, own.token)
     if (!this.isMember) return
-    for (const { entry } of told) {
-      const { time: request, used, info } = entry.request
-      const view = this.#currentView().number
-      const time = this.#clock.tick()
-      this.#output.send(this.#joined(), { type: 'pass', view, time, request, used, info }, 'soon')
-    }
+    for (const { entry } of told) this.#sendPass(entry.request)
   }
 
   /** When requests that stand are to be swept. */
@@ -457,7 +452,12 @@ export class Mutex {
       isAdopted,
       ghost: ghostUntil === undefined ? -1 : ahead(now, ghostUntil),
     }))
-    const own = this.#own.all().map(({ token, awaited, held }) => ({ token, awaited, held }))
+    const own = this.#own.all().map(({ token, awaited, held, keptUntil }) => ({
+      token,
+      awaited,
+      held,
+      kept: keptUntil === undefined ? -1 : ahead(now, keptUntil),
+    }))
     const { number } = this.#view ?? { number: 0 }
     return [
       [this.#incarnation, number, new Set(entries.map(entry => canonical(entry))), own],
@@ -540,6 +540,13 @@ export class Mutex {
     }
   }
 
+  /** For people on other hosts: who has it now. */
+  #sendPass({ time: request, used, info }: LockRequest): void {
+    const view = this.#currentView().number
+    const time = this.#clock.tick()
+    this.#output.send(this.#joined(), { type: 'pass', view, time, request, used, info }, 'soon')
+  }
+
   #insertAndReply(now: Instant, request: LockRequest): void {
     const entry = this.#queue.insert(now, request)
     // It has changed hands since it came; what it is for has not.
@@ -588,14 +595,15 @@ export class Mutex {
   /** Who was inside last asks for it only now: whoever has it instead had let go of it before. */
   #takeOver(now: Instant, entry: QueueEntry, used: number): boolean {
     const own = this.#own.of(entry)
-    if (own?.keptUntil === undefined || used === entry.request.used) return false
+    if (own?.keptUntil === undefined || now >= own.keptUntil) return false
+    if (used === entry.request.used) return false
     const { token, held, isKept } = own
     if (held) {
       this.#output.lost(token, 'incarnation', 'a later client of the last lamportd has it')
       this.#leave(own)
     }
     this.#standing.forget(own)
-    this.#own.pass(own, used, entry.request.info)
+    this.#own.pass(own, used, UNKNOWN)
     if (!held && !isKept) this.#output.unstamped(token)
     this.#advance(now, entry.request.names)
     return true
@@ -633,9 +641,12 @@ export class Mutex {
     const { entry } = own
     // An event like any other, although its timestamp is one that was reserved.
     this.#clock.tick()
+    const isSame = info === entry.request.info
     this.#own.pass(own, entry.request.used + 1, info)
     entry.admitted = now
     this.#standing.taken(now, own)
+    if (isSame) this.#standing.tell(now, own)
+    else this.#sendPass(entry.request)
     this.#output.requested(entry.request)
     this.#own.enter(own)
     this.#output.granted(entry.request)
@@ -731,6 +742,9 @@ export class Mutex {
     return this.#view
   }
 }
+
+/** Who has it now, only its last life knew. */
+const UNKNOWN = ''
 
 /** Nobody but time removes it. */
 function isGhost({ ghostUntil, isAdopted }: QueueEntry): boolean {

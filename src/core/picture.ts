@@ -58,7 +58,9 @@ export function explainLock(picture: Picture, name: string): WhyStatus {
   const { mutex } = picture
   const lock = lockStatus(picture, name)
   const tokens = mutex.queue.line(name).map(({ request }) => tokenInUse(request))
-  const own = tokens.find(token => mutex.isOwn(token) && !mutex.isIdle(token))
+  const isUsed = (token: Token): boolean =>
+    !mutex.isIdle(token) && mutex.keptUntil(token) === undefined
+  const own = tokens.find(token => mutex.isOwn(token) && isUsed(token))
   const waiting = own === undefined || mutex.isHeld(own) ? undefined : own
   const awaited = waiting === undefined ? [] : mutex.awaited(waiting)
   const reasons: string[] = []
@@ -153,7 +155,8 @@ function requestStatus(
   const { host, limit, info } = entry.request
   const since = elapsed((isHolder ? entry.admitted : undefined) ?? entry.inserted, now)
   const { ghostUntil, isAdopted } = entry
-  const until = isAdopted ? undefined : (ghostUntil ?? mutex.keptUntil(tokenInUse(entry.request)))
+  const keptUntil = mutex.keptUntil(tokenInUse(entry.request))
+  const until = keptUntil ?? (isAdopted ? undefined : ghostUntil)
   const ghostFor = until === undefined ? undefined : milliseconds(elapsed(now, until))
   return {
     host,

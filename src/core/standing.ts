@@ -39,7 +39,7 @@ export class Standing {
   readonly #spanMax: number
   /** Those that nobody uses, by their names. */
   readonly #idle = new Map<string, OwnRequest>()
-  /** Those with another client than the others were told. */
+  /** Those with another token than the others were told. */
   readonly #untold = new Set<OwnRequest>()
   /** Those that stay because of the clients of a last life. */
   readonly #kept = new Set<OwnRequest>()
@@ -106,11 +106,9 @@ export class Standing {
     own.since = now
     own.entries += 1
     this.#idle.delete(keyOf(own.entry.request.names))
-    this.#untold.add(own)
-    this.#schedule(now)
   }
 
-  /** The others are to be told who has it, unless that is over soon. */
+  /** The others are to be told by which token it is held, unless that is over soon. */
   tell(now: Instant, own: OwnRequest): void {
     own.since = now
     this.#untold.add(own)
@@ -151,8 +149,10 @@ export class Standing {
     const told = [...this.#untold].filter(isDue)
     for (const own of told) this.#untold.delete(own)
     this.#sweepAt = NEVER
-    const stay = this.#untold.size + this.#idle.size + this.#kept.size
-    if (stay > over.length) this.#schedule(now)
+    const isAnyLeft = this.#untold.size + this.#idle.size + kept.length > over.length
+    if (isAnyLeft) this.#schedule(now)
+    for (const { keptUntil = NEVER } of this.#kept)
+      if (now < keptUntil) this.#sweepAt = earliest(this.#sweepAt, keptUntil)
     return { over, told }
   }
 
@@ -161,7 +161,7 @@ export class Standing {
       { token: own.token },
       own.isIdle,
       now - own.since,
-      [own.entries, own.isKept, own.keptUntil === undefined ? -1 : ahead(now, own.keptUntil)],
+      [own.entries, own.isKept],
     ])
     const recent = [...this.#recent]
       .filter(([, { at }]) => elapsed(at, now) <= AGAIN_WITHIN)

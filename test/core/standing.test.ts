@@ -159,10 +159,29 @@ test('one that nobody uses ends after a while', t => {
   t.is(mutex.queue.size + world.of(2).mutex.queue.size, 0)
 })
 
-test('who holds it for longer than a moment is told to the others', t => {
+test('who has it is told to the others where it is somebody else than before', t => {
   const world = idle([1, 2])
   const { mutex } = world.of(1)
-  const token = mutex.request(toInstant(5), { names: ['door'], limit: 1, info: 'backup' })
+  const again = (info: string): Token => {
+    const [token = 0] = mutex.held()
+    if (token > 0) world.release(1, token)
+    return mutex.request(NOW, { names: ['door'], limit: 1, info })
+  }
+  again('backup')
+  t.deepEqual(world.sent, ['pass 1>2'])
+  t.deepEqual(world.unhurried.slice(-1), ['pass 1>2'])
+  const token = again('restore')
+  t.deepEqual(world.sent, ['pass 1>2', 'pass 1>2'])
+  world.settle()
+  const [entry] = world.of(2).mutex.queue.entries()
+  t.is(entry?.request.info, 'restore')
+  t.is(entry && tokenInUse(entry.request), token)
+})
+
+test('by which token it is held is told to the others after a moment', t => {
+  const world = idle([1, 2])
+  const { mutex } = world.of(1)
+  const token = mutex.request(toInstant(5), { names: ['door'], limit: 1, info: '' })
   mutex.sweep(toInstant(10))
   t.deepEqual(world.sent, [])
   t.is(mutex.sweepAt, toInstant(20))
@@ -172,7 +191,7 @@ test('who holds it for longer than a moment is told to the others', t => {
   t.is(mutex.sweepAt, toInstant(Infinity))
   world.settle()
   const [entry] = world.of(2).mutex.queue.entries()
-  t.is(entry?.request.info, 'backup')
+  t.is(entry?.request.info, '')
   t.is(entry && tokenInUse(entry.request), token)
 })
 
@@ -383,6 +402,20 @@ test('the next life adopts one by the token that is in use, and tells the others
   t.false(mutex.adopt(NOW, last - 1024, ['door']), 'its client had let go before')
   mutex.sweep(toInstant(10))
   t.deepEqual(world.sent, ['adopt 1>2', 'pass 1>2'])
+  // Whose it was before is wrong, and whose it is only the last life knew.
+  t.like(world.channels.get('1>2')?.at(-1), { type: 'pass', used: 2, info: '' })
+  t.is(mutex.sweepAt, toInstant(Infinity))
+})
+
+test('nobody takes over when all clients of the last life must have stopped', t => {
+  const { world, before, last, reply } = nextLife()
+  const { mutex } = world.of(1)
+  mutex.adopt(NOW, before, ['door'])
+  reply(before)
+  t.false(mutex.adopt(toInstant(2000), last, ['door']))
+  t.true(mutex.isHeld(before))
+  mutex.release(toInstant(2000), before)
+  t.is(world.sent.at(-1), 'release 1>2')
 })
 
 test('who was inside last has it, also where one who had let go before asks first', t => {
@@ -418,6 +451,7 @@ test('one that was adopted stays for a lease, whoever lets go of it, and does no
   t.is(mutex.keptUntil(before), toInstant(2000))
   t.is(mutex.sweepAt, toInstant(10))
   mutex.sweep(toInstant(10))
+  t.is(mutex.sweepAt, toInstant(2000))
   mutex.sweep(toInstant(1999))
   t.deepEqual(world.sent, ['adopt 1>2'], 'a later client may be inside')
   t.false(mutex.wouldAdmit(['door'], 1))

@@ -46,7 +46,7 @@ async function flood(
   const locks = (async () => {
     while (!isOver(sent)) {
       const begin = performance.now()
-      await (await siege.client(siege.one).lock('door')).release()
+      await (await siege.client(siege.one).lock(`door ${times.length % 1000}`)).release()
       times.push(performance.now() - begin)
     }
   })()

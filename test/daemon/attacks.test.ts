@@ -66,7 +66,8 @@ test.serial('each datagram comes a second time at once: nothing is handled twice
   const dropped = await siege.dropped(doubled, async () => {
     relay.faults = { ...relay.faults, duplicate: 1 }
     for (let cycle = 0; cycle < CYCLES; cycle += 1) {
-      await (await siege.client(one).lock('door')).release()
+      // Each asks the others.
+      await (await siege.client(one).lock(`door ${cycle}`)).release()
     }
     relay.faults = { ...relay.faults, duplicate: 0 }
   })

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { connect, LamportError } from '../../src/client/client.ts'
 import type { Client } from '../../src/client/client.ts'
@@ -238,18 +239,26 @@ export class Cluster {
     }
   }
 
-  /** What these hosts have sent each other, when all of it has arrived. */
+  /** What these hosts have sent each other, when all of it has arrived, and no request stands. */
   async messages(hosts: readonly Host[] = this.hosts): Promise<MessageCounts> {
+    let before = ''
     let sent = noMessages()
     await eventually('every message that was sent is received', async () => {
       const all = await Promise.all(hosts.map(host => host.status()))
       sent = sum(all.map(status => status.messages.sent))
       const received = sum(all.map(status => status.messages.received))
-      return JSON.stringify(sent) === JSON.stringify(received)
+      const isSame = JSON.stringify(sent) === before
+      before = JSON.stringify(sent)
+      if (JSON.stringify(received) !== before) return false
+      if (!isSame) await setTimeout(STANDING_MS)
+      return isSame
     })
     return sent
   }
 }
+
+/** Longer than a request stands that nobody uses. */
+const STANDING_MS = 40
 
 /** A new key, as `lamportctl keygen` prints it. */
 export function createKey(): string {

@@ -179,7 +179,7 @@ async function changeRecords(host: Host, name: string, from: string, to: string)
 }
 
 test.serial(
-  `with 20 % loss ${ROUNDS} times three pay at once: the same, with as many messages`,
+  `with 20 % loss ${ROUNDS} times three pay at once: the same, with no more messages`,
   async t => {
     t.timeout(300_000)
     const cluster = new Cluster(t, { ids: IDS, isRelayed: true })

@@ -223,7 +223,7 @@ function parseMutexFields(
       return isTime(first) && fields.length === 1 ? { type, view, time, request: first } : undefined
     case 'pass': {
       const [request, used, info] = fields
-      if (!isTime(request) || !isTime(used) || !isInfo(info)) return undefined
+      if (!isTime(request) || !isTime(used) || !isInfo(info) || fields.length > 3) return undefined
       return { type, view, time, request, used, info }
     }
     case 'leave':

@@ -14,6 +14,7 @@ export function requestFields(
   return span === 1 ? fields : [...fields, span, used]
 }
 
+/** Of a request as one among others: its time comes first. */
 export function timedFields(request: Omit<LockRequest, 'host'>): unknown[] {
   return [request.time, ...requestFields(request, request.used)]
 }

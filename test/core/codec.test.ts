@@ -227,3 +227,34 @@ for (const [what, wrong] of [
     t.true('malformed' in decodeMessage(encode(wrong)))
   })
 }
+
+test('what stands for no, too many or more entries than it has left is malformed; so is a PASS of another form', t => {
+  const kind = (type: Message['type']): number => MESSAGE_TYPES.indexOf(type) + 1
+  const request = (...more: unknown[]): unknown =>
+    decodeMessage(encode([kind('request'), 40, 7, ['door'], 1, '', ...more]))
+  t.like(request(), { type: 'request', span: 1 })
+  t.like(request(SPAN_MAX, 0), { type: 'request', span: SPAN_MAX })
+  for (const more of [
+    [0, 0],
+    [SPAN_MAX + 1, 0],
+    [1.5, 0],
+    ['4', 0],
+    [4, 1],
+    [4, 4],
+    [4, 0, 0],
+  ])
+    t.like(request(...more), { malformed: 'request with fields in disorder' }, more.join())
+  const last = [kind('request'), TIME_LIMIT - 1, 7, ['door'], 1, '', 2, 0]
+  t.like(decodeMessage(encode(last)), { malformed: 'request with fields in disorder' })
+  const pass = (...fields: unknown[]): unknown =>
+    decodeMessage(encode([kind('pass'), 41, 7, ...fields]))
+  t.like(pass(40, 3, 'who'), { type: 'pass', request: 40, used: 3, info: 'who' })
+  for (const fields of [
+    [40, 3],
+    [40, -1, ''],
+    [40, 3, 5],
+    [40, 3, 'x'.repeat(513)],
+    [40, 3, '', 1],
+  ])
+    t.like(pass(...fields), { malformed: 'pass with fields in disorder' }, fields.join())
+})

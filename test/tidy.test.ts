@@ -47,6 +47,7 @@ const entries = [
 
 /** Packages, and the one place that may import each: the reasons are in docs/architecture.md. */
 const packages: Record<string, RegExp> = {
+  '@stablelib/chacha20poly1305': /^src\/daemon\/crypto\.ts$/,
   'cbor-x/encode': /^src\/lib\/cbor\.ts$/,
   yargs: /^src\/daemon\/options\.ts$/,
   'yargs-parser': /^src\/ctl\/arguments\.ts$/,

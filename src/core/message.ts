@@ -50,9 +50,9 @@ export const INFO_BYTES_MAX = 512
 
 /**
  * `soon`: nobody waits for it before something else goes the same way, and it may wait a moment to
- * go with that; `transport/endpoint.ts` says how long.
+ * go with that; `transport/endpoint.ts` says how long. `along`: it goes with what waits so, or now.
  */
-export type Urgency = 'now' | 'soon'
+export type Urgency = 'now' | 'along' | 'soon'
 
 /** On every message: the sender's clock at the send (of a REQUEST, the request's first timestamp). */
 type Timed = { readonly time: number }

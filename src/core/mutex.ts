@@ -236,7 +236,7 @@ export class Mutex {
       const message = { type: 'release', view, time: this.#clock.tick(), request: time } as const
       // Who is next waits for it. Others need it before their turn, or, if they ask later, before our
       // REPLY, with which it goes.
-      const next = this.#nextAfter(names)
+      const next = this.#queue.hostsAdmittedBy(names)
       const others = this.#joined()
       const isNext = (host: HostId): boolean => next.has(host)
       this.#output.send(others.filter(isNext), message, 'now')
@@ -558,7 +558,15 @@ export class Mutex {
     // While a request of ours keeps it out, it cannot use our REPLY before our RELEASE.
     this.#giveWay(now, request.names)
     const isForLater = this.#queue.isKeptOut(entry, ahead => this.#own.of(ahead) !== undefined)
-    this.#reply(request, isForLater ? 'soon' : 'now')
+    this.#reply(request, isForLater ? 'soon' : this.#isBehindOthers(entry) ? 'along' : 'now')
+  }
+
+  /** Whether it waits for a third host, which does not only have a request that stands. */
+  #isBehindOthers(entry: QueueEntry): boolean {
+    const { host } = entry.request
+    const isOfThird = (ahead: QueueEntry): boolean =>
+      ahead.request.host !== host && ahead.request.host !== this.#self && !this.#mayGiveWay(ahead)
+    return this.#queue.isKeptOut(entry, isOfThird)
   }
 
   #reply({ host, time: request }: Pick<LockRequest, 'host' | 'time'>, urgency: Urgency): void {
@@ -713,15 +721,6 @@ export class Mutex {
   #others(): HostId[] {
     const members = [...(this.#view?.members.keys() ?? [])]
     return this.isMember ? members.filter(host => host !== this.#self) : []
-  }
-
-  /** Hosts whose requests are not kept out any more as far as one of these names goes. */
-  #nextAfter(names: readonly string[]): ReadonlySet<HostId> {
-    const next = new Set<HostId>()
-    for (const name of names) {
-      for (const { request } of this.#queue.admittedBy(name)) next.add(request.host)
-    }
-    return next
   }
 
   /** Those members to whose very incarnation channels are open. */

@@ -1,5 +1,5 @@
 import type { Instant } from '../lib/time.ts'
-import { timestampOf, tokenOf, type Token } from './clock.ts'
+import { timestampOf, tokenOf, type HostId, type Token } from './clock.ts'
 import type { LockRequest } from './message.ts'
 import type { Rules } from './rules.ts'
 
@@ -135,6 +135,15 @@ export class RequestQueue {
       ahead += 1
     }
     return ahead === line.length ? line : line.slice(0, ahead)
+  }
+
+  /** Whose requests are let in as far as one of these names goes. */
+  hostsAdmittedBy(names: readonly string[]): ReadonlySet<HostId> {
+    const hosts = new Set<HostId>()
+    for (const name of names) {
+      for (const { request } of this.admittedBy(name)) hosts.add(request.host)
+    }
+    return hosts
   }
 
   /** The rule of admission, over all names of a request. */

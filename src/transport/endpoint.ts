@@ -40,9 +40,9 @@ export type ChannelId = 0 | 1 | 2 | 3
 
 /**
  * `soon`: may wait for a millisecond, so that a datagram which must go takes it along; for what
- * nobody waits for.
+ * nobody waits for. `along`: waits with what waits already, and goes now where nothing does.
  */
-export type Urgency = 'now' | 'soon'
+export type Urgency = 'now' | 'along' | 'soon'
 
 export type EndpointConfig = {
   readonly cluster: string

@@ -99,9 +99,10 @@ export class Sender {
     payload: Uint8Array,
     urgency: Urgency,
   ): 'queued' | 'slow-down' | 'full' {
-    if (urgency === 'now') this.#patientUntil = toInstant(-Infinity)
-    else if (!this.#channels.some(({ hasUnsent }) => hasUnsent))
-      this.#patientUntil = after(now, SOON)
+    const isFirst = urgency !== 'now' && !this.#channels.some(({ hasUnsent }) => hasUnsent)
+    if (urgency === 'now' || (urgency === 'along' && isFirst)) {
+      this.#patientUntil = toInstant(-Infinity)
+    } else if (isFirst) this.#patientUntil = after(now, SOON)
     this.#channel(channel).push(payload)
     let bytes = 0
     let payloads = 0

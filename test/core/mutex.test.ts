@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { LockRequest } from '../../src/core/message.ts'
+import { SPAN_MAX, type LockRequest } from '../../src/core/message.ts'
 import type { Mutex } from '../../src/core/mutex.ts'
 import { RULES } from '../../src/core/rules.ts'
 import { nextView, type View } from '../../src/core/view.ts'
@@ -163,6 +163,54 @@ test('a REPLY may wait where a request of ours keeps out whom it is for', t => {
   world.request(3, ['book'])
   world.settle()
   t.deepEqual(world.unhurried, ['reply 2>3'])
+})
+
+test('a REPLY may go along with what waits where a third host keeps out whom it is for', t => {
+  const world = new Mutexes([1, 2, 3])
+  const first = world.request(1, ['door'])
+  const second = world.request(2, ['door'])
+  world.settle()
+  // That of host 1 waits for its own RELEASE.
+  t.deepEqual(world.alongside, ['reply 3>2'])
+  t.deepEqual(world.unhurried, ['reply 1>2'])
+  world.alongside.length = 0
+  world.release(1, first)
+  world.settle()
+  t.true(world.of(2).held.has(second))
+  const third = world.request(3, ['door'])
+  world.settle()
+  t.deepEqual(world.alongside, ['reply 1>3'])
+  world.release(2, second)
+  world.settle()
+  t.true(world.of(3).held.has(third))
+  // A reader behind readers is kept out by nobody, nor is whoever is behind its own host alone.
+  world.alongside.length = 0
+  for (const host of [1, 2] as const) world.request(host, ['book'], Infinity)
+  world.request(3, ['door'])
+  world.request(3, ['book'], Infinity)
+  world.settle()
+  t.deepEqual(world.alongside, [])
+})
+
+test('a REPLY does not wait behind a request that stands: nobody may be using it', t => {
+  const world = new Mutexes([1, 2, 3], RULES, SPAN_MAX)
+  for (let i = 0; i < 3; i++) {
+    const token = world.request(1, ['door'])
+    world.settle()
+    world.release(1, token)
+    world.settle()
+  }
+  t.true(
+    world
+      .of(2)
+      .mutex.queue.line('door')
+      .some(({ request }) => request.span > 1),
+  )
+  const asked = world.request(3, ['door'])
+  world.deliver(3, 2)
+  t.deepEqual(world.alongside, [])
+  world.settle()
+  t.true(world.of(3).held.has(asked))
 })
 
 test('a RELEASE honoured only at the head leaves requests behind for ever', t => {

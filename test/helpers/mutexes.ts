@@ -35,6 +35,8 @@ export class Mutexes {
   readonly sent: string[] = []
   /** Those of them that may wait a moment. */
   readonly unhurried: string[] = []
+  /** Of those, what waits only where something else does. */
+  readonly alongside: string[] = []
 
   /** @param spanMax how many timestamps a request may have: 1, as in Lamport's paper */
   constructor(ids: readonly HostId[], rules: Rules = RULES, spanMax = 1) {
@@ -98,6 +100,7 @@ export class Mutexes {
           const key = `${id}>${other}`
           this.sent.push(`${message.type} ${key}`)
           if (urgency === 'soon') this.unhurried.push(`${message.type} ${key}`)
+          if (urgency === 'along') this.alongside.push(`${message.type} ${key}`)
           const channel = this.channels.get(key) ?? []
           this.channels.set(key, channel)
           channel.push(message)

@@ -63,6 +63,24 @@ test('the first that waits decides when they go, and the next time counts anew',
   t.deepEqual(arrivals(world, start), ['c 1.1'])
 })
 
+test('what goes along waits with what waits, no longer, and by itself not at all', t => {
+  const world = quiet(t)
+  let start = world.now
+  world.isChecking = false
+  send(world, 'alone', 'along')
+  world.run(10)
+  t.deepEqual(arrivals(world, start), ['alone 0.1'])
+  world.host(2).deliveries.length = 0
+  world.datagrams = 0
+  start = world.now
+  send(world, 'a', 'soon')
+  world.run(0.7)
+  send(world, 'b', 'along')
+  world.run(10)
+  t.deepEqual(arrivals(world, start), ['a 1.1', 'b 1.1'])
+  t.is(world.datagrams, 2)
+})
+
 test('behind what must go and could not, it does not wait', t => {
   const world = quiet(t)
   world.isChecking = false

@@ -186,7 +186,9 @@ export class Node {
     this.#host = new Host(config, durable, random.fork(), rules, {
       send: (to, message, urgency) => {
         const [payload, channel] = [this.#encode(message), channelOf(message)]
-        if (!this.#endpoint.send(this.#now, to, channel, payload, urgency)) this.#slow.add(to)
+        const isAnswer = message.type === 'reply'
+        const isBelowMark = this.#endpoint.send(this.#now, to, channel, payload, urgency, isAnswer)
+        if (!isBelowMark) this.#slow.add(to)
       },
       sendHeartbeat: (to, heartbeat) => {
         this.#endpoint.sendDatagram(this.#now, to, encodeHeartbeat(heartbeat))

@@ -74,11 +74,11 @@ const longFiles: Record<string, number> = {
   // A world of hosts, and all that can be done to it.
   'src/sim/ideal.ts': 435,
   // Transport and core, wired: a few lines for each input, effect and question.
-  'src/node.ts': 490,
+  'src/node.ts': 495,
   // What a variable's register hears and says, wired: each part has a file of its own.
   'src/core/variables.ts': 490,
   // What strangers send, step by step, and who is told of it: the way in, in one place.
-  'src/transport/endpoint.ts': 420,
+  'src/transport/endpoint.ts': 425,
   // The whole public client, a few lines and a comment a method.
   'src/client/client.ts': 430,
   // One round after the other on each register: one state, told in one place.
@@ -86,7 +86,7 @@ const longFiles: Record<string, number> = {
   // What can happen in the small world that is explored whole, event by event.
   'src/sim/small-world.ts': 500,
   // Which of several sessions, handshakes and endings counts: one decision in one place.
-  'src/transport/peer.ts': 500,
+  'src/transport/peer.ts': 505,
   // Nodes, clocks, disks and packets in one virtual time.
   'src/sim/world.ts': 480,
 }

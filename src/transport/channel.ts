@@ -5,7 +5,7 @@ import { advance, distance } from './seq.ts'
 import type { Instant } from '../lib/time.ts'
 import type { ChannelId } from './endpoint.ts'
 import type { SegmentFrame } from './packet.ts'
-import type { SentPacket } from './recovery.ts'
+import type { SentPacket } from './epoch.ts'
 import type { Seq } from './seq.ts'
 
 /** The largest payload of `send`. */
@@ -24,6 +24,8 @@ export type Segment = {
   readonly payload: Uint8Array
   readonly start: number
   readonly end: number
+  /** Of a payload to which the peer has more to say: see `Endpoint.send`. */
+  readonly isAnswer: boolean
   /** Transmitted last at. */
   sentAt: Instant
   /** The last packet that carried it. */
@@ -34,6 +36,8 @@ export type Segment = {
   /** Waits to be sent again. */
   isLost: boolean
 }
+
+type Waiting = { readonly payload: Uint8Array; readonly isAnswer: boolean }
 
 /** First in, first out, without moving the rest at each step. */
 class Fifo<T> {
@@ -65,7 +69,7 @@ class Fifo<T> {
 /** The sending end of one channel: cuts payloads into segments and keeps them until acknowledged. */
 export class SendChannel {
   readonly id: ChannelId
-  readonly #waiting = new Fifo<Uint8Array>()
+  readonly #waiting = new Fifo<Waiting>()
   /** How much of the first payload that waits has been cut off. */
   #offset = 0
   #next: Seq
@@ -81,9 +85,9 @@ export class SendChannel {
     this.#next = first
   }
 
-  push(payload: Uint8Array): void {
+  push(payload: Uint8Array, isAnswer = false): void {
     assert(payload.length <= PAYLOAD_MAX, 'a payload has at most 1 MiB')
-    this.#waiting.push(payload)
+    this.#waiting.push({ payload, isAnswer })
     this.payloads++
     this.bytes += payload.length
   }
@@ -100,8 +104,9 @@ export class SendChannel {
 
   /** Cuts the next segment, if one goes into so much room. */
   cut(room: number): Segment | undefined {
-    const payload = this.#waiting.at(0)
-    if (payload === undefined || !this.hasNew) return undefined
+    const first = this.#waiting.at(0)
+    if (first === undefined || !this.hasNew) return undefined
+    const { payload } = first
     const start = this.#offset
     const rest = payload.length - start
     const space = Math.min(room - SEGMENT_OVERHEAD_MAX, SEGMENT_MAX)
@@ -109,7 +114,7 @@ export class SendChannel {
     const isWhole = rest <= space
     if (!isWhole && (payload.length <= SEGMENT_MAX || space < CUT_MIN)) return undefined
     const end = isWhole ? payload.length : start + space
-    const segment = newSegment(this.id, this.#next, payload, start, end)
+    const segment = newSegment(this.id, this.#next, first, start, end)
     this.#next = advance(this.#next, 1)
     this.#unacknowledged.push(segment)
     if (end < payload.length) {
@@ -157,7 +162,7 @@ export class SendChannel {
 function newSegment(
   channel: ChannelId,
   seq: Seq,
-  payload: Uint8Array,
+  { payload, isAnswer }: Waiting,
   start: number,
   end: number,
 ): Segment {
@@ -167,6 +172,7 @@ function newSegment(
     payload,
     start,
     end,
+    isAnswer,
     sentAt: 0 as Instant,
     carrier: undefined,
     copies: 0,

@@ -4,7 +4,7 @@ import { decodeFrames } from './packet.ts'
 
 import type { Duration, Instant } from '../lib/time.ts'
 import type { CloseFrame } from './packet.ts'
-import type { Epoch } from './recovery.ts'
+import type { Epoch } from './epoch.ts'
 import type { Incarnation } from './seal.ts'
 
 /** Packets for a session that has ended are answered by CLOSE so long. */

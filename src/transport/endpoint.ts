@@ -13,7 +13,7 @@ import {
   TAG_SIZE,
 } from './packet.ts'
 import { Peer } from './peer.ts'
-import { Budget } from './recovery.ts'
+import { Budget } from './budget.ts'
 import {
   clusterHash,
   COOKIE_SIZE,
@@ -172,6 +172,8 @@ export class Endpoint {
   /**
    * Queues a payload (at most 1 MiB), kept until acknowledged. False: above the high-water mark,
    * slow down. The peer must have a session; the payload is not copied.
+   *
+   * @param isAnswer the peer has asked for it, and says more before long: its ACK may wait for that
    */
   send(
     now: Instant,
@@ -179,10 +181,11 @@ export class Endpoint {
     channel: ChannelId,
     payload: Uint8Array,
     urgency: Urgency = 'now',
+    isAnswer = false,
   ): boolean {
     this.#witness(now)
     const peer = this.#peer(to)
-    const isBelowMark = peer.send(now, channel, payload, urgency)
+    const isBelowMark = peer.send(now, channel, payload, urgency, isAnswer)
     this.#touch(peer)
     return isBelowMark
   }

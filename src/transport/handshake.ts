@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import { after, earliest, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
-import { Epoch } from './recovery.ts'
+import { Epoch } from './epoch.ts'
 import { areEqual } from './crypto.ts'
 import { answerIndex, cookieOf, ephemeralOf, proofOf, readHelloHeader } from './seal.ts'
 

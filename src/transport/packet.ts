@@ -38,7 +38,18 @@ export const SEGMENT_MAX: number =
 /** A payload of `sendDatagram` fits beside the longest ACK and a PING. */
 export const DGRAM_MAX: number = DATAGRAM_MAX - HEADER_SIZE - TAG_SIZE - ACK_SIZE_MAX - 1 - 3
 
-const FrameType = { pad: 0x00, ack: 0x01, ping: 0x02, ackNow: 0x03, close: 0x04, dgram: 0x05 }
+const FrameType = {
+  pad: 0x00,
+  ack: 0x01,
+  ping: 0x02,
+  ackNow: 0x03,
+  close: 0x04,
+  dgram: 0x05,
+  ackLater: 0x06,
+}
+
+/** A packet with ACKLATER is acknowledged after this, if nothing takes its ACK along before. */
+export const ACK_LATER: Duration = milliseconds(50)
 
 const SEGMENT = 0x40
 const SEGMENT_BEGIN = 0x20
@@ -77,6 +88,7 @@ export type Frame =
   | SegmentFrame
   | { readonly type: 'ping' }
   | { readonly type: 'ack-now' }
+  | { readonly type: 'ack-later' }
   | { readonly type: 'datagram'; readonly data: Uint8Array }
   | CloseFrame
 
@@ -120,6 +132,9 @@ function decodeFrame(decoding: Decoding, bytes: Uint8Array, at: number): number 
       return at + 1
     case FrameType.ackNow:
       decoding.frames.push({ type: 'ack-now' })
+      return at + 1
+    case FrameType.ackLater:
+      decoding.frames.push({ type: 'ack-later' })
       return at + 1
     case FrameType.dgram: {
       if (at + 3 > bytes.length) return 'a DGRAM ends early'
@@ -257,6 +272,10 @@ export class PacketWriter {
 
   ackNow(): void {
     this.bytes[this.#claim(1)] = FrameType.ackNow
+  }
+
+  ackLater(): void {
+    this.bytes[this.#claim(1)] = FrameType.ackLater
   }
 
   datagram(data: Uint8Array): void {

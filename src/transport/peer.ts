@@ -24,7 +24,7 @@ import type {
 import type { EndedEpoch } from './ended.ts'
 import type { Agreement, Slot } from './handshake.ts'
 import type { CloseFrame } from './packet.ts'
-import type { Epoch } from './recovery.ts'
+import type { Epoch } from './epoch.ts'
 import type { Gate } from './gate.ts'
 import type { Incarnation, Introduction, KeyName, Seal } from './seal.ts'
 import type { SessionTools } from './sender.ts'
@@ -172,10 +172,16 @@ export class Peer {
     this.#local.output.notice(this.id, text)
   }
 
-  send(now: Instant, channel: ChannelId, payload: Uint8Array, urgency: Urgency): boolean {
+  send(
+    now: Instant,
+    channel: ChannelId,
+    payload: Uint8Array,
+    urgency: Urgency,
+    isAnswer: boolean,
+  ): boolean {
     const session = this.#session
     assert(session !== undefined, `host ${this.id} is sent something only while it has a session`)
-    const result = session.sender.send(now, channel, payload, urgency)
+    const result = session.sender.send(now, channel, payload, urgency, isAnswer)
     if (result === 'full') this.#close(now, CloseCode.queueFull, 'the queue to it is full')
     return result === 'queued'
   }

@@ -1,5 +1,5 @@
-import { after, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
-import { ACK_SPAN_MAX } from './packet.ts'
+import { after, earliest, elapsed, milliseconds, NEVER, toInstant } from '../lib/time.ts'
+import { ACK_LATER, ACK_SPAN_MAX } from './packet.ts'
 
 import type { Duration, Instant } from '../lib/time.ts'
 import type { AckFrame } from './packet.ts'
@@ -14,6 +14,9 @@ const UNACKNOWLEDGED_MAX = 4
 const LARGE_UNACKNOWLEDGED_MAX = 2
 /** Of data, in all that wait: then they are large. */
 const LARGE_BYTES = 1000
+
+/** How soon a packet wants to be acknowledged. */
+export type Ask = 'nothing' | 'ack' | 'ack-now' | 'ack-later'
 
 /**
  * The packet numbers received under one set of keys: against replays (RFC 6479), and to decide when
@@ -40,11 +43,11 @@ export class Received {
   }
 
   /**
-   * Notes a fresh packet. Its frames ask for an ACK or not, and perhaps at once.
+   * Notes a fresh packet. Its frames ask for an ACK or not, perhaps at once, perhaps some time.
    *
    * @param bytes of data in it
    */
-  add(now: Instant, number: number, ask: 'nothing' | 'ack' | 'ack-now', bytes: number): void {
+  add(now: Instant, number: number, ask: Ask, bytes: number): void {
     const isNext = number === this.#largest + 1
     if (number > this.#largest) {
       this.#forget(number)
@@ -62,7 +65,10 @@ export class Received {
     const isLarge = this.#unacknowledgedBytes >= LARGE_BYTES
     const most = isLarge ? LARGE_UNACKNOWLEDGED_MAX : UNACKNOWLEDGED_MAX
     if (ask === 'ack-now' || !isNext || this.#unacknowledged >= most) this.urge()
-    else if (this.#deadline === NEVER) this.#deadline = after(now, ACK_DELAY)
+    else if (!this.#isUrgent) {
+      const delay = ask === 'ack-later' ? ACK_LATER : ACK_DELAY
+      this.#deadline = earliest(this.#deadline, after(now, delay))
+    }
   }
 
   /** The next ACK does not wait. */

@@ -1,15 +1,14 @@
 import { assert } from '../lib/assert.ts'
-import { after, before as earlier, elapsed, milliseconds, NEVER } from '../lib/time.ts'
-import { isAcknowledged } from './packet.ts'
-import { Received } from './received.ts'
+import { after, before as earlier, earliest, elapsed, milliseconds, NEVER } from '../lib/time.ts'
+import { ACK_LATER, isAcknowledged } from './packet.ts'
 import { CongestionWindow } from './window.ts'
 
 import type { Duration, Instant } from '../lib/time.ts'
+import type { Budget } from './budget.ts'
 import type { Segment } from './channel.ts'
+import type { Epoch, SentPacket } from './epoch.ts'
 import type { AckFrame } from './packet.ts'
-import type { Report } from './received.ts'
 import type { Rtt } from './rtt.ts'
-import type { Keys } from './seal.ts'
 
 /** RFC 9002 §6.1.1. */
 const PACKET_THRESHOLD = 3
@@ -29,95 +28,6 @@ const FRESH_STARTS_MAX = 8
 const QUEUED_MAX = 8
 /** How fast the smoothed loss follows. */
 const LOSS_WEIGHT = 1 / 64
-
-/** One use of keys, from handshake to handshake: packet numbers start at 0 and are not reused. */
-export class Epoch {
-  /** The receiver index that we chose: the peer's packets carry it. */
-  readonly index: number
-  readonly peerIndex: number
-  readonly keys: Keys
-  readonly received: Received = new Received()
-  /** Packets to be acknowledged, by number, oldest first. */
-  readonly sent: Map<number, SentPacket> = new Map<number, SentPacket>()
-  /** The number of the next packet. */
-  next = 0
-  /** The peer has shown that it has the keys too. */
-  isConfirmed = false
-  /** When it is forgotten, once it has been replaced. */
-  expires: Instant = NEVER
-  /** Packets that came with its index and did not open. */
-  failures = 0
-  /** The key it comes from is no longer accepted: what comes under it is not opened. */
-  isRevoked = false
-
-  constructor(index: number, peerIndex: number, keys: Keys) {
-    this.index = index
-    this.peerIndex = peerIndex
-    this.keys = keys
-  }
-}
-
-/** A packet that asked for an ACK and has none yet. */
-export type SentPacket = {
-  readonly epoch: Epoch
-  readonly number: number
-  /** Its place among all packets of the session, whatever their epoch. */
-  readonly order: number
-  readonly sentAt: Instant
-  readonly segments: readonly Segment[]
-  /** What the ACK in it said. */
-  readonly report: Report | undefined
-  /** The first later packet that carried something of it again. */
-  again: number | undefined
-  isLost: boolean
-  /** It counts against the window. */
-  isInFlight: boolean
-}
-
-/** What the kernel counts for a datagram of full size in a socket's buffer. */
-const DATAGRAM_TRUESIZE = 2304
-/** What Linux gives to who asks for more than its default limit allows (net.core.rmem_max). */
-const RECEIVE_BUFFER_DEFAULT = 425_984
-
-/** What all sessions of one endpoint have in flight together, in datagrams. */
-export class Budget {
-  inFlight = 0
-  #max = datagramsFor(RECEIVE_BUFFER_DEFAULT)
-  #isWanted = false
-
-  get max(): number {
-    return this.#max
-  }
-
-  get hasRoom(): boolean {
-    return this.inFlight < this.#max
-  }
-
-  /** A session has something that only the others hold up. */
-  want(): void {
-    this.#isWanted = true
-  }
-
-  /** There is room again for what was held up; said once. */
-  takeRoom(): boolean {
-    if (!this.#isWanted || !this.hasRoom) return false
-    this.#isWanted = false
-    return true
-  }
-
-  /** The receive buffer of the socket has this many bytes; all peers answer into it at once. */
-  fit(receiveBuffer: number): void {
-    this.#max = Math.max(datagramsFor(receiveBuffer), BUDGET_MIN)
-  }
-}
-
-/** Every peer has an answer or two under way even where the buffer is tiny. */
-const BUDGET_MIN = 8
-
-/** Half of what the buffer holds: the peers send of their own accord, too. */
-function datagramsFor(receiveBuffer: number): number {
-  return Math.floor(Math.floor(receiveBuffer / DATAGRAM_TRUESIZE) / 2)
-}
 
 /** What recovery tells the session. */
 export type RecoveryOutput = {
@@ -147,6 +57,8 @@ export class Recovery {
   /** Nothing has come back for so long that only probes are sent. */
   #isAbsent = false
   #lossDeadline: Instant = NEVER
+  /** Packets in flight that said ACKLATER. */
+  #patient = 0
   #waitingSince: Instant = NEVER
   #loss = 0
 
@@ -182,9 +94,9 @@ export class Recovery {
   sent(
     now: Instant,
     epoch: Epoch,
-    content: { readonly segments: readonly Segment[]; readonly report: Report | undefined },
+    content: Pick<SentPacket, 'segments' | 'report' | 'mayWait'>,
   ): void {
-    const { segments, report } = content
+    const { segments, report, mayWait } = content
     const number = epoch.next
     const sent: SentPacket = {
       epoch,
@@ -193,6 +105,7 @@ export class Recovery {
       sentAt: now,
       segments,
       report,
+      mayWait,
       again: undefined,
       isLost: false,
       isInFlight: true,
@@ -217,7 +130,9 @@ export class Recovery {
       segment.isLost = false
     }
     if (this.#waitingSince === NEVER) this.#waitingSince = now
-    if (this.#inFlight === 0) this.#probeFrom = now
+    const from = probeFrom(sent)
+    this.#probeFrom = this.#inFlight === 0 ? from : earliest(this.#probeFrom, from)
+    if (mayWait) this.#patient++
     this.#count(1)
     if (epoch.sent.size > SENT_MAX) this.#forgetOldest(epoch)
   }
@@ -226,7 +141,7 @@ export class Recovery {
   acknowledge(now: Instant, epoch: Epoch, ack: AckFrame): boolean {
     if (ack.largest >= epoch.next) return false
     const largest = epoch.sent.get(ack.largest)
-    if (largest !== undefined) this.#rtt.sample(now, elapsed(largest.sentAt, now), ack.delay)
+    if (largest !== undefined) this.#sample(now, largest, ack.delay)
     const isFull = this.#inFlight >= this.window.size
     let progress = false
     for (const packet of epoch.sent.values()) {
@@ -246,8 +161,25 @@ export class Recovery {
     this.#detectLost(now)
     this.#waitingSince = this.#inFlight > 0 ? now : NEVER
     if (this.#inFlight === 0) this.window.rest()
-    this.#probeFrom = this.#oldestSentAt
+    this.#probeFrom = this.#oldest
     return true
+  }
+
+  /**
+   * The peer has sent something that asks for an ACK, and all ACKs that it owes went with it: a packet
+   * with ACKLATER that it has not acknowledged by then, a round trip later, is lost.
+   */
+  heard(now: Instant): void {
+    if (this.#patient === 0) return
+    const late = earlier(now, this.#rtt.lossDelay)
+    for (const epoch of this.#epochs) {
+      for (const packet of epoch.sent.values()) {
+        if (packet.sentAt > late) break
+        if (!packet.mayWait || packet.isLost) continue
+        this.window.reduce(now, packet.sentAt)
+        this.#giveUp(packet)
+      }
+    }
   }
 
   /** Whether one more packet may be in flight, or up to `extra` more for what is urgent. */
@@ -300,16 +232,30 @@ export class Recovery {
     return this.#inFlight === 0 ? NEVER : after(this.#probeFrom, this.#rtt.pto(this.#backoff))
   }
 
-  get #oldestSentAt(): Instant {
+  /** From when on what is in flight is to be probed for. */
+  get #oldest(): Instant {
+    let oldest = NEVER
     for (const epoch of this.#epochs) {
-      for (const packet of epoch.sent.values()) if (packet.isInFlight) return packet.sentAt
+      for (const packet of epoch.sent.values()) {
+        if (!packet.isInFlight) continue
+        oldest = earliest(oldest, probeFrom(packet))
+        // Those that follow are younger.
+        if (!packet.mayWait) return oldest
+      }
     }
-    return NEVER
+    return oldest
+  }
+
+  #sample(now: Instant, { sentAt, mayWait }: SentPacket, delay: Duration): void {
+    const took = elapsed(sentAt, now)
+    if (!mayWait) this.#rtt.sample(now, took, delay)
+    // Nearly all of it may be the delay, which was asked for.
+    else if (took > delay) this.#rtt.sample(now, milliseconds(took - delay), milliseconds(0))
   }
 
   #arrived(packet: SentPacket): void {
     packet.epoch.sent.delete(packet.number)
-    if (packet.isInFlight) this.#count(-1)
+    this.#land(packet)
     this.#loss -= this.#loss * LOSS_WEIGHT
     if (packet.report !== undefined) packet.epoch.received.confirm(packet.report)
     for (const segment of packet.segments) {
@@ -341,8 +287,7 @@ export class Recovery {
 
   #giveUp(packet: SentPacket): void {
     packet.isLost = true
-    if (packet.isInFlight) this.#count(-1)
-    packet.isInFlight = false
+    this.#land(packet)
     this.#loss += (1 - this.#loss) * LOSS_WEIGHT
     for (const segment of packet.segments) {
       segment.copies--
@@ -361,12 +306,16 @@ export class Recovery {
   /** A long silence: new data shall not wait until what was sent before is known to be lost. */
   #writeOff(): void {
     for (const epoch of this.#epochs) {
-      for (const packet of epoch.sent.values()) {
-        if (!packet.isInFlight) continue
-        packet.isInFlight = false
-        this.#count(-1)
-      }
+      for (const packet of epoch.sent.values()) this.#land(packet)
     }
+  }
+
+  /** It does not count against the window any more. */
+  #land(packet: SentPacket): void {
+    if (!packet.isInFlight) return
+    packet.isInFlight = false
+    if (packet.mayWait) this.#patient--
+    this.#count(-1)
   }
 
   #setTimeouts(timeouts: number): void {
@@ -387,4 +336,9 @@ export class Recovery {
     if (!this.#isSilent) this.#budget.inFlight += change
     assert(this.#inFlight >= 0, 'nothing arrives or is lost twice')
   }
+}
+
+/** A probe timeout after this, it is to be probed for. */
+function probeFrom({ sentAt, mayWait }: SentPacket): Instant {
+  return mayWait ? after(sentAt, ACK_LATER) : sentAt
 }

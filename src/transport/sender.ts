@@ -1,14 +1,24 @@
 import { assert } from '../lib/assert.ts'
-import { after, earliest, elapsed, milliseconds, toInstant } from '../lib/time.ts'
+import { earliest, elapsed } from '../lib/time.ts'
 import { SendChannel } from './channel.ts'
-import { HEADER_SIZE, PACKET_NUMBER_MAX, SEGMENT_OVERHEAD_MAX, TAG_SIZE } from './packet.ts'
+import {
+  ACK_LATER,
+  HEADER_SIZE,
+  PACKET_NUMBER_MAX,
+  SEGMENT_OVERHEAD_MAX,
+  TAG_SIZE,
+} from './packet.ts'
+import { newDraft } from './draft.ts'
+import { Patience } from './patience.ts'
 import { Recovery } from './recovery.ts'
 
-import type { Duration, Instant } from '../lib/time.ts'
+import type { Instant } from '../lib/time.ts'
 import type { Segment } from './channel.ts'
 import type { ChannelId, Counters, Urgency } from './endpoint.ts'
 import type { AckFrame, PacketWriter } from './packet.ts'
-import type { Budget, Epoch } from './recovery.ts'
+import type { Budget } from './budget.ts'
+import type { Draft } from './draft.ts'
+import type { Epoch } from './epoch.ts'
 import type { Rtt } from './rtt.ts'
 import type { Seq } from './seq.ts'
 
@@ -22,11 +32,11 @@ const FLUSH_MAX = 8
 const URGENT_EXTRA = 4
 /** Bytes of overdue segments that ride along with a packet. */
 const RIDE_MAX = 256
-/** From this share of lost packets on, a retransmission that nothing follows is sent twice. */
+/**
+ * From this share of lost packets on, a retransmission that nothing follows is sent twice, and no ACK
+ * waits: both sides find out what is lost.
+ */
 const REPEAT_FROM_LOSS = 0.03
-
-/** What is sent `soon` waits so long for something that takes it along. */
-const SOON: Duration = milliseconds(1)
 
 const CHANNELS = [0, 1, 2, 3] as const
 
@@ -64,8 +74,7 @@ export class Sender {
   #peerWindow: number
   /** Bytes of segments sent and not acknowledged. */
   #outstanding = 0
-  /** Payloads that were not yet put into a packet may wait until then for one that must go. */
-  #patientUntil: Instant = toInstant(-Infinity)
+  readonly #patience = new Patience()
 
   constructor(epochs: readonly Epoch[], rtt: Rtt, tools: SessionTools, options: SenderOptions) {
     this.#epochs = epochs
@@ -98,12 +107,10 @@ export class Sender {
     channel: ChannelId,
     payload: Uint8Array,
     urgency: Urgency,
+    isAnswer = false,
   ): 'queued' | 'slow-down' | 'full' {
-    const isFirst = urgency !== 'now' && !this.#channels.some(({ hasUnsent }) => hasUnsent)
-    if (urgency === 'now' || (urgency === 'along' && isFirst)) {
-      this.#patientUntil = toInstant(-Infinity)
-    } else if (isFirst) this.#patientUntil = after(now, SOON)
-    this.#channel(channel).push(payload)
+    this.#patience.sent(now, urgency, !this.#channels.some(({ hasUnsent }) => hasUnsent))
+    this.#channel(channel).push(payload, isAnswer)
     let bytes = 0
     let payloads = 0
     for (const each of this.#channels) {
@@ -128,8 +135,7 @@ export class Sender {
 
   /** Timers that are due; probes leave at once. */
   tick(now: Instant): void {
-    // Who may not send yet waits for an ACK, and no longer for the time.
-    if (this.#patientUntil <= now) this.#patientUntil = toInstant(-Infinity)
+    this.#patience.tick(now)
     const probes = this.recovery.tick(now)
     if (probes === 0) return
     let first = this.#probe(now, 'first')
@@ -146,9 +152,8 @@ export class Sender {
   /** When something is due by time alone. */
   get deadline(): Instant {
     const { deadline } = this.recovery
-    return this.#hasNew && this.#patientUntil > -Infinity
-      ? earliest(deadline, this.#patientUntil)
-      : deadline
+    const { until } = this.#patience
+    return this.#hasNew && until > -Infinity ? earliest(deadline, until) : deadline
   }
 
   /** Transmits what waits, a few datagrams at most. True: there is more. */
@@ -156,7 +161,7 @@ export class Sender {
     for (const epoch of this.#epochs) {
       if (epoch !== this.#epoch && epoch.received.isDue(now)) this.#pack(now, epoch)
     }
-    let last: Packet | undefined
+    let last: Draft | undefined
     for (let i = 0; i < FLUSH_MAX; i++) {
       const packet = this.#pack(now, this.#epoch)
       if (packet === undefined) {
@@ -175,7 +180,7 @@ export class Sender {
   }
 
   #wantsSegments(now: Instant): boolean {
-    const isPatient = now < this.#patientUntil
+    const isPatient = now < this.#patience.until
     for (const channel of this.#channels) {
       if (!this.#maySend(channel.id)) continue
       if (channel.firstLost !== undefined || (!isPatient && this.#mayCut(channel))) return true
@@ -209,7 +214,7 @@ export class Sender {
   }
 
   /** Fills one packet with what is most urgent and transmits it; nothing if there is none. */
-  #pack(now: Instant, epoch: Epoch): Packet | undefined {
+  #pack(now: Instant, epoch: Epoch): Draft | undefined {
     if (epoch.next >= PACKET_NUMBER_MAX) return undefined
     const packet = this.#begin(now, epoch)
     if (epoch === this.#epoch) {
@@ -257,18 +262,11 @@ export class Sender {
     this.#finish(now, epoch, packet)
   }
 
-  #begin(now: Instant, epoch: Epoch): Packet {
+  #begin(now: Instant, epoch: Epoch): Draft {
     const { writer } = this.#tools
     const { received } = epoch
     writer.begin(epoch.peerIndex, epoch.next)
-    const packet: Packet = {
-      segments: [],
-      hasAck: false,
-      bare: 0,
-      asks: false,
-      isAgain: false,
-      carriesLost: false,
-    }
+    const packet = newDraft()
     if (received.isPending) {
       writer.ack(received.report(now, this.#options.window()))
       packet.hasAck = true
@@ -278,7 +276,7 @@ export class Sender {
   }
 
   /** Lost segments, then new ones; channel 0 first. */
-  #fill(now: Instant, packet: Packet): void {
+  #fill(now: Instant, packet: Draft): void {
     for (const channel of this.#channels) {
       for (;;) {
         const segment = channel.firstLost
@@ -301,7 +299,7 @@ export class Sender {
   }
 
   /** Segments that may be lost ride along: chatty traffic recovers without a timer. */
-  #ride(now: Instant, packet: Packet): void {
+  #ride(now: Instant, packet: Draft): void {
     const { overdue } = this.#rtt
     // After a probe timeout, probes that were just sent may be lost like what they probed for.
     const isSuspect = this.recovery.isProbing
@@ -310,7 +308,10 @@ export class Sender {
       for (let i = 0; ; i++) {
         const segment = channel.unacknowledged(i)
         if (segment === undefined) break
-        if (!isSuspect && elapsed(segment.sentAt, now) <= overdue) break
+        const age = elapsed(segment.sentAt, now)
+        if (!isSuspect && age <= overdue) break
+        const mayWait = segment.carrier?.mayWait === true
+        if (!isSuspect && mayWait && age <= overdue + ACK_LATER) continue
         if (segment.isAcknowledged || packet.segments.includes(segment)) continue
         left -= segment.end - segment.start
         if (left < 0 || !this.#fits(segment)) return
@@ -321,7 +322,7 @@ export class Sender {
   }
 
   /** The oldest unacknowledged segments among those that are wanted. */
-  #refill(packet: Packet, isWanted: (segment: Segment) => boolean): void {
+  #refill(packet: Draft, isWanted: (segment: Segment) => boolean): void {
     for (const channel of this.#channels) {
       for (let i = 0; ; i++) {
         const segment = channel.unacknowledged(i)
@@ -335,7 +336,7 @@ export class Sender {
     }
   }
 
-  #refillWith(packet: Packet, segments: readonly Segment[]): void {
+  #refillWith(packet: Draft, segments: readonly Segment[]): void {
     this.#refill(packet, segment => segments.includes(segment))
   }
 
@@ -343,7 +344,7 @@ export class Sender {
     return segment.end - segment.start + SEGMENT_OVERHEAD_MAX <= this.#tools.writer.room
   }
 
-  #write(packet: Packet, segment: Segment): void {
+  #write(packet: Draft, segment: Segment): void {
     const { channel, seq, payload, start, end } = segment
     const isBegin = start === 0
     const isEnd = end === payload.length
@@ -356,13 +357,16 @@ export class Sender {
   }
 
   /** Seals and transmits what was written, unless that is nothing that need be said now. */
-  #finish(now: Instant, epoch: Epoch, packet: Packet): boolean {
+  #finish(now: Instant, epoch: Epoch, packet: Draft): boolean {
     const { writer, counters } = this.#tools
     const isBare = writer.length === packet.bare
     if (isBare && (!packet.hasAck || !epoch.received.isDue(now))) return false
     const report = packet.hasAck ? epoch.received.reported() : undefined
-    if (packet.asks || packet.segments.length > 0) {
-      this.recovery.sent(now, epoch, { segments: packet.segments, report })
+    const { segments } = packet
+    if (packet.asks || segments.length > 0) {
+      const mayWait = this.#mayWait(packet)
+      if (mayWait) writer.ackLater()
+      this.recovery.sent(now, epoch, { segments, report, mayWait })
     }
     const length = epoch.keys.seal(epoch.next++, writer.bytes, writer.length)
     assert(length >= HEADER_SIZE + TAG_SIZE, 'a packet has a header and a tag')
@@ -371,20 +375,17 @@ export class Sender {
     return true
   }
 
+  /**
+   * Whether its ACK may wait for what the peer says next: it has answers and nothing else, and the ACK
+   * of what they answer. If it is lost, the peer misses that, and probes.
+   */
+  #mayWait({ segments, hasAck, asks, isAgain }: Draft): boolean {
+    if (!hasAck || asks || isAgain || this.#tools.writer.room === 0) return false
+    if (this.recovery.isProbing || this.recovery.loss >= REPEAT_FROM_LOSS) return false
+    return segments.every(({ isAnswer }) => isAnswer)
+  }
+
   #channel(id: ChannelId): SendChannel {
     return this.#channels[id] as SendChannel
   }
-}
-
-/** What is known of a packet while it is written. */
-type Packet = {
-  readonly segments: Segment[]
-  hasAck: boolean
-  /** Its length before anything but the ACK. */
-  bare: number
-  /** It asks for an ACK even without segments. */
-  asks: boolean
-  isAgain: boolean
-  /** Something in it is known to have been lost before. */
-  carriesLost: boolean
 }

@@ -6,7 +6,8 @@ import { Sender } from './sender.ts'
 import type { Duration, Instant } from '../lib/time.ts'
 import type { ChannelId } from './endpoint.ts'
 import type { AckFrame, CloseFrame, Frame, SegmentFrame } from './packet.ts'
-import type { Epoch } from './recovery.ts'
+import type { Ask } from './received.ts'
+import type { Epoch } from './epoch.ts'
 import type { Rtt } from './rtt.ts'
 import type { Incarnation, Introduction } from './seal.ts'
 import type { SessionTools } from './sender.ts'
@@ -145,7 +146,8 @@ export class Session {
     number: number,
     frames: readonly Frame[],
   ): Ending | 'refused' | undefined {
-    let ask: 'nothing' | 'ack' | 'ack-now' = 'nothing'
+    let ask: Ask = 'nothing'
+    let mayWait = false
     let bytes = 0
     for (const frame of frames) {
       if (frame.type === 'segment') {
@@ -153,14 +155,17 @@ export class Session {
         bytes += frame.data.length
       }
       if (frame.type === 'ack-now') ask = 'ack-now'
+      else if (frame.type === 'ack-later') mayWait = true
       else if (frame.type !== 'ack' && frame.type !== 'datagram' && ask === 'nothing') ask = 'ack'
     }
+    if (mayWait && ask === 'ack') ask = 'ack-later'
     epoch.received.add(now, number, ask, bytes)
     epoch.isConfirmed = true
     for (const frame of frames) {
       const ending = this.#receiveFrame(now, epoch, frame)
       if (ending !== undefined || this.#hasEnded) return ending
     }
+    if (ask !== 'nothing') this.#sender.recovery.heard(now)
     return undefined
   }
 
@@ -188,6 +193,7 @@ export class Session {
         return { type: 'closed', code: frame.reason }
       case 'ping':
       case 'ack-now':
+      case 'ack-later':
         return undefined
     }
   }

@@ -26,6 +26,7 @@ export function framesAsSent(): readonly Uint8Array[] {
   const data = (length: number): Uint8Array => new Uint8Array(length).fill(length)
   make(writer => writer.ping())
   make(writer => writer.ackNow())
+  make(writer => writer.ackLater())
   make(writer => writer.ack({ ...ack, largest: 0, bitmap: data(0) }))
   make(writer => {
     writer.ack({ ...ack, largest: 9, bitmap: data(2) })
@@ -90,6 +91,7 @@ function checkFrame(frame: Frame): number {
       return frame.data.length
     case 'ping':
     case 'ack-now':
+    case 'ack-later':
     case 'close':
       return 0
   }
@@ -115,6 +117,9 @@ function rewrite(writer: PacketWriter, frame: Frame): boolean {
       return true
     case 'ack-now':
       writer.ackNow()
+      return true
+    case 'ack-later':
+      writer.ackLater()
       return true
     case 'close':
       writer.close(frame)
@@ -155,6 +160,7 @@ function isSame(one: Frame, two: Frame | undefined): boolean {
       )
     case 'ping':
     case 'ack-now':
+    case 'ack-later':
       return true
   }
 }

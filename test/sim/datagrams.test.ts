@@ -76,12 +76,15 @@ for (const hosts of [3, 5, 10] as const) {
     t.true(found <= { 3: 1.6, 5: 1.4, 10: 2.3 }[hosts] && found > 0, `${found}`)
   })
 
-  test(`${hosts} hosts: an entry by itself takes 4(N-1), with a hold 5(N-1)`, t => {
+  test(`${hosts} hosts: an entry by itself takes 4(N-1), with a long hold 5(N-1)`, t => {
     const short = cost(t, hosts, ONE, { holdMs: 0, pauseMs: 40 }, 50)
-    const held = cost(t, hosts, ONE, { holdMs: 40, pauseMs: 40 }, 50)
-    t.log(`${short.toFixed(2)}(N-1), with a hold ${held.toFixed(2)}(N-1)`)
+    const brief = cost(t, hosts, ONE, { holdMs: 40, pauseMs: 40 }, 50)
+    const held = cost(t, hosts, ONE, { holdMs: 80, pauseMs: 40 }, 50)
+    t.log(`${short.toFixed(2)}(N-1), held ${brief.toFixed(2)}(N-1) and ${held.toFixed(2)}(N-1)`)
     t.true(short <= 4.1 && short >= 3.7, `${short}`)
-    t.true(held <= 5.1 && held >= 4.7, `${held}`)
+    t.true(brief <= 4.1 && brief >= 3.7, `${brief}`)
+    // A heartbeat may take the ACK of the REPLY along.
+    t.true(held <= 5.1 && held >= 4.4, `${held}`)
   })
 
   test(`${hosts} hosts: under load, with 64 locks, an entry takes less than 0.05(N-1)`, t => {

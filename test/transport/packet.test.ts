@@ -51,6 +51,7 @@ const frame: fc.Arbitrary<Frame> = fc.oneof(
   close,
   fc.constant({ type: 'ping' as const }),
   fc.constant({ type: 'ack-now' as const }),
+  fc.constant({ type: 'ack-later' as const }),
   fc.record({ type: fc.constant('datagram' as const), data: bytes(300) }),
 )
 
@@ -73,6 +74,9 @@ function write(writer: PacketWriter, frames: readonly Frame[]): readonly Frame[]
         break
       case 'ack-now':
         writer.ackNow()
+        break
+      case 'ack-later':
+        writer.ackLater()
         break
       case 'datagram':
         writer.datagram(each.data)

@@ -90,6 +90,28 @@ test('a packet is acknowledged after 1 ms; the fourth, a gap, or a wish for it, 
   t.true(received.isDue(at(14)))
 })
 
+test('what may wait is acknowledged after 50 ms, and with whatever is sooner due', t => {
+  const received = new Received()
+  const at = (ms: number): ReturnType<typeof toInstant> => toInstant(ms)
+  received.add(at(10), 0, 'ack-later', 100)
+  t.true(received.isPending)
+  t.is(received.deadline, at(60))
+  received.add(at(20), 1, 'ack', 100)
+  t.is(received.deadline, at(21))
+  received.add(at(20.5), 2, 'ack-later', 100)
+  t.is(received.deadline, at(21))
+  t.true(received.isDue(at(21)))
+  received.reported()
+  received.add(at(30), 3, 'ack-later', 100)
+  received.add(at(30), 5, 'ack-later', 100)
+  t.true(received.isDue(at(30)), 'a gap')
+  received.reported()
+  for (let number = 6; number < 9; number++) received.add(at(40), number, 'ack-later', 100)
+  t.false(received.isDue(at(40)))
+  received.add(at(40), 9, 'ack-later', 100)
+  t.true(received.isDue(at(40)), 'the fourth')
+})
+
 test('of large packets the second is acknowledged at once', t => {
   const received = new Received()
   received.add(toInstant(10), 0, 'ack', 1150)

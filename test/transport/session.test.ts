@@ -8,7 +8,8 @@ import {
   PacketWriter,
   readNumber,
 } from '../../src/transport/packet.ts'
-import { Budget, Epoch } from '../../src/transport/recovery.ts'
+import { Budget } from '../../src/transport/budget.ts'
+import { Epoch } from '../../src/transport/epoch.ts'
 import { Rtt } from '../../src/transport/rtt.ts'
 import { ClearKeys } from '../../src/transport/clear-seal.ts'
 import { Session } from '../../src/transport/session.ts'

@@ -2,7 +2,7 @@ import test from 'ava'
 
 import { assert } from '../../src/lib/assert.ts'
 import { toInstant } from '../../src/lib/time.ts'
-import { Budget } from '../../src/transport/recovery.ts'
+import { Budget } from '../../src/transport/budget.ts'
 import { CongestionWindow } from '../../src/transport/window.ts'
 import { World } from '../helpers/pair.ts'
 

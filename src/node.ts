@@ -147,6 +147,8 @@ export type Status = Omit<HostStatus, 'states' | 'drifts' | 'copies'> & {
     readonly received: number
     readonly bytesSent: number
     readonly bytesReceived: number
+    /** Of those sent: with a heartbeat, and perhaps an ACK, but no message. */
+    readonly beats: number
     readonly retransmitted: number
     /** Datagrams and messages that were not taken, by reason. */
     readonly dropped: Readonly<Record<string, number>>

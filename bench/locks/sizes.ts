@@ -35,12 +35,13 @@ export type Size = {
 const WARM_UP = 4000
 const CYCLES = 300
 const FEW = 40
-const PAUSE_MS = 25
+const HOLD_MS = 25
+/** Longer than any request stands (docs/protocol.md). */
+const PAUSE_MS = 250
 const WORKERS = 64
 const LOADED_CYCLES = 200
 const SETTLE_MS = 3000
 const IDLE_MS = 6000
-const BASE_MS = 2000
 
 export async function measureSize(place: Place, hosts: number, index: number): Promise<Size> {
   const ids = Array.from({ length: hosts }, (_, i) => i + 1)
@@ -60,8 +61,7 @@ export async function measureSize(place: Place, hosts: number, index: number): P
     for (let i = 0; i < WARM_UP / 2; i++) await inTurn(i)
     for (let i = 0; i < WARM_UP; i++) await cycle(first, 'door', 0)
     const count = new Counter(clients, hosts)
-    const base = await count.base(first)
-    const backToBack = await count.entries(base, CYCLES, async () => {
+    const backToBack = await count.entries(CYCLES, async () => {
       for (let i = 0; i < CYCLES; i++) acquires.push(await cycle(first, 'door', 0))
     })
     const moving: number[] = []
@@ -72,9 +72,9 @@ export async function measureSize(place: Place, hosts: number, index: number): P
         await delay(PAUSE_MS)
       }
     }
-    const alone = await count.entries(base, FEW, () => some(0))
-    const held = await count.entries(base, FEW, () => some(PAUSE_MS))
-    const loaded = await count.entries(base, WORKERS * LOADED_CYCLES, async () => {
+    const alone = await count.entries(FEW, () => some(0))
+    const held = await count.entries(FEW, () => some(HOLD_MS))
+    const loaded = await count.entries(WORKERS * LOADED_CYCLES, async () => {
       const work = async (worker: number): Promise<void> => {
         const client = clients[worker % clients.length] ?? first
         for (let i = 0; i < LOADED_CYCLES; i++) await cycle(client, `own-${worker}`, 0)
@@ -201,9 +201,9 @@ async function idle(site: LamportSite): Promise<number> {
   return mean(site.ids.map((id, i) => ((site.processorMs(id) - (before[i] ?? 0)) / elapsed) * 100))
 }
 
-type Counted = { readonly datagrams: number; readonly messages: number; readonly at: number }
+type Counted = { readonly datagrams: number; readonly messages: number }
 
-/** What all hosts have sent, by their own metrics. */
+/** What all hosts have sent for locks, by their own metrics. */
 class Counter {
   readonly #clients: readonly Client[]
   readonly #others: number
@@ -213,28 +213,15 @@ class Counter {
     this.#others = hosts - 1
   }
 
-  /** What they send anyway in a millisecond while a lock is in use. */
-  async base(client: Client): Promise<number> {
-    const lock = await client.lock('base')
-    await delay(500)
-    const before = await this.#read()
-    await delay(BASE_MS)
-    const after = await this.#read()
-    await lock.release()
-    return (after.datagrams - before.datagrams) / (after.at - before.at)
-  }
-
   /** An entry and other host. */
-  async entries(base: number, count: number, work: () => Promise<void>): Promise<Counted> {
+  async entries(count: number, work: () => Promise<void>): Promise<Counted> {
     const before = await this.#read()
     await work()
     const after = await this.#read()
     const shared = count * this.#others
-    const own = after.datagrams - before.datagrams - base * (after.at - before.at)
     return {
-      datagrams: own / shared,
+      datagrams: (after.datagrams - before.datagrams) / shared,
       messages: (after.messages - before.messages) / shared,
-      at: after.at,
     }
   }
 
@@ -245,9 +232,10 @@ class Counter {
         .flatMap(({ text }) => [...text.matchAll(pattern)])
         .reduce((all, [, value]) => all + Number(value), 0)
     return {
-      datagrams: sum(/^lamport_datagrams_sent_total (\d+)$/gm),
+      datagrams:
+        sum(/^lamport_datagrams_sent_total (\d+)$/gm) -
+        sum(/^lamport_heartbeat_datagrams_sent_total (\d+)$/gm),
       messages: sum(/^lamport_messages_sent_total\{type="(?:request|reply|release)"\} (\d+)$/gm),
-      at: monotonicNow(),
     }
   }
 }

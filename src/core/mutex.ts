@@ -1,5 +1,5 @@
 import { assert, unreachable } from '../lib/assert.ts'
-import { after, earliest, NEVER, type Duration, type Instant } from '../lib/time.ts'
+import { after, earliest, elapsed, NEVER, type Duration, type Instant } from '../lib/time.ts'
 import { timestampOf, tokenOf, type HostId, type LamportClock, type Token } from './clock.ts'
 import type { LossCause } from './command.ts'
 import { ahead, canonical } from './fingerprint.ts'
@@ -372,6 +372,7 @@ export class Mutex {
         // Withdrawn in the meantime: nobody waits for it.
         if (own === undefined) return
         own.awaited.delete(from)
+        if (own.awaited.size === 0) own.took ??= elapsed(own.entry.inserted, now)
         this.#advance(now, own.entry.request.names)
         return
       }

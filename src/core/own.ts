@@ -1,4 +1,4 @@
-import type { Instant } from '../lib/time.ts'
+import type { Duration, Instant } from '../lib/time.ts'
 import type { HostId, Token } from './clock.ts'
 import { passed, tokenInUse } from './message.ts'
 import type { QueueEntry } from './queue.ts'
@@ -10,6 +10,8 @@ export type OwnRequest = {
   token: Token
   /** Members that have not REPLIED to it. */
   awaited: Set<HostId>
+  /** How long it took until all had, the first time. */
+  took: Duration | undefined
   held: boolean
   /** Its client has let go, and it stands for the next one. */
   isIdle: boolean
@@ -60,7 +62,7 @@ export class OwnRequests {
   /** @param awaited members that have to REPLY */
   add(now: Instant, entry: QueueEntry, awaited: Set<HostId>, entries: number): OwnRequest {
     const token = tokenInUse(entry.request)
-    const use = { held: false, isIdle: false, since: now, entries }
+    const use = { held: false, isIdle: false, since: now, entries, took: undefined }
     const own = { entry, token, awaited, ...use, keptUntil: undefined, isKept: false }
     this.#requests.set(token, own)
     return own

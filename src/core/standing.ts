@@ -1,4 +1,12 @@
-import { after, earliest, elapsed, milliseconds, NEVER, type Instant } from '../lib/time.ts'
+import {
+  after,
+  earliest,
+  elapsed,
+  milliseconds,
+  NEVER,
+  type Duration,
+  type Instant,
+} from '../lib/time.ts'
 import { ahead } from './fingerprint.ts'
 import type { OwnRequest } from './own.ts'
 
@@ -11,13 +19,16 @@ type Past = {
   /** How many timestamps the request had, and how often it and those before it were entered. */
   readonly span: number
   readonly entries: number
+  readonly patience: Duration
 }
 
-/** Who wants a lock again within this is likely to want it once more. */
-const AGAIN_WITHIN = milliseconds(10)
-
-/** A request that nobody uses stands for this, and up to as long again. */
-const IDLE_MAX = milliseconds(10)
+/**
+ * A request that nobody uses stands for so long as it took to ask all others, but neither shorter nor
+ * longer than this; and who wants a lock again within that is likely to want it once more. What is
+ * kept costs others nothing, what is asked for anew costs that (as a skier buys skis when rents have
+ * come to their price).
+ */
+const [PATIENCE_MIN, PATIENCE_MAX] = [milliseconds(10), milliseconds(200)]
 
 /** How many timestamps the next request has, times those of the one before it. */
 const GROWTH = 4
@@ -71,20 +82,23 @@ export class Standing {
   ): { readonly span: number; readonly entries: number } {
     const key = keyOf(names)
     const last = this.#recent.get(key)
-    if (last === undefined || elapsed(last.at, now) > AGAIN_WITHIN) return { span: 1, entries: 0 }
+    if (last === undefined || isOver(last, now)) return { span: 1, entries: 0 }
     const likely = Math.max(last.span * GROWTH, this.#series.get(key) ?? 0)
     return { span: Math.min(likely, this.#spanMax), entries: last.entries }
   }
 
   /** A lock that nobody else wanted was let go of altogether. */
-  ended(now: Instant, { entry, entries }: OwnRequest): void {
+  ended(now: Instant, own: OwnRequest): void {
     if (this.#spanMax === 1) return
+    const { entry, entries } = own
     const { names, span } = entry.request
     const key = keyOf(names)
     if (key.length > KEY_LENGTH_MAX) return
     this.#recent.delete(key)
     if (this.#recent.size >= NAMES_MAX) this.#forgetRecent(now)
-    if (this.#recent.size < NAMES_MAX) this.#recent.set(key, { at: now, span, entries })
+    if (this.#recent.size < NAMES_MAX) {
+      this.#recent.set(key, { at: now, span, entries, patience: patienceOf(own) })
+    }
   }
 
   /** From now on nobody uses it. */
@@ -93,7 +107,7 @@ export class Standing {
     own.since = now
     this.#untold.delete(own)
     this.#idle.set(keyOf(own.entry.request.names), own)
-    this.#schedule(now)
+    this.#schedule(now, patienceOf(own))
   }
 
   find(names: readonly string[]): OwnRequest | undefined {
@@ -112,7 +126,7 @@ export class Standing {
   tell(now: Instant, own: OwnRequest): void {
     own.since = now
     this.#untold.add(own)
-    this.#schedule(now)
+    this.#schedule(now, PATIENCE_MIN)
   }
 
   /** Its client has let go, but a later one may be inside. */
@@ -143,14 +157,18 @@ export class Standing {
     readonly over: readonly OwnRequest[]
     readonly told: readonly OwnRequest[]
   } {
-    const isDue = ({ since }: OwnRequest): boolean => elapsed(since, now) >= IDLE_MAX
     const kept = [...this.#kept].filter(({ keptUntil }) => now >= (keptUntil ?? NEVER))
-    const over = [...this.idle.filter(isDue), ...kept]
-    const told = [...this.#untold].filter(isDue)
+    const resting = this.idle.filter(own => elapsed(own.since, now) >= patienceOf(own))
+    const over = [...resting, ...kept]
+    const told = [...this.#untold].filter(({ since }) => elapsed(since, now) >= PATIENCE_MIN)
     for (const own of told) this.#untold.delete(own)
     this.#sweepAt = NEVER
-    const isAnyLeft = this.#untold.size + this.#idle.size + kept.length > over.length
-    if (isAnyLeft) this.#schedule(now)
+    if (this.#untold.size > 0) this.#schedule(now, PATIENCE_MIN)
+    for (const own of this.#idle.values()) {
+      const left = patienceOf(own) - elapsed(own.since, now)
+      // Not each at its own moment. Those whose time is over are let go of now.
+      if (left > 0) this.#schedule(now, milliseconds(Math.max(left, PATIENCE_MIN)))
+    }
     for (const { keptUntil = NEVER } of this.#kept)
       if (now < keptUntil) this.#sweepAt = earliest(this.#sweepAt, keptUntil)
     return { over, told }
@@ -161,23 +179,32 @@ export class Standing {
       { token: own.token },
       own.isIdle,
       now - own.since,
-      [own.entries, own.isKept],
+      [own.entries, own.isKept, patienceOf(own)],
     ])
     const recent = [...this.#recent]
-      .filter(([, { at }]) => elapsed(at, now) <= AGAIN_WITHIN)
-      .map(([key, { at, span, entries }]) => [key, [now - at, span, entries]] as const)
+      .filter(([, past]) => !isOver(past, now))
+      .map(([key, past]) => [key, [now - past.at, past.span, past.entries, past.patience]] as const)
     return [since, new Map(recent), this.#series, ahead(now, this.#sweepAt)]
   }
 
-  #schedule(now: Instant): void {
-    this.#sweepAt = earliest(this.#sweepAt, after(now, IDLE_MAX))
+  #schedule(now: Instant, patience: Duration): void {
+    this.#sweepAt = earliest(this.#sweepAt, after(now, patience))
   }
 
   #forgetRecent(now: Instant): void {
-    for (const [key, { at }] of this.#recent) {
-      if (elapsed(at, now) > AGAIN_WITHIN) this.#recent.delete(key)
+    for (const [key, past] of this.#recent) {
+      if (isOver(past, now)) this.#recent.delete(key)
     }
   }
+}
+
+/** How long one that nobody uses is kept. */
+function patienceOf({ took = PATIENCE_MIN }: OwnRequest): Duration {
+  return milliseconds(Math.min(Math.max(took, PATIENCE_MIN), PATIENCE_MAX))
+}
+
+function isOver({ at, patience }: Past, now: Instant): boolean {
+  return elapsed(at, now) > patience
 }
 
 /** Names are sorted and have no control characters. */

@@ -113,8 +113,13 @@ function writePeers(out: Exposition, peers: readonly PeerStatus[]): void {
 }
 
 function writeTraffic(out: Exposition, { datagrams, messages }: Status): void {
-  const { sent, received, bytesSent, bytesReceived, retransmitted, dropped } = datagrams
+  const { sent, received, bytesSent, bytesReceived, beats, retransmitted, dropped } = datagrams
   out.counter('lamport_datagrams_sent_total', 'UDP datagrams sent.', sent)
+  out.counter(
+    'lamport_heartbeat_datagrams_sent_total',
+    'Those of them with a heartbeat and no message.',
+    beats,
+  )
   out.counter('lamport_datagrams_received_total', 'UDP datagrams received.', received)
   out.counter('lamport_datagram_sent_bytes_total', 'Bytes in datagrams sent.', bytesSent)
   out.counter('lamport_datagram_received_bytes_total', 'Bytes in those received.', bytesReceived)

@@ -4,6 +4,8 @@ import type { Segment } from './channel.ts'
 export type Draft = {
   readonly segments: Segment[]
   hasAck: boolean
+  /** A payload of `sendDatagram` is in it. */
+  hasDatagram: boolean
   /** Its length before anything but the ACK. */
   bare: number
   /** It asks for an ACK even without segments. */
@@ -18,6 +20,7 @@ export function newDraft(): Draft {
   return {
     segments: [],
     hasAck: false,
+    hasDatagram: false,
     bare: 0,
     asks: false,
     isAgain: false,

@@ -100,6 +100,8 @@ export type Counters = {
   received: number
   bytesSent: number
   bytesReceived: number
+  /** Of those sent: with a payload of `sendDatagram`, and perhaps an ACK, but nothing else. */
+  beats: number
   /** Datagrams that carried again what an earlier one had carried. */
   retransmitted: number
   /** Ignored, by reason: docs/protocol.md lists them. */
@@ -119,6 +121,7 @@ export class Endpoint {
     received: 0,
     bytesSent: 0,
     bytesReceived: 0,
+    beats: 0,
     retransmitted: 0,
     dropped: {},
   }

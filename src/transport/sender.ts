@@ -222,6 +222,7 @@ export class Sender {
       if (this.#datagram !== undefined) {
         writer.datagram(this.#datagram)
         this.#datagram = undefined
+        packet.hasDatagram = true
       }
       this.#fill(now, packet)
       if (writer.length > packet.bare || epoch.received.isDue(now)) this.#ride(now, packet)
@@ -367,7 +368,7 @@ export class Sender {
       const mayWait = this.#mayWait(packet)
       if (mayWait) writer.ackLater()
       this.recovery.sent(now, epoch, { segments, report, mayWait })
-    }
+    } else if (packet.hasDatagram) counters.beats++
     const length = epoch.keys.seal(epoch.next++, writer.bytes, writer.length)
     assert(length >= HEADER_SIZE + TAG_SIZE, 'a packet has a header and a tag')
     if (packet.isAgain) counters.retransmitted++

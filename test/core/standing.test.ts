@@ -159,6 +159,50 @@ test('one that nobody uses ends after a while', t => {
   t.is(mutex.queue.size + world.of(2).mutex.queue.size, 0)
 })
 
+test('one stands for as long as it took to ask for it, and again is within that; but within bounds', t => {
+  for (const [took, patience] of [
+    [3, 10],
+    [40, 40],
+    [900, 200],
+  ] as const) {
+    const world = standing([1, 2])
+    const { mutex, clock } = world.of(1)
+    let now = 0
+    const enter = (): { readonly token: Token; readonly span: number | undefined } => {
+      const wish = { names: ['door'], limit: 1, info: '' }
+      const token = mutex.request(toInstant(now), wish)
+      world.deliver(1, 2)
+      const reply = world.channels.get('2>1')?.shift()
+      if (reply?.type !== 'reply') throw new Error('host 2 REPLIES')
+      now += took
+      clock.witness(reply.time)
+      mutex.receive(toInstant(now), 2, reply)
+      t.true(mutex.isHeld(token))
+      return { token, span: mutex.queue.find(token)?.request.span }
+    }
+    let { token, span } = enter()
+    t.is(span, 1)
+    mutex.release(toInstant(now), token)
+    world.deliver(1, 2)
+    // A moment too late, and then just in time.
+    now += patience + 0.1
+    ;({ token, span } = enter())
+    t.is(span, 1, `${took} ms`)
+    mutex.release(toInstant(now), token)
+    world.deliver(1, 2)
+    now += patience
+    ;({ token, span } = enter())
+    t.is(span, 4, `${took} ms`)
+    mutex.release(toInstant(now), token)
+    t.is(mutex.sweepAt, toInstant(now + patience))
+    mutex.sweep(toInstant(now + patience - 0.1))
+    t.is(mutex.queue.size, 1)
+    mutex.sweep(mutex.sweepAt)
+    t.is(mutex.queue.size, 0)
+    t.is(mutex.sweepAt, toInstant(Infinity))
+  }
+})
+
 test('who has it is told to the others where it is somebody else than before', t => {
   const world = idle([1, 2])
   const { mutex } = world.of(1)

@@ -194,6 +194,7 @@ export class StandInNode implements ServedNode {
         received: 2,
         bytesSent: 100,
         bytesReceived: 200,
+        beats: 0,
         retransmitted: 3,
         dropped: { malformed: 4 },
       },

@@ -51,8 +51,9 @@ export const INFO_BYTES_MAX = 512
 /**
  * `soon`: nobody waits for it before something else goes the same way, and it may wait a moment to
  * go with that; `transport/endpoint.ts` says how long. `along`: it goes with what waits so, or now.
+ * `whenever`: as `soon`, and nobody will miss it before he asks us for something.
  */
-export type Urgency = 'now' | 'along' | 'soon'
+export type Urgency = 'now' | 'along' | 'soon' | 'whenever'
 
 /** On every message: the sender's clock at the send (of a REQUEST, the request's first timestamp). */
 type Timed = { readonly time: number }

@@ -237,14 +237,10 @@ export class Mutex {
       // Who is next waits for it. Others need it before their turn, or, if they ask later, before our
       // REPLY, with which it goes.
       const next = this.#queue.hostsAdmittedBy(names)
-      const others = this.#joined()
-      const isNext = (host: HostId): boolean => next.has(host)
-      this.#output.send(others.filter(isNext), message, 'now')
-      this.#output.send(
-        others.filter(host => !isNext(host)),
-        message,
-        'soon',
-      )
+      const [first, rest]: [HostId[], HostId[]] = [[], []]
+      for (const host of this.#joined()) (next.has(host) ? first : rest).push(host)
+      this.#output.send(first, message, 'now')
+      this.#output.send(rest, message, next.size === 0 ? 'whenever' : 'soon')
     }
     this.#advance(now, names)
   }
@@ -545,7 +541,7 @@ export class Mutex {
   #sendPass({ time: request, used, info }: LockRequest): void {
     const view = this.#currentView().number
     const time = this.#clock.tick()
-    this.#output.send(this.#joined(), { type: 'pass', view, time, request, used, info }, 'soon')
+    this.#output.send(this.#joined(), { type: 'pass', view, time, request, used, info }, 'whenever')
   }
 
   #insertAndReply(now: Instant, request: LockRequest): void {

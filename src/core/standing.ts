@@ -126,7 +126,7 @@ export class Standing {
   tell(now: Instant, own: OwnRequest): void {
     own.since = now
     this.#untold.add(own)
-    this.#schedule(now, PATIENCE_MIN)
+    this.#schedule(now, patienceOf(own))
   }
 
   /** Its client has let go, but a later one may be inside. */
@@ -158,13 +158,12 @@ export class Standing {
     readonly told: readonly OwnRequest[]
   } {
     const kept = [...this.#kept].filter(({ keptUntil }) => now >= (keptUntil ?? NEVER))
-    const resting = this.idle.filter(own => elapsed(own.since, now) >= patienceOf(own))
-    const over = [...resting, ...kept]
-    const told = [...this.#untold].filter(({ since }) => elapsed(since, now) >= PATIENCE_MIN)
+    const isDue = (own: OwnRequest): boolean => elapsed(own.since, now) >= patienceOf(own)
+    const over = [...this.idle.filter(isDue), ...kept]
+    const told = [...this.#untold].filter(isDue)
     for (const own of told) this.#untold.delete(own)
     this.#sweepAt = NEVER
-    if (this.#untold.size > 0) this.#schedule(now, PATIENCE_MIN)
-    for (const own of this.#idle.values()) {
+    for (const own of [...this.#idle.values(), ...this.#untold]) {
       const left = patienceOf(own) - elapsed(own.since, now)
       // Not each at its own moment. Those whose time is over are let go of now.
       if (left > 0) this.#schedule(now, milliseconds(Math.max(left, PATIENCE_MIN)))

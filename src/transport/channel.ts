@@ -24,8 +24,7 @@ export type Segment = {
   readonly payload: Uint8Array
   readonly start: number
   readonly end: number
-  /** Of a payload to which the peer has more to say: see `Endpoint.send`. */
-  readonly isAnswer: boolean
+  readonly ack: AckWish
   /** Transmitted last at. */
   sentAt: Instant
   /** The last packet that carried it. */
@@ -37,7 +36,13 @@ export type Segment = {
   isLost: boolean
 }
 
-type Waiting = { readonly payload: Uint8Array; readonly isAnswer: boolean }
+/**
+ * What the ACK of a payload may wait for (docs/protocol.md, *Answers*): nothing; where it goes with the
+ * ACK of what it answers, that the peer says more; in any case that the peer says something.
+ */
+export type AckWish = 'prompt' | 'answer' | 'lenient'
+
+type Waiting = { readonly payload: Uint8Array; readonly ack: AckWish }
 
 /** First in, first out, without moving the rest at each step. */
 class Fifo<T> {
@@ -85,9 +90,9 @@ export class SendChannel {
     this.#next = first
   }
 
-  push(payload: Uint8Array, isAnswer = false): void {
+  push(payload: Uint8Array, ack: AckWish = 'prompt'): void {
     assert(payload.length <= PAYLOAD_MAX, 'a payload has at most 1 MiB')
-    this.#waiting.push({ payload, isAnswer })
+    this.#waiting.push({ payload, ack })
     this.payloads++
     this.bytes += payload.length
   }
@@ -162,7 +167,7 @@ export class SendChannel {
 function newSegment(
   channel: ChannelId,
   seq: Seq,
-  { payload, isAnswer }: Waiting,
+  { payload, ack }: Waiting,
   start: number,
   end: number,
 ): Segment {
@@ -172,7 +177,7 @@ function newSegment(
     payload,
     start,
     end,
-    isAnswer,
+    ack,
     sentAt: 0 as Instant,
     carrier: undefined,
     copies: 0,

@@ -40,9 +40,10 @@ export type ChannelId = 0 | 1 | 2 | 3
 
 /**
  * `soon`: may wait for a millisecond, so that a datagram which must go takes it along; for what
- * nobody waits for. `along`: waits with what waits already, and goes now where nothing does.
+ * nobody waits for. `along`: waits with what waits already, or not at all. `whenever`: as `soon`; and
+ * that it was lost may be found out when the peer says something.
  */
-export type Urgency = 'now' | 'along' | 'soon'
+export type Urgency = 'now' | 'along' | 'soon' | 'whenever'
 
 export type EndpointConfig = {
   readonly cluster: string
@@ -175,7 +176,6 @@ export class Endpoint {
   /**
    * Queues a payload (at most 1 MiB), kept until acknowledged. False: above the high-water mark,
    * slow down. The peer must have a session; the payload is not copied.
-   *
    * @param isAnswer the peer has asked for it, and says more before long: its ACK may wait for that
    */
   send(

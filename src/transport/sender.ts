@@ -110,7 +110,8 @@ export class Sender {
     isAnswer = false,
   ): 'queued' | 'slow-down' | 'full' {
     this.#patience.sent(now, urgency, !this.#channels.some(({ hasUnsent }) => hasUnsent))
-    this.#channel(channel).push(payload, isAnswer)
+    const ack = isAnswer ? 'answer' : urgency === 'whenever' ? 'lenient' : 'prompt'
+    this.#channel(channel).push(payload, ack)
     let bytes = 0
     let payloads = 0
     for (const each of this.#channels) {
@@ -377,13 +378,13 @@ export class Sender {
   }
 
   /**
-   * Whether its ACK may wait for what the peer says next: it has answers and nothing else, and the ACK
-   * of what they answer. If it is lost, the peer misses that, and probes.
+   * Whether its ACK may wait for what the peer says next. If an answer is lost, the peer misses the ACK
+   * of what it answers, and probes.
    */
   #mayWait({ segments, hasAck, asks, isAgain }: Draft): boolean {
-    if (!hasAck || asks || isAgain || this.#tools.writer.room === 0) return false
+    if (asks || isAgain || this.#tools.writer.room === 0) return false
     if (this.recovery.isProbing || this.recovery.loss >= REPEAT_FROM_LOSS) return false
-    return segments.every(({ isAnswer }) => isAnswer)
+    return segments.every(({ ack }) => ack === 'lenient' || (ack === 'answer' && hasAck))
   }
 
   #channel(id: ChannelId): SendChannel {

@@ -99,7 +99,8 @@ export class Mutexes {
         for (const other of to) {
           const key = `${id}>${other}`
           this.sent.push(`${message.type} ${key}`)
-          if (urgency === 'soon') this.unhurried.push(`${message.type} ${key}`)
+          if (urgency === 'soon' || urgency === 'whenever')
+            this.unhurried.push(`${message.type} ${key}`)
           if (urgency === 'along') this.alongside.push(`${message.type} ${key}`)
           const channel = this.channels.get(key) ?? []
           this.channels.set(key, channel)

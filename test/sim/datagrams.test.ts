@@ -76,15 +76,16 @@ for (const hosts of [3, 5, 10] as const) {
     t.true(found <= { 3: 1.6, 5: 1.4, 10: 2.3 }[hosts] && found > 0, `${found}`)
   })
 
-  test(`${hosts} hosts: an entry by itself takes 4(N-1), with a long hold 5(N-1)`, t => {
-    const short = cost(t, hosts, ONE, { holdMs: 0, pauseMs: 40 }, 50)
-    const brief = cost(t, hosts, ONE, { holdMs: 40, pauseMs: 40 }, 50)
-    const held = cost(t, hosts, ONE, { holdMs: 80, pauseMs: 40 }, 50)
-    t.log(`${short.toFixed(2)}(N-1), held ${brief.toFixed(2)}(N-1) and ${held.toFixed(2)}(N-1)`)
-    t.true(short <= 4.1 && short >= 3.7, `${short}`)
-    t.true(brief <= 4.1 && brief >= 3.7, `${brief}`)
-    // A heartbeat may take the ACK of the REPLY along.
-    t.true(held <= 5.1 && held >= 4.4, `${held}`)
+  test(`${hosts} hosts: an entry by itself takes 4(N-1), with a long hold 5(N-1), often 3(N-1)`, t => {
+    const take = (holdMs: number, pauseMs: number): number =>
+      cost(t, hosts, ONE, { holdMs, pauseMs }, 50)
+    const [short, brief, held, often] = [take(0, 200), take(40, 200), take(80, 200), take(0, 40)]
+    t.log([short, brief, held, often].map(found => `${found.toFixed(2)}(N-1)`).join(', '))
+    // A heartbeat may take an ACK along.
+    t.true(short <= 4.1 && short >= 3.4, `${short}`)
+    t.true(brief <= 4.1 && brief >= 3.4, `${brief}`)
+    t.true(held <= 5.1 && held >= 4, `${held}`)
+    t.true(often <= 3.1 && often >= 2.7, `${often}`)
   })
 
   test(`${hosts} hosts: under load, with 64 locks, an entry takes less than 0.05(N-1)`, t => {

@@ -239,3 +239,54 @@ test('nor does one that was received go again with what is sent meanwhile', t =>
   talk.world.run(500)
   t.deepEqual(talk.answerer.carried, [])
 })
+
+test('what is sent whenever is acknowledged with anything that the peer sends, or after 50 ms', t => {
+  const talk = new Talk(t)
+  const { world } = talk
+  const whenever = (text: string): void => {
+    talk.answerer.endpoint.send(world.now, 1, 0, Buffer.from(text), 'whenever')
+  }
+  whenever('over')
+  world.run(20)
+  t.is(world.datagrams, 1)
+  talk.asker.endpoint.sendDatagram(world.now, 2, Buffer.from('beat'))
+  world.run(500)
+  t.is(world.datagrams, 2)
+  whenever('over again')
+  world.run(500)
+  t.is(world.datagrams, 4)
+  t.deepEqual(talk.answerer.carried, [])
+})
+
+test('where it is lost, who asks next gets it with the answer', t => {
+  const talk = new Talk(t)
+  const { world } = talk
+  talk.lose(2, 1)
+  talk.answerer.endpoint.send(world.now, 1, 0, Buffer.from('over'), 'whenever')
+  world.run(20)
+  t.deepEqual(talk.asker.deliveries, [])
+  const start = world.now
+  talk.ask()
+  world.run(20)
+  t.deepEqual(
+    talk.asker.deliveries.map(({ text, at }) => `${text} ${(at - start).toFixed(1)}`),
+    ['over 0.2', 'answer 0.2'],
+  )
+  world.run(500)
+  t.is(talk.asker.deliveries.length, 2)
+})
+
+test('and where nobody asks, its owner finds out', t => {
+  const talk = new Talk(t)
+  const { world } = talk
+  talk.lose(2, 1)
+  const start = world.now
+  talk.answerer.endpoint.send(world.now, 1, 0, Buffer.from('over'), 'whenever')
+  world.run(500)
+  t.deepEqual(
+    talk.asker.deliveries.map(({ text }) => text),
+    ['over'],
+  )
+  const [{ at } = { at: NaN }] = talk.asker.deliveries
+  t.true(at - start > 50 && at - start < 56, `${at - start}`)
+})

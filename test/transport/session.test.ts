@@ -43,7 +43,7 @@ class Pair {
         received: 0,
         bytesSent: 0,
         bytesReceived: 0,
-    beats: 0,
+        beats: 0,
         retransmitted: 0,
         dropped: {},
       }

@@ -43,8 +43,8 @@ export type SentPacket = {
   readonly segments: readonly Segment[]
   /** What the ACK in it said. */
   readonly report: Report | undefined
-  /** It said ACKLATER. */
-  readonly mayWait: boolean
+  /** It said ACKLATER, and nothing has shown since that it had better be acknowledged. */
+  mayWait: boolean
   /** The first later packet that carried something of it again. */
   again: number | undefined
   isLost: boolean

@@ -59,6 +59,7 @@ export class Recovery {
   #lossDeadline: Instant = NEVER
   /** Packets in flight that said ACKLATER. */
   #patient = 0
+  #isCrossed = false
   #waitingSince: Instant = NEVER
   #loss = 0
 
@@ -121,7 +122,7 @@ export class Recovery {
         this.#backoff = 0
         this.#probeFrom = now
       }
-      if (before !== undefined && before.epoch === epoch && before.sentAt <= late) {
+      if (before !== undefined && before.epoch === epoch && probeFrom(before) <= late) {
         before.again ??= number
       }
       segment.copies++
@@ -166,20 +167,34 @@ export class Recovery {
   }
 
   /**
-   * The peer has sent something that asks for an ACK, and all ACKs that it owes went with it: a packet
-   * with ACKLATER that it has not acknowledged by then, a round trip later, is lost.
+   * The peer has sent something that asks for an ACK, and with it went all ACKs that it owed: a packet
+   * with ACKLATER that it has not acknowledged by then, a round trip later, is lost. One that is
+   * younger may have crossed it. What asks for an ACK at once is a probe: the peer misses something.
    */
-  heard(now: Instant): void {
+  heard(now: Instant, epoch: Epoch, isProbe: boolean): void {
     if (this.#patient === 0) return
     const late = earlier(now, this.#rtt.lossDelay)
-    for (const epoch of this.#epochs) {
-      for (const packet of epoch.sent.values()) {
-        if (packet.sentAt > late) break
-        if (!packet.mayWait || packet.isLost) continue
+    for (const packet of epoch.sent.values()) {
+      if (!packet.mayWait || !packet.isInFlight) continue
+      if (packet.sentAt <= late) {
         this.window.reduce(now, packet.sentAt)
         this.#giveUp(packet)
+      } else if (isProbe) {
+        packet.mayWait = false
+        this.#patient--
       }
     }
+    this.#isCrossed = this.#patient > 0
+    this.#probeFrom = this.#oldest
+  }
+
+  /**
+   * The peer has spoken since a packet with ACKLATER left, and may not have it: what it would miss if
+   * that is lost is acknowledged by what is sent now, and so it would not probe. A packet that asks
+   * for an ACK shows it the gap; an ACK alone would not.
+   */
+  get isCrossed(): boolean {
+    return this.#patient > 0 && this.#isCrossed
   }
 
   /** Whether one more packet may be in flight, or up to `extra` more for what is urgent. */

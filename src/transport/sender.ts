@@ -363,6 +363,10 @@ export class Sender {
     const { writer, counters } = this.#tools
     const isBare = writer.length === packet.bare
     if (isBare && (!packet.hasAck || !epoch.received.isDue(now))) return false
+    if (isBare && epoch === this.#epoch && this.recovery.isCrossed) {
+      writer.ping()
+      packet.asks = true
+    }
     const report = packet.hasAck ? epoch.received.reported() : undefined
     const { segments } = packet
     if (packet.asks || segments.length > 0) {
@@ -382,8 +386,12 @@ export class Sender {
    * of what it answers, and probes.
    */
   #mayWait({ segments, hasAck, asks, isAgain }: Draft): boolean {
-    if (asks || isAgain || this.#tools.writer.room === 0) return false
-    if (this.recovery.isProbing || this.recovery.loss >= REPEAT_FROM_LOSS) return false
+    const { writer, budget } = this.#tools
+    if (asks || isAgain || writer.room === 0 || !this.#epoch.isConfirmed) return false
+    const { isProbing, loss } = this.recovery
+    if (isProbing || loss >= REPEAT_FROM_LOSS) return false
+    // What is not acknowledged takes room from the others.
+    if (budget.inFlight * 2 > budget.max) return false
     return segments.every(({ ack }) => ack === 'lenient' || (ack === 'answer' && hasAck))
   }
 

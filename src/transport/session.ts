@@ -100,7 +100,10 @@ export class Session {
   /** New keys; the result: epochs that are forgotten at once. */
   adopt(now: Instant, epoch: Epoch): readonly Epoch[] {
     const replaced = this.#epochs.at(-1)
-    if (replaced !== undefined) replaced.expires = after(now, EPOCH_KEPT)
+    if (replaced !== undefined) {
+      replaced.expires = after(now, EPOCH_KEPT)
+      if (replaced.received.isPending) replaced.received.urge()
+    }
     this.#epochs.push(epoch)
     this.#sender.recovery.revive()
     const forgotten = this.#epochs.splice(0, Math.max(0, this.#epochs.length - EPOCHS_MAX))
@@ -158,14 +161,15 @@ export class Session {
       else if (frame.type === 'ack-later') mayWait = true
       else if (frame.type !== 'ack' && frame.type !== 'datagram' && ask === 'nothing') ask = 'ack'
     }
-    if (mayWait && ask === 'ack') ask = 'ack-later'
+    // Under keys that have been replaced nothing is sent that could take the ACK along.
+    if (mayWait && ask === 'ack' && epoch === this.epoch) ask = 'ack-later'
     epoch.received.add(now, number, ask, bytes)
     epoch.isConfirmed = true
     for (const frame of frames) {
       const ending = this.#receiveFrame(now, epoch, frame)
       if (ending !== undefined || this.#hasEnded) return ending
     }
-    if (ask !== 'nothing') this.#sender.recovery.heard(now)
+    if (ask !== 'nothing') this.#sender.recovery.heard(now, epoch, ask === 'ack-now')
     return undefined
   }
 

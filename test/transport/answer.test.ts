@@ -139,17 +139,60 @@ test('one that is just on its way is not taken for lost', t => {
   t.is(talk.answeredAfter.length, 1)
 })
 
-test('where the asker misses nothing, the answerer finds out in the end', t => {
+test('what may have crossed it makes the answerer ask for an ACK, and so find out', t => {
+  for (const urgency of ['now', 'soon'] as const) {
+    const talk = new Talk(t)
+    talk.lose(2, 1)
+    talk.ask()
+    talk.world.run(0.15)
+    // Too soon to show anything; and the ACK of this is one of the question as well.
+    const { endpoint } = talk.asker
+    endpoint.send(talk.world.now, 2, 0, Buffer.from('something else'), urgency)
+    talk.world.run(500)
+    t.is(talk.answeredAfter.length, 1)
+    const [after = NaN] = talk.answeredAfter
+    t.true(after < 6, `${after}`)
+  }
+})
+
+test('where nothing is lost, two questions at once cost no ACK more', t => {
   const talk = new Talk(t)
-  talk.lose(2, 1)
   talk.ask()
-  talk.world.run(0.15)
-  // Too soon to show anything; and the ACK of this is one of the question as well.
-  talk.say(1, 'something else')
+  talk.world.at(0.15, () => talk.ask())
+  talk.world.run(20)
+  t.is(talk.answeredAfter.length, 2)
+  t.is(talk.world.datagrams, 4)
+  talk.say(1, 'thanks')
   talk.world.run(500)
-  t.is(talk.answeredAfter.length, 1)
-  const [after = NaN] = talk.answeredAfter
-  t.true(after > 50 && after < 55, `${after}`)
+  t.is(talk.world.datagrams, 6)
+  t.deepEqual([talk.asker.carried, talk.answerer.carried], [[], []])
+})
+
+test('a probe shows that something is missing, however long the way is', t => {
+  const after = (isAnswer: boolean, delay: number): number => {
+    const talk = new Talk(t)
+    const { world } = talk
+    talk.answerer.onDeliver = ({ text }) => {
+      if (text === 'question') talk.say(2, 'answer', isAnswer)
+    }
+    world.faults.delay = delay
+    for (let i = 0; i < 60; i++) {
+      talk.ask()
+      world.run(200)
+      talk.say(1, 'thanks')
+      world.run(200)
+    }
+    talk.answeredAfter.length = 0
+    talk.lose(2, 1)
+    talk.ask()
+    world.run(1000)
+    t.is(talk.answeredAfter.length, 1)
+    return talk.answeredAfter[0] ?? NaN
+  }
+  for (const delay of [0.1, 1, 5, 20]) {
+    const [found, usual] = [after(true, delay), after(false, delay)]
+    t.true(found <= usual + 3, `${delay}: ${found} ms, and ${usual} otherwise`)
+  }
 })
 
 test('what is not only an answer, or not with the ACK of a question, is acknowledged at once', t => {

@@ -363,17 +363,17 @@ export class Sender {
     const { writer, counters } = this.#tools
     const isBare = writer.length === packet.bare
     if (isBare && (!packet.hasAck || !epoch.received.isDue(now))) return false
-    if (isBare && epoch === this.#epoch && this.recovery.isCrossed) {
-      writer.ping()
+    const { segments, hasAck, hasDatagram } = packet
+    if (hasAck && segments.length === 0 && epoch === this.#epoch && this.recovery.isCrossed) {
+      if (!packet.asks) writer.ping()
       packet.asks = true
     }
-    const report = packet.hasAck ? epoch.received.reported() : undefined
-    const { segments } = packet
+    const report = hasAck ? epoch.received.reported() : undefined
     if (packet.asks || segments.length > 0) {
       const mayWait = this.#mayWait(packet)
       if (mayWait) writer.ackLater()
       this.recovery.sent(now, epoch, { segments, report, mayWait })
-    } else if (packet.hasDatagram) counters.beats++
+    } else if (hasDatagram) counters.beats++
     const length = epoch.keys.seal(epoch.next++, writer.bytes, writer.length)
     assert(length >= HEADER_SIZE + TAG_SIZE, 'a packet has a header and a tag')
     if (packet.isAgain) counters.retransmitted++
@@ -383,14 +383,12 @@ export class Sender {
 
   /**
    * Whether its ACK may wait for what the peer says next. If an answer is lost, the peer misses the ACK
-   * of what it answers, and probes.
+   * of what it answers, and probes. While much is in flight none waits: it takes room from the others.
    */
   #mayWait({ segments, hasAck, asks, isAgain }: Draft): boolean {
     const { writer, budget } = this.#tools
     if (asks || isAgain || writer.room === 0 || !this.#epoch.isConfirmed) return false
-    const { isProbing, loss } = this.recovery
-    if (isProbing || loss >= REPEAT_FROM_LOSS) return false
-    // What is not acknowledged takes room from the others.
+    if (this.recovery.isProbing || this.recovery.loss >= REPEAT_FROM_LOSS) return false
     if (budget.inFlight * 2 > budget.max) return false
     return segments.every(({ ack }) => ack === 'lenient' || (ack === 'answer' && hasAck))
   }

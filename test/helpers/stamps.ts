@@ -22,6 +22,8 @@ export class Stamps {
   observe(observation: Observation): void {
     if (observation.type !== 'trace') return
     const { host, event, time } = observation
+    // An entry on a request that stands has a time that was reserved before (docs/protocol.md).
+    if (event.type === 'request' && event.standing !== undefined) return
     if (event.type === 'request') {
       const { time: requested } = timestampOf(event.token)
       this.#happens(host, requested)

@@ -148,6 +148,12 @@ test('what may have crossed it makes the answerer ask for an ACK, and so find ou
     // Too soon to show anything; and the ACK of this is one of the question as well.
     const { endpoint } = talk.asker
     endpoint.send(talk.world.now, 2, 0, Buffer.from('something else'), urgency)
+    if (urgency === 'now') {
+      // Nor is it another where a heartbeat takes the ACK along.
+      talk.world.at(0.3, () => {
+        talk.answerer.endpoint.sendDatagram(talk.world.now, 1, Buffer.from('beat'))
+      })
+    }
     talk.world.run(500)
     t.is(talk.answeredAfter.length, 1)
     const [after = NaN] = talk.answeredAfter

@@ -274,8 +274,9 @@ test('of two hosts that have changed to different keys, each accepting both, non
     world.run(1)
     world.changeKeys(1, [KEY_2, KEY_1, KEY_3])
     world.changeKeys(2, [KEY_3, KEY_1, KEY_2])
-    chat(world, world.now + 30_000, 50)
-    t.true(world.run(60_000, () => world.now > 30_000 && isQuiet(world)))
+    const end = world.now + 30_000
+    chat(world, end, 50)
+    t.true(world.run(60_000, () => world.now > end && isQuiet(world)))
     for (const host of world.hosts.values()) t.is(host.log.length, 1)
     // And one that restarts is let in by any of its keys.
     world.host(2).restart(2)

@@ -40,7 +40,7 @@ export type ChannelId = 0 | 1 | 2 | 3
 
 /**
  * `soon`: may wait for a millisecond, so that a datagram which must go takes it along; for what
- * nobody waits for. `along`: waits with what waits already, or not at all. `whenever`: as `soon`; and
+ * nobody waits for. `along`: waits with what waits `soon`, or not at all. `whenever`: as `soon`; and
  * that it was lost may be found out when the peer says something.
  */
 export type Urgency = 'now' | 'along' | 'soon' | 'whenever'

@@ -81,6 +81,17 @@ test('what goes along waits with what waits, no longer, and by itself not at all
   t.is(world.datagrams, 2)
 })
 
+test('what goes along does not wait with what nobody wants for now', t => {
+  const world = quiet(t)
+  const start = world.now
+  world.isChecking = false
+  send(world, 'a', 'whenever')
+  world.run(0.3)
+  send(world, 'b', 'along')
+  world.run(10)
+  t.deepEqual(arrivals(world, start), ['a 0.4', 'b 0.4'])
+})
+
 test('behind what must go and could not, it does not wait', t => {
   const world = quiet(t)
   world.isChecking = false

@@ -339,3 +339,22 @@ test('and where nobody asks, its owner finds out', t => {
   const [{ at } = { at: NaN }] = talk.asker.deliveries
   t.true(at - start > 50 && at - start < 56, `${at - start}`)
 })
+
+test('what is sent for a heartbeat alone is counted by itself, with an ACK or without', t => {
+  const talk = new Talk(t)
+  const { world, asker } = talk
+  const beat = (): void => asker.endpoint.sendDatagram(world.now, 2, Buffer.from('beat'))
+  const before = { ...asker.endpoint.counters }
+  beat()
+  world.run(5)
+  talk.answerer.endpoint.send(world.now, 1, 0, Buffer.from('over'), 'whenever')
+  world.run(5)
+  // This takes the ACK along; the next goes with something that is said.
+  beat()
+  world.run(5)
+  talk.say(1, 'something')
+  beat()
+  world.run(100)
+  t.is(asker.endpoint.counters.beats - before.beats, 2)
+  t.is(asker.endpoint.counters.sent - before.sent, 3)
+})

@@ -5,6 +5,7 @@ import {
   elapsed,
   milliseconds,
   NEVER,
+  toInstant,
   type Duration,
   type Instant,
 } from '../lib/time.ts'
@@ -52,6 +53,8 @@ type Voice = {
   pace: Pace
 }
 
+const LONG_AGO = toInstant(-Infinity)
+
 const NOBODY = new HostSet([])
 
 /** How often a host may be excluded before its return is made to wait, and for how long at most. */
@@ -66,6 +69,8 @@ export class Hearing {
   /** Incarnations that have left: whatever arrives later, they are gone. */
   readonly #left = new Map<HostId, number>()
   readonly #exclusions = new Map<HostId, Instant[]>()
+  /** What `deadline` said last, while nobody was heard since. */
+  #deadline: Instant = LONG_AGO
 
   constructor(self: HostId, suspect: Duration) {
     this.#self = self
@@ -75,6 +80,7 @@ export class Hearing {
   /** Takes a heartbeat in; true where it changed who hears whom. */
   hear(now: Instant, from: HostId, heartbeat: Sign): boolean {
     const { incarnation, stamp, view } = heartbeat
+    this.#deadline = LONG_AGO
     const voice = this.#voices.get(from)
     if (voice !== undefined && incarnation < voice.incarnation) return false
     const heard = new HostSet(heartbeat.heard)
@@ -109,6 +115,7 @@ export class Hearing {
 
   /** This host did not listen for so long, so who was heard before is not to blame for silence. */
   excuse(now: Instant, lag: Duration): void {
+    this.#deadline = LONG_AGO
     for (const voice of this.#voices.values()) {
       const silence = elapsed(voice.last, now)
       if (silence - lag >= this.#suspect) continue
@@ -216,12 +223,13 @@ export class Hearing {
 
   /** When somebody who is heard now will be silent for too long. */
   deadline(now: Instant): Instant {
-    let deadline = NEVER
+    if (this.#deadline > now) return this.#deadline
+    this.#deadline = NEVER
     for (const voice of this.#voices.values()) {
       const silent = after(voice.last, this.#suspect)
-      if (silent > now) deadline = earliest(deadline, silent)
+      if (silent > now) this.#deadline = earliest(this.#deadline, silent)
     }
-    return deadline
+    return this.#deadline
   }
 
   fingerprint(now: Instant): unknown {

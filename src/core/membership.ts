@@ -58,6 +58,8 @@ export class Membership {
   #view: View | undefined
   /** Other hosts to whom there are channels, and to which incarnation. */
   readonly #sessions = new Map<HostId, number>()
+  /** Whether channels are open to a majority, this host among them. */
+  #hasMajority: boolean
   readonly #calm: Calm
   /** Nobody who is heard falls silent before. */
   #nextSilence: Instant = LONG_AGO
@@ -97,6 +99,7 @@ export class Membership {
     this.#acceptor = new Acceptor(recovered, record => output.save(record))
     this.hearing = new Hearing(self.id, timing.suspect)
     this.#calm = new Calm(self.id, { ...timing, lease: lease.duration })
+    this.#hasMajority = this.#isMajorityOpen
     this.#echoSelf(LONG_AGO)
   }
 
@@ -119,6 +122,10 @@ export class Membership {
     return this.#acceptor.record.value?.number === this.#view?.number
   }
 
+  get #isMajorityOpen(): boolean {
+    return this.#votes.isMajority([this.#self, ...this.#sessions.keys()])
+  }
+
   /** Whether a majority of votes is heard, this host included: then there can be a view. */
   hearsMajority(now: Instant): boolean {
     return this.#votes.isMajority([this.#self, ...this.hearing.heard(now).keys()])
@@ -138,6 +145,7 @@ export class Membership {
 
   open(now: Instant, host: HostId, incarnation: number): void {
     this.#sessions.set(host, incarnation)
+    this.#hasMajority = this.#isMajorityOpen
     this.#contention.reopened(now)
     this.#expectReturn(now, host, incarnation)
     this.#stale = true
@@ -146,6 +154,7 @@ export class Membership {
 
   close(host: HostId): void {
     this.#sessions.delete(host)
+    this.#hasMajority = this.#isMajorityOpen
     this.#calm.forget(host)
   }
 
@@ -262,7 +271,7 @@ export class Membership {
       // Nobody waits for it any more; but who answers late still brings it to its end.
       this.#contention.fail(now)
     }
-    if (!this.#votes.isMajority([this.#self, ...this.#sessions.keys()])) {
+    if (!this.#hasMajority) {
       // A PREPARE that cannot reach a majority would only keep the next one waiting.
       this.#contention.rest()
       this.#returnBy = NEVER

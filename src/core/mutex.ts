@@ -60,6 +60,9 @@ export class Mutex {
   #view: View | undefined
   /** Incarnations to whom channels are open. */
   readonly #channels = new Map<HostId, number>()
+  /** The other members of the view, where this host is one; and those to whom channels are open. */
+  #others: readonly HostId[] = []
+  #joined: readonly HostId[] = []
   /** Members whose SYNC for this view has come whole, and whether its basis was true. */
   readonly #synced = new Map<HostId, boolean>()
   /** Members of whose SYNC some but not the last part has come, and the requests it has named. */
@@ -125,7 +128,7 @@ export class Mutex {
 
   /** Members whose SYNC for this view has not come. */
   get unsynced(): readonly HostId[] {
-    return this.#others().filter(other => !this.#synced.has(other))
+    return this.#others.filter(other => !this.#synced.has(other))
   }
 
   /** Until when a lease is waited out because nobody knows what absent hosts hold. */
@@ -193,7 +196,7 @@ export class Mutex {
     // Those of ours that stand, of which it would have to wait for one.
     this.#giveWay(now, names)
     const view = this.#currentView()
-    const others = this.#others()
+    const others = this.#others
     const isAlone = limit === 1 && others.length > 0 && this.#queue.isFree(names)
     const { span, entries } = isAlone ? this.#standing.next(now, names) : NO_SERIES
     const time = this.#clock.reserve(span)
@@ -205,7 +208,7 @@ export class Mutex {
     const type = 'request'
     const message: MutexMessage = { type, view: view.number, time, names, limit, info, span }
     for (let copies = this.#rules.requestOnce ? 1 : 2; copies > 0; copies--) {
-      this.#output.send(this.#joined(), message)
+      this.#output.send(this.#joined, message)
     }
     this.#advance(now, names)
     return token
@@ -238,7 +241,7 @@ export class Mutex {
       // REPLY, with which it goes.
       const next = this.#queue.hostsAdmittedBy(names)
       const [first, rest]: [HostId[], HostId[]] = [[], []]
-      for (const host of this.#joined()) (next.has(host) ? first : rest).push(host)
+      for (const host of this.#joined) (next.has(host) ? first : rest).push(host)
       this.#output.send(first, message, 'now')
       this.#output.send(rest, message, next.size === 0 ? 'whenever' : 'soon')
     }
@@ -259,11 +262,11 @@ export class Mutex {
     if (!isGhost(entry)) return this.#takeOver(now, entry, used)
     entry.isAdopted = true
     if (used > entry.request.used) entry.request = passed(entry.request, used, UNKNOWN)
-    const own = this.#own.add(now, entry, new Set(this.#others()), 1)
+    const own = this.#own.add(now, entry, new Set(this.#others), 1)
     if (used + 1 < span) own.keptUntil = after(now, this.#lease.duration)
     const view = this.#currentView().number
     const message = { type: 'adopt', view, time: this.#clock.tick(), request: time } as const
-    this.#output.send(this.#joined(), message)
+    this.#output.send(this.#joined, message)
     this.#advance(now, names)
     return true
   }
@@ -286,12 +289,14 @@ export class Mutex {
   /** Channels to an incarnation of another host are open, and empty. */
   open(now: Instant, host: HostId, incarnation: number): void {
     this.#channels.set(host, incarnation)
-    if (this.#others().includes(host) && this.#isJoined(host)) this.#sendSync(now, [host])
+    this.#membersChanged()
+    if (this.#joined.includes(host)) this.#sendSync(now, [host])
   }
 
   /** Those channels have ended for ever. */
   close(host: HostId): void {
     this.#channels.delete(host)
+    this.#membersChanged()
   }
 
   /**
@@ -305,6 +310,7 @@ export class Mutex {
     const knewAll = wasMember && this.#isComplete
     if (before !== undefined && wasMember) this.#bury(now, before, view)
     this.#view = view
+    this.#membersChanged()
     this.#synced.clear()
     this.#syncing.clear()
     this.#adoptions.clear()
@@ -315,8 +321,8 @@ export class Mutex {
     this.#disownAll()
     this.#waitFrom ??= now
     this.#basis = knewAll || view.isFirst
-    for (const own of this.#own.all()) own.awaited = new Set(this.#others())
-    this.#sendSync(now, this.#joined())
+    for (const own of this.#own.all()) own.awaited = new Set(this.#others)
+    this.#sendSync(now, this.#joined)
     this.tick(now)
   }
 
@@ -328,6 +334,7 @@ export class Mutex {
       this.#forgetOwn(own)
     }
     this.#incarnation = incarnation
+    this.#membersChanged()
     this.#queue = this.#emptyQueue()
     this.#ghosts.clear()
     this.#synced.clear()
@@ -342,6 +349,7 @@ export class Mutex {
   /** A new view that this host is not in; used where `expel` has forgotten all else. */
   follow(view: View): void {
     this.#view = view
+    this.#membersChanged()
   }
 
   /** Rules 2 and 4, and the REPLIES of rule 5. The sender is a member of the present view. */
@@ -541,7 +549,7 @@ export class Mutex {
   #sendPass({ time: request, used, info }: LockRequest): void {
     const view = this.#currentView().number
     const time = this.#clock.tick()
-    this.#output.send(this.#joined(), { type: 'pass', view, time, request, used, info }, 'whenever')
+    this.#output.send(this.#joined, { type: 'pass', view, time, request, used, info }, 'whenever')
   }
 
   #insertAndReply(now: Instant, request: LockRequest): void {
@@ -714,19 +722,13 @@ export class Mutex {
     this.advanceAll(now)
   }
 
-  /** The other members of the view, whether channels are open or not. */
-  #others(): HostId[] {
-    const members = [...(this.#view?.members.keys() ?? [])]
-    return this.isMember ? members.filter(host => host !== this.#self) : []
-  }
-
-  /** Those members to whose very incarnation channels are open. */
-  #joined(): HostId[] {
-    return this.#others().filter(host => this.#isJoined(host))
-  }
-
-  #isJoined(host: HostId): boolean {
-    return this.#channels.get(host) === this.#view?.members.get(host)?.incarnation
+  /** A view, a channel or our incarnation has changed. */
+  #membersChanged(): void {
+    const members = [...(this.isMember ? (this.#view?.members ?? []) : [])]
+    const others = members.filter(([host]) => host !== this.#self)
+    this.#others = others.map(([host]) => host)
+    const joined = others.filter(([host, member]) => this.#channels.get(host) === member.incarnation)
+    this.#joined = joined.map(([host]) => host)
   }
 
   #emptyQueue(): RequestQueue {

@@ -40,6 +40,7 @@ export class Outbox {
 
   /** Sends what may go. */
   flush(mayGo: (outgoing: Outgoing) => boolean, send: (outgoing: Outgoing) => void): void {
+    if (this.#waiting.length === 0) return
     let sent = 0
     for (const outgoing of this.#waiting) {
       if (!mayGo(outgoing)) break

@@ -29,6 +29,16 @@ export class Post {
   readonly #output: PostOutput
   readonly #outboxes: readonly Outbox[] = Array.from({ length: OUTBOXES }, () => new Outbox())
   readonly #sessions = new Map<HostId, number>()
+  /** Of the flush that is under way: our own incarnation, and whether there may be more by now. */
+  #incarnation = 0
+  #isAgain = false
+  readonly #mayGo = ({ message, rests }: Outgoing): boolean => this.#output.mayGo(message, rests)
+  readonly #go = ({ to, incarnation, message, urgency }: Outgoing): void => {
+    if (to === this.#self) {
+      this.#isAgain = true
+      if (incarnation === this.#incarnation) this.#output.deliverToSelf(message)
+    } else if (this.#sessions.get(to) === incarnation) this.#output.send(to, message, urgency)
+  }
 
   constructor(self: HostId, tally: Tally, output: PostOutput) {
     this.#self = self
@@ -92,17 +102,11 @@ export class Post {
   /** @param incarnation our own: what an earlier life sent to itself means nothing */
   flush(incarnation: number): void {
     // What we send to ourselves may make us send more, from any of them.
-    for (let again = true; again;) {
-      again = false
-      for (const outbox of this.#outboxes) {
-        outbox.flush(
-          ({ message, rests }) => this.#output.mayGo(message, rests),
-          outgoing => {
-            again = this.#go(outgoing, incarnation) || again
-          },
-        )
-      }
-    }
+    this.#incarnation = incarnation
+    do {
+      this.#isAgain = false
+      for (const outbox of this.#outboxes) outbox.flush(this.#mayGo, this.#go)
+    } while (this.#isAgain)
   }
 
   #outboxOf(message: Message, rests: Lsn): Outbox {
@@ -113,13 +117,4 @@ export class Post {
     return outbox
   }
 
-  /** True where the message was for ourselves. */
-  #go({ to, incarnation, message, urgency }: Outgoing, own: number): boolean {
-    if (to === this.#self) {
-      if (incarnation === own) this.#output.deliverToSelf(message)
-      return true
-    }
-    if (this.#sessions.get(to) === incarnation) this.#output.send(to, message, urgency)
-    return false
-  }
 }

@@ -94,7 +94,11 @@ export class RequestQueue {
     for (const name of request.names) {
       const line = this.#lines.get(name)
       if (line === undefined) this.#lines.set(name, [entry])
-      else line.splice(this.#place(line, token), 0, entry)
+      else {
+        const place = this.#place(line, token)
+        if (place === line.length) line.push(entry)
+        else line.splice(place, 0, entry)
+      }
     }
     this.#changed('insert', request)
     return entry

@@ -10,8 +10,8 @@ import {
   randomBytes,
 } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { ChaCha20Poly1305 } from '@stablelib/chacha20poly1305'
 import { assert } from '../lib/assert.ts'
+import { isShort, ShortChaChaPoly } from './short-cipher.ts'
 import type { Cipher, Crypto, KeyPair } from '../transport/crypto.ts'
 
 const ALGORITHM = 'chacha20-poly1305'
@@ -84,44 +84,37 @@ function pairOf(privateKey: KeyObject, publicKey: Uint8Array): KeyPair {
 }
 
 /**
- * Nearly all packets are this short at most (bytes of what is sealed). For them the cost of
- * `node:crypto` is that of a cipher's beginning and end, in OpenSSL and in V8's heap: JavaScript is
- * sooner done, up to about here, and leaves nothing behind that a collection has to end.
+ * Called for each packet. Nearly all are short, and for them the cost of `node:crypto` is that of a
+ * cipher's beginning and end, in OpenSSL and in V8's heap: JavaScript is sooner done, and leaves
+ * nothing behind that a collection has to end.
  */
-const SHORT_MAX = 256
-
-/** Called for each packet. */
 class ChaChaPoly implements Cipher {
-  readonly #short: ChaCha20Poly1305
+  readonly #short: ShortChaChaPoly
   readonly #long: LongChaChaPoly
   readonly #nonce = Buffer.alloc(12)
   #isForgotten = false
 
   constructor(key: Uint8Array) {
-    this.#short = new ChaCha20Poly1305(key)
+    this.#short = new ShortChaChaPoly(key)
     this.#long = new LongChaChaPoly(key)
   }
 
   seal(nonce: number, aad: Uint8Array, plain: Uint8Array, into: Uint8Array, at: number): void {
     assert(!this.#isForgotten, 'nothing is sealed with a key that was zeroed')
     this.#nonce.writeUInt32LE(nonce, 4)
-    const { length } = plain
-    const sealed = into.subarray(at, at + length + TAG_BYTES)
-    if (length > SHORT_MAX) this.#long.seal(this.#nonce, aad, plain, sealed)
-    // It does not promise to work where it reads.
-    else this.#short.seal(this.#nonce, plain.slice(), aad, sealed)
+    if (isShort(plain.length, aad)) this.#short.seal(this.#nonce, aad, plain, into, at)
+    else this.#long.seal(this.#nonce, aad, plain, into, at)
   }
 
   open(nonce: number, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
     if (sealed.length < TAG_BYTES || this.#isForgotten) return undefined
     this.#nonce.writeUInt32LE(nonce, 4)
-    const isLong = sealed.length - TAG_BYTES > SHORT_MAX
-    if (isLong) return this.#long.open(this.#nonce, aad, sealed)
-    return this.#short.open(this.#nonce, sealed, aad) ?? undefined
+    const cipher = isShort(sealed.length - TAG_BYTES, aad) ? this.#short : this.#long
+    return cipher.open(this.#nonce, aad, sealed)
   }
 
   forget(): void {
-    this.#short.clean()
+    this.#short.forget()
     this.#long.forget()
     this.#isForgotten = true
   }
@@ -135,12 +128,12 @@ class LongChaChaPoly {
     this.#key = Buffer.from(key)
   }
 
-  seal(nonce: Uint8Array, aad: Uint8Array, plain: Uint8Array, into: Uint8Array): void {
+  seal(nonce: Uint8Array, aad: Uint8Array, plain: Uint8Array, into: Uint8Array, at: number): void {
     const cipher = createCipheriv(ALGORITHM, this.#key, nonce, OPTIONS)
     cipher.setAAD(aad, { plaintextLength: plain.length })
-    into.set(cipher.update(plain))
+    into.set(cipher.update(plain), at)
     cipher.final()
-    into.set(cipher.getAuthTag(), plain.length)
+    into.set(cipher.getAuthTag(), at + plain.length)
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {

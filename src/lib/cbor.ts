@@ -23,13 +23,25 @@ export function encode(value: unknown): Uint8Array {
  * strings share the memory of `bytes`: copy what is kept.
  */
 export function decode(bytes: Uint8Array): unknown {
+  holdsBytes = false
   if (endOfItem(bytes, 0, 0) !== bytes.length) return undefined
   try {
-    return coder.decode(bytes)
+    if (holdsBytes || bytes.length > desk.length) return coder.decode(bytes)
+    desk.set(bytes)
+    return reader.decode(desk, bytes.length)
   } catch {
     return undefined
   }
 }
+
+/** Its types do not know that less than all of a buffer can be read. */
+const reader: { decode(bytes: Uint8Array, end: number): unknown } = coder
+
+/** Messages of a lock are read here: what is read for the first time costs the coder more. */
+const desk = new Uint8Array(512)
+
+/** Whether there is a byte string in what was looked at last: that shares its memory. */
+let holdsBytes = false
 
 /** Lists in lists: far more than any message of ours has. */
 const DEPTH_MAX = 16
@@ -53,6 +65,7 @@ function endOfItem(bytes: Uint8Array, at: number, depth: number): number {
   let value = width === 0 ? size : 0
   for (let i = at + 1; i < end; i++) value = value * 256 + (bytes[i] as number)
   if (type <= 1) return end
+  if (type === 2) holdsBytes = true
   if (type <= 3) return end + value <= bytes.length ? end + value : -1
   for (let left = type === 4 ? value : 2 * value; left > 0; left--) {
     end = endOfItem(bytes, end, depth + 1)

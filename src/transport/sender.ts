@@ -109,15 +109,15 @@ export class Sender {
     urgency: Urgency,
     isAnswer = false,
   ): 'queued' | 'slow-down' | 'full' {
-    this.#patience.sent(now, urgency, !this.#channels.some(({ hasUnsent }) => hasUnsent))
     const ack = isAnswer ? 'answer' : urgency === 'whenever' ? 'lenient' : 'prompt'
-    this.#channel(channel).push(payload, ack)
-    let bytes = 0
-    let payloads = 0
+    let [bytes, payloads, isFirst] = [payload.length, 1, true]
     for (const each of this.#channels) {
+      if (each.hasUnsent) isFirst = false
       bytes += each.bytes
       payloads += each.payloads
     }
+    this.#patience.sent(now, urgency, isFirst)
+    this.#channel(channel).push(payload, ack)
     if (bytes > QUEUE_MAX_BYTES || payloads > QUEUE_MAX_PAYLOADS) return 'full'
     return bytes > QUEUE_HIGH_BYTES ? 'slow-down' : 'queued'
   }
@@ -190,7 +190,8 @@ export class Sender {
   }
 
   get #hasNew(): boolean {
-    return this.#channels.some(channel => channel.hasNew)
+    for (const channel of this.#channels) if (channel.hasNew) return true
+    return false
   }
 
   /** The first packet under new keys shows the peer that we have them. */
@@ -258,7 +259,7 @@ export class Sender {
   #repeatTail(now: Instant, segments: readonly Segment[]): void {
     const epoch = this.#epoch
     if (this.recovery.loss < REPEAT_FROM_LOSS || !this.#maySend(0)) return
-    if (epoch.next >= PACKET_NUMBER_MAX || this.#channels.some(({ hasNew }) => hasNew)) return
+    if (epoch.next >= PACKET_NUMBER_MAX || this.#hasNew) return
     const packet = this.#begin(now, epoch)
     this.#refillWith(packet, segments)
     this.#finish(now, epoch, packet)

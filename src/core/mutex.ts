@@ -727,7 +727,9 @@ export class Mutex {
     const members = [...(this.isMember ? (this.#view?.members ?? []) : [])]
     const others = members.filter(([host]) => host !== this.#self)
     this.#others = others.map(([host]) => host)
-    const joined = others.filter(([host, member]) => this.#channels.get(host) === member.incarnation)
+    const joined = others.filter(
+      ([host, member]) => this.#channels.get(host) === member.incarnation,
+    )
     this.#joined = joined.map(([host]) => host)
   }
 

@@ -103,10 +103,13 @@ export class Post {
   flush(incarnation: number): void {
     // What we send to ourselves may make us send more, from any of them.
     this.#incarnation = incarnation
-    do {
-      this.#isAgain = false
-      for (const outbox of this.#outboxes) outbox.flush(this.#mayGo, this.#go)
-    } while (this.#isAgain)
+    while (this.#flushOnce());
+  }
+
+  #flushOnce(): boolean {
+    this.#isAgain = false
+    for (const outbox of this.#outboxes) outbox.flush(this.#mayGo, this.#go)
+    return this.#isAgain
   }
 
   #outboxOf(message: Message, rests: Lsn): Outbox {
@@ -116,5 +119,4 @@ export class Post {
     assert(outbox !== undefined, 'every channel has its outboxes')
     return outbox
   }
-
 }

@@ -38,13 +38,7 @@ export class ShortChaChaPoly {
   }
 
   /** Writes ciphertext and tag to `at`; `plain` may lie there itself. */
-  seal(
-    nonce: Uint8Array,
-    aad: Uint8Array,
-    plain: Uint8Array,
-    into: Uint8Array,
-    at: number,
-  ): void {
+  seal(nonce: Uint8Array, aad: Uint8Array, plain: Uint8Array, into: Uint8Array, at: number): void {
     const { length } = plain
     const used = this.#begin(nonce, length)
     for (let i = 0; i < length; i++) {

@@ -23,8 +23,7 @@ export function encode(value: unknown): Uint8Array {
  * strings share the memory of `bytes`: copy what is kept.
  */
 export function decode(bytes: Uint8Array): unknown {
-  holdsBytes = false
-  if (endOfItem(bytes, 0, 0) !== bytes.length) return undefined
+  if (!isOneItem(bytes)) return undefined
   try {
     if (holdsBytes || bytes.length > desk.length) return coder.decode(bytes)
     desk.set(bytes)
@@ -42,6 +41,11 @@ const desk = new Uint8Array(512)
 
 /** Whether there is a byte string in what was looked at last: that shares its memory. */
 let holdsBytes = false
+
+function isOneItem(bytes: Uint8Array): boolean {
+  holdsBytes = false
+  return endOfItem(bytes, 0, 0) === bytes.length
+}
 
 /** Lists in lists: far more than any message of ours has. */
 const DEPTH_MAX = 16

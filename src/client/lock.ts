@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { monotonicNow } from '../control/monotonic.ts'
 import type { AcquireResult, LeaseParams, LockMode } from '../control/protocol.ts'
 import { LateSignal } from './abort.ts'
+import { Deadlines } from './deadlines.ts'
 import { LamportError } from './error.ts'
 
 /** A lock that is held: until `release`, until it is lost, or until the client is closed. */
@@ -56,7 +57,6 @@ export class HeldLock implements Lock {
   #state: State
   #until: number | null
   #leaseMs: number | null
-  #timer: NodeJS.Timeout | undefined
 
   constructor(
     owner: LockOwner,
@@ -141,7 +141,7 @@ export class HeldLock implements Lock {
     if (this.#state === 'lost' || this.#state === 'released') return
     const wasStale = this.#state === 'stale'
     this.#state = 'lost'
-    clearTimeout(this.#timer)
+    deadlines.delete(this)
     if (wasStale) this.#settle?.reject(reason)
     this.#lost.abort(reason)
     this.#over.abort(reason)
@@ -150,7 +150,7 @@ export class HeldLock implements Lock {
   async release(): Promise<void> {
     if (this.#state === 'released') return
     this.#state = 'released'
-    clearTimeout(this.#timer)
+    deadlines.delete(this)
     this.#over.abort()
     // Of a lost one, too: by the daemon's clock it may still be ours, and a daemon that leaves waits
     // for its holders to have stopped.
@@ -179,25 +179,14 @@ export class HeldLock implements Lock {
   }
 
   #arm(now: number): void {
-    clearTimeout(this.#timer)
     const deadline = this.#state === 'stale' ? now + (this.#leaseMs ?? 0) : this.#until
-    if (deadline === null) return
-    const wake = (): void => {
-      const at = monotonicNow()
-      // Timers are whole milliseconds of another reading: they may be early.
-      if (at >= deadline) this.lose(expired(this.names))
-      else this.#timer = setTimeout(wake, stepTo(deadline - at)).unref()
-    }
-    this.#timer = setTimeout(wake, stepTo(deadline - now)).unref()
+    if (deadline === null) deadlines.delete(this)
+    else deadlines.set(this, deadline)
   }
 }
 
-/** Node keeps a list of timers for each duration: of many locks, nearly all go into a few. */
-function stepTo(ms: number): number {
-  return ms > 2 * COARSE_MS ? Math.floor(ms / COARSE_MS - 1) * COARSE_MS : Math.ceil(ms)
-}
-
-const COARSE_MS = 128
+/** Of all locks of this process that are held. */
+const deadlines = new Deadlines<HeldLock>(lock => lock.lose(expired(lock.names)))
 
 function expired(names: readonly string[]): LamportError {
   const what = `the lock ${names.join(' ')} was not renewed in time`

@@ -190,8 +190,7 @@ export class Sender {
   }
 
   get #hasNew(): boolean {
-    for (const channel of this.#channels) if (channel.hasNew) return true
-    return false
+    return this.#channels.some(channel => channel.hasNew)
   }
 
   /** The first packet under new keys shows the peer that we have them. */

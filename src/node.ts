@@ -242,8 +242,7 @@ export class Node {
     this.#now = now
     switch (input.type) {
       case 'tick':
-        // A tick that is for packets alone is nothing to the host.
-        if (now >= this.#host.deadline) this.#host.tick(now)
+        this.#host.tick(now)
         if (this.#host.isAwake) this.#endpoint.tick(now)
         break
       case 'datagram':

@@ -36,15 +36,17 @@ export class Deadlines<T> {
   #wake(): void {
     const now = monotonicNow()
     this.#timerAt = Infinity
-    let next = Infinity
-    for (const [thing, deadline] of [...this.#deadlines]) {
-      if (deadline > now) {
-        next = Math.min(next, deadline)
-        continue
+    try {
+      // What is taken away or put off meanwhile is not over.
+      for (const [thing, deadline] of this.#deadlines) {
+        if (deadline > now) continue
+        this.#deadlines.delete(thing)
+        this.#over(thing, now)
       }
-      this.#deadlines.delete(thing)
-      this.#over(thing, now)
+    } finally {
+      let next = Infinity
+      for (const deadline of this.#deadlines.values()) next = Math.min(next, deadline)
+      if (next < this.#timerAt) this.#wakeAt(next)
     }
-    if (next < this.#timerAt) this.#wakeAt(next)
   }
 }

@@ -69,7 +69,7 @@ export class Hearing {
   /** Incarnations that have left: whatever arrives later, they are gone. */
   readonly #left = new Map<HostId, number>()
   readonly #exclusions = new Map<HostId, Instant[]>()
-  /** What `deadline` said last, while nobody was heard since. */
+  /** What `deadline` said last, while nothing of that has changed since. */
   #deadline: Instant = LONG_AGO
 
   constructor(self: HostId, suspect: Duration) {

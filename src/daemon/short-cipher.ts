@@ -1,5 +1,6 @@
 import { stream } from '@stablelib/chacha'
 import { Poly1305 } from '@stablelib/poly1305'
+import { assert } from '../lib/assert.ts'
 import { areEqual } from '../transport/crypto.ts'
 
 const BLOCK_BYTES = 64
@@ -37,9 +38,10 @@ export class ShortChaChaPoly {
     this.#key = new Uint8Array(key)
   }
 
-  /** Writes ciphertext and tag to `at`; `plain` may lie there itself. */
+  /** Writes ciphertext and tag to `at`; `plain` may lie there itself, but must not overlap otherwise. */
   seal(nonce: Uint8Array, aad: Uint8Array, plain: Uint8Array, into: Uint8Array, at: number): void {
     const { length } = plain
+    assert(at + length + TAG_BYTES <= into.length, 'there is room for a packet and its tag')
     const used = this.#begin(nonce, length)
     for (let i = 0; i < length; i++) {
       into[at + i] = (plain[i] as number) ^ (blocks[BLOCK_BYTES + i] as number)

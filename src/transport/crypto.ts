@@ -8,7 +8,7 @@ export type KeyPair = {
 
 /** ChaCha20-Poly1305 (RFC 8439) under one key, with nonces that count from 0 (Noise §12.3). */
 export type Cipher = {
-  /** Writes ciphertext and tag to `at`; `plain` may lie there itself. */
+  /** Writes ciphertext and tag to `at`; `plain` may lie there itself, but must not overlap otherwise. */
   seal(nonce: number, aad: Uint8Array, plain: Uint8Array, into: Uint8Array, at: number): void
   /** What was sealed so, or nothing if it was not. */
   open(nonce: number, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined

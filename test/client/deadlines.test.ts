@@ -66,3 +66,20 @@ test('what is over may set another', async t => {
   })
   t.true(again >= start + 20)
 })
+
+test('what is taken away or put off by another that is over at once is not over', async t => {
+  const start = monotonicNow()
+  const seen: string[] = []
+  await new Promise<void>(resolve => {
+    const deadlines: Deadlines<string> = new Deadlines(thing => {
+      seen.push(thing)
+      if (thing === 'first') {
+        deadlines.delete('gone')
+        deadlines.set('put off', start + 40)
+      } else resolve()
+    })
+    for (const thing of ['first', 'gone', 'put off']) deadlines.set(thing, start + 10)
+  })
+  t.deepEqual(seen, ['first', 'put off'])
+  t.true(monotonicNow() >= start + 40)
+})

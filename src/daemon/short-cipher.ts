@@ -7,7 +7,7 @@ const BLOCK_BYTES = 64
 const TAG_BYTES = 16
 
 /** Bytes that it takes, of what is sealed and of what is authenticated beside that. */
-export const SHORT_MAX = 256
+const SHORT_MAX = 256
 const AAD_MAX = 64
 
 /** Whether a packet is one for it. */

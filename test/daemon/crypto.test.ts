@@ -94,3 +94,11 @@ test('a key that was forgotten opens nothing, and seals nothing', t => {
     t.throws(() => cipher.seal(0, aad, plain, new Uint8Array(length + TAG_BYTES), 0))
   }
 })
+
+test('a packet without room for its tag is an error of ours, whatever its length', t => {
+  for (const length of [40, 400]) {
+    const cipher = createCrypto().createCipher(randomBytes(32))
+    const packet = new Uint8Array(length + TAG_BYTES - 1)
+    t.throws(() => cipher.seal(1, new Uint8Array(8), packet.subarray(0, length), packet, 0))
+  }
+})

@@ -92,3 +92,23 @@ test('a number of 1 MiB does not keep the reader busy for minutes', t => {
   t.is(decode(bytes), undefined)
   t.true(performance.now() - start < 1000)
 })
+
+test('what was read stays as it was when the next is read, and bytes are those of the packet', t => {
+  const [first, second] = [encode([1, 'first', ['a', 'b']]), encode([2, 'other', ['c', 'd']])]
+  const read = decode(first)
+  decode(second)
+  first.fill(0)
+  t.deepEqual(read, [1, 'first', ['a', 'b']])
+  const packet = encode([3, new Uint8Array([7, 8])])
+  const [, bytes] = decode(packet) as [number, Uint8Array]
+  decode(second)
+  t.deepEqual([...bytes], [7, 8])
+  t.is(bytes.buffer, packet.buffer)
+})
+
+test('nothing of a longer message shows in a shorter one that ends early', t => {
+  const long = encode(['a long one', 'with more behind it'])
+  t.truthy(decode(long))
+  for (let cut = 1; cut < long.length; cut++)
+    t.is(decode(long.subarray(0, cut)), undefined, `${cut}`)
+})

@@ -24,6 +24,19 @@ function arrivals(world: World, start: number): readonly string[] {
   return world.host(2).deliveries.map(({ text, at }) => `${text} ${(at - start).toFixed(1)}`)
 }
 
+/** Two payloads, the second some milliseconds after the first: what host 2 has of it, and when. */
+function two(world: World, first: Urgency, pause: number, second: Urgency): readonly string[] {
+  const start = world.now
+  world.isChecking = false
+  world.host(2).deliveries.length = 0
+  world.datagrams = 0
+  send(world, 'a', first)
+  world.run(pause)
+  send(world, 'b', second)
+  world.run(10)
+  return arrivals(world, start)
+}
+
 test('alone it leaves after a millisecond', t => {
   const world = quiet(t)
   const start = world.now
@@ -49,15 +62,9 @@ test('what must go takes it along, in order, on whatever channel', t => {
 
 test('the first that waits decides when they go, and the next time counts anew', t => {
   const world = quiet(t)
-  let start = world.now
-  world.isChecking = false
-  send(world, 'a', 'soon')
-  world.run(0.7)
-  send(world, 'b', 'soon')
-  world.run(10)
-  t.deepEqual(arrivals(world, start), ['a 1.1', 'b 1.1'])
+  t.deepEqual(two(world, 'soon', 0.7, 'soon'), ['a 1.1', 'b 1.1'])
   world.host(2).deliveries.length = 0
-  start = world.now
+  const start = world.now
   send(world, 'c', 'soon')
   world.run(10)
   t.deepEqual(arrivals(world, start), ['c 1.1'])
@@ -65,31 +72,17 @@ test('the first that waits decides when they go, and the next time counts anew',
 
 test('what goes along waits with what waits, no longer, and by itself not at all', t => {
   const world = quiet(t)
-  let start = world.now
+  const start = world.now
   world.isChecking = false
   send(world, 'alone', 'along')
   world.run(10)
   t.deepEqual(arrivals(world, start), ['alone 0.1'])
-  world.host(2).deliveries.length = 0
-  world.datagrams = 0
-  start = world.now
-  send(world, 'a', 'soon')
-  world.run(0.7)
-  send(world, 'b', 'along')
-  world.run(10)
-  t.deepEqual(arrivals(world, start), ['a 1.1', 'b 1.1'])
+  t.deepEqual(two(world, 'soon', 0.7, 'along'), ['a 1.1', 'b 1.1'])
   t.is(world.datagrams, 2)
 })
 
 test('what goes along does not wait with what nobody wants for now', t => {
-  const world = quiet(t)
-  const start = world.now
-  world.isChecking = false
-  send(world, 'a', 'whenever')
-  world.run(0.3)
-  send(world, 'b', 'along')
-  world.run(10)
-  t.deepEqual(arrivals(world, start), ['a 0.4', 'b 0.4'])
+  t.deepEqual(two(quiet(t), 'whenever', 0.3, 'along'), ['a 0.4', 'b 0.4'])
 })
 
 test('behind what must go and could not, it does not wait', t => {
